@@ -1,0 +1,12 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""The one exception that every room raises for a user's bad input."""
+
+
+class SurfaceError(Exception):
+    """Bad input by the user: a file, a value or a setting that cannot be used.
+
+    The message is one sentence for a person. It names the file, the value and the remedy. The `surface` command prints it
+    and exits with status 2; a node puts it on `/diagnostics` and keeps running where it can. Errors of the program itself
+    are never of this type.
+    """
