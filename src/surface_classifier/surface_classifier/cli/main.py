@@ -1,0 +1,134 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Entry point of the `surface` command: finds the verb, imports its module alone, and turns errors into exit codes.
+
+A verb is a module in this package with `add_parser(subparsers)` and `run(args) -> int`. Only the module of the verb that
+was typed is imported, and verbs import numpy, torch and rclpy inside `run`, so that `surface --help` answers at once and
+`surface dataset` needs no torch.
+
+Exit codes: 0 done, 1 the verb says no (its own meaning), 2 wrong input or usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import NamedTuple
+
+from current_driver.errors import SurfaceError
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+class Verb(NamedTuple):
+    """One verb of the command: the module that holds it, and its line in `surface --help`."""
+
+    module: str
+    help: str
+
+
+VERBS: dict[str, Verb] = {
+    'simulate': Verb('simulate', 'drive a simulated robot over several surfaces and record it'),
+    'import': Verb('import_data', 'turn CSV files into recordings, or NumPy arrays into a data set'),
+    'dataset': Verb('dataset', 'cut recordings into a data set of windows, or show one'),
+    'train': Verb('train', 'train an LSTM on a data set'),
+    'evaluate': Verb('evaluate', 'score the LSTM beside simple baselines, by recording'),
+    'classify': Verb('classify', 'label a recording or a data set with a trained model'),
+    'watch': Verb('watch', 'show the labels of the running graph in the terminal'),
+    'info': Verb('info', 'say what a recording, data set or model holds'),
+}
+
+EXAMPLES = """\
+example, from a simulated drive to a model:
+  surface simulate -o recordings/drive_1 --seed 1
+  surface simulate -o recordings/drive_2 --seed 2
+  surface dataset build recordings -o data/simulated
+  surface train data/simulated -o models/simulated
+  surface classify models/simulated recordings/drive_2
+
+`surface VERB --help` describes one verb.
+"""
+
+# What to install for a verb that needs more than the base installation, by the module that is missing.
+_OPTIONAL_MODULES = {
+    'torch': "training and the torch engine need it: pip install 'surface_classifier[training]'",
+    'onnx': "exporting a model needs it: pip install 'surface_classifier[training]'",
+    'onnxscript': "exporting a model needs it: pip install 'surface_classifier[training]'",
+    'sklearn': "the baselines need it: pip install 'surface_classifier[training]'",
+    'onnxruntime': 'the CPU engine needs it: pip install onnxruntime',
+    'rclpy': 'live verbs need ROS 2: run `make setup build`, or source your installation and install/setup.bash',
+    'surface_msgs': 'live verbs need the built messages: run `make build`, or source install/setup.bash',
+}
+
+
+def version() -> str:
+    """Version of the installed package, or `unknown` when it runs from a source tree that is not installed."""
+    try:
+        return metadata.version('surface_classifier')
+    except metadata.PackageNotFoundError:
+        return 'unknown'
+
+
+def build_parser(verb: str | None = None) -> argparse.ArgumentParser:
+    """Build the parser of the whole command.
+
+    Args:
+        verb: The verb whose arguments are needed; the others are listed by name only, without importing them.
+    """
+    parser = argparse.ArgumentParser(
+        prog='surface',
+        description='Tell what surface a robot stands on from its motor current: record, train, test, classify.',
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('--version', action='version', version=f'surface {version()}')
+    subparsers = parser.add_subparsers(dest='verb', metavar='VERB', required=True, title='verbs')
+    for name, entry in VERBS.items():
+        if name == verb:
+            importlib.import_module(f'{__package__}.{entry.module}').add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=entry.help, add_help=False)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: Arguments without the program's name; those of the process when None.
+
+    Returns:
+        The exit code of the process.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    verb = next((argument for argument in arguments if not argument.startswith('-')), None)
+    try:
+        args = build_parser(verb).parse_args(arguments)
+        code = int(args.run(args))
+        sys.stdout.flush()
+        return code
+    except SurfaceError as error:
+        print(f'surface: error: {error}', file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except ModuleNotFoundError as error:
+        missing = (error.name or '').partition('.')[0]
+        if missing not in _OPTIONAL_MODULES:
+            raise
+        print(f'surface: error: {missing} is not installed; {_OPTIONAL_MODULES[missing]}', file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print('surface: interrupted', file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has gone: nothing is wrong, and Python must not complain while it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,113 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every verb's parser shares: help with an example at its end, checked number types, and the `--json` result."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from current_driver.errors import SurfaceError
+
+
+def add_command(
+    subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    *,
+    help: str,
+    examples: str,
+    description: str | None = None,
+) -> argparse.ArgumentParser:
+    """Add a verb's parser whose `--help` ends with examples.
+
+    Args:
+        subparsers: What `add_parser` of the verb's module was given.
+        name: The verb as typed.
+        help: One line for the list of verbs.
+        examples: Command lines, one on each line, without indentation.
+        description: Longer text at the top of the verb's own help; `help` when None.
+    """
+    lines = '\n'.join(f'  {line}' for line in examples.strip().splitlines())
+    text = description or f'{help[:1].upper()}{help[1:]}.'
+    return subparsers.add_parser(
+        name,
+        help=help,
+        description=text,
+        epilog=f'example:\n{lines}',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--json FILE`, for `write_json`."""
+    parser.add_argument('--json', metavar='FILE', help="write the result as JSON to FILE ('-': standard output)")
+
+
+def write_json(result: Mapping[str, Any], destination: str) -> None:
+    """Write a verb's result for machines.
+
+    NaN and infinite numbers, which JSON does not know, become null.
+
+    Args:
+        result: Plain values: dict, list, str, int, float, bool and None.
+        destination: File name, or `-` for standard output.
+
+    Raises:
+        SurfaceError: The file cannot be written.
+    """
+    text = json.dumps(_finite(result), indent=2, allow_nan=False) + '\n'
+    if destination == '-':
+        sys.stdout.write(text)
+        return
+    path = Path(destination)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding='utf-8')
+    except OSError as error:
+        raise SurfaceError(f'{destination}: the result cannot be written there ({error.strerror})') from error
+
+
+def positive_int(text: str) -> int:
+    """argparse type: a whole number of at least 1."""
+    value = _number(text, int, 'a whole number')
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not at least 1')
+    return int(value)
+
+
+def non_negative_int(text: str) -> int:
+    """argparse type: a whole number of at least 0."""
+    value = _number(text, int, 'a whole number')
+    if value < 0:
+        raise argparse.ArgumentTypeError(f'{text!r} is below 0')
+    return int(value)
+
+
+def positive_float(text: str) -> float:
+    """argparse type: a finite number above 0."""
+    value = _number(text, float, 'a number')
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number above 0')
+    return float(value)
+
+
+def _number(text: str, kind: type[int] | type[float], what: str) -> float:
+    try:
+        return kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not {what}') from None
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

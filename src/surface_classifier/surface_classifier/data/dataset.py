@@ -1,0 +1,477 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""A data set: labelled windows cut by one configuration, with the recordings they come from, a digest and a history.
+
+A data set is a folder: `dataset.json` (schema version, window configuration, classes, recordings, counters, history,
+digest), one `part_<name>.npy` for each part, and `labels.npy`, `start_ns.npy`, `end_ns.npy`, `recording.npy`. Arrays
+are memory mapped when they are read and appended row by row when they are written, so neither needs the whole set in
+memory. A half-written data set never appears under its name: it is written beside it and renamed at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from current_driver.errors import SurfaceError
+from numpy.typing import NDArray
+
+from surface_classifier.data.npy_file import NpyAppender
+from surface_classifier.signal.config import WindowConfig
+
+SCHEMA_VERSION = 1
+METADATA_FILE = 'dataset.json'
+_INDEX_ARRAYS = ('labels', 'start_ns', 'end_ns', 'recording')
+_HASH_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class RecordingInfo:
+    """One recording a data set was cut from.
+
+    Attributes:
+        name: Name of the recording, unique in the data set, such as `ASPHALT/00`.
+        seconds: Length of the recording, first to last stamp [s]; 0 when it is not known.
+        windows: Windows of it in the data set.
+        robot: Which robot, as noted by the operator; empty when nobody said.
+        operator: Who drove.
+        place: Where.
+        payload: What it carried.
+        battery: Which battery, or its state.
+        note: Anything else.
+    """
+
+    name: str
+    seconds: float
+    windows: int = 0
+    robot: str = ''
+    operator: str = ''
+    place: str = ''
+    payload: str = ''
+    battery: str = ''
+    note: str = ''
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled windows; see the module's docstring for the folder it is kept in.
+
+    Attributes:
+        path: Folder of the data set.
+        config: How the windows were cut.
+        classes: Names of the classes; label k is `classes[k]`.
+        parts: For each part its windows, float64 of shape (n, samples, channels) in the channels' units, read-only
+            memory maps. NaN where unmeasured.
+        labels: Class of each window, int64 of shape (n,), 0 to `len(classes) - 1`.
+        start_ns: Stamp of each window's first sample [ns], int64 of shape (n,).
+        end_ns: Stamp of each window's last sample [ns], int64 of shape (n,).
+        recording: Index into `recordings` for each window, int64 of shape (n,).
+        recordings: The recordings, those without windows included.
+        has_recordings: False for bare arrays imported without recording ids: then each window stands for itself, and
+            no score by recording can be had.
+        counters: What was counted while it was built, such as voided windows.
+        history: What was done to get it, oldest first: `{'time', 'action', ...}`.
+        digest: SHA-256 over configuration, classes, names of recordings and every array; not over the history.
+    """
+
+    path: Path
+    config: WindowConfig
+    classes: tuple[str, ...]
+    parts: Mapping[str, NDArray[np.float64]]
+    labels: NDArray[np.int64]
+    start_ns: NDArray[np.int64]
+    end_ns: NDArray[np.int64]
+    recording: NDArray[np.int64]
+    recordings: tuple[RecordingInfo, ...]
+    has_recordings: bool
+    counters: Mapping[str, Any]
+    history: tuple[Mapping[str, Any], ...]
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def recording_names(self) -> tuple[str, ...]:
+        """Names of the recordings, in the order of `recordings`."""
+        return tuple(info.name for info in self.recordings)
+
+    @property
+    def class_counts(self) -> NDArray[np.int64]:
+        """Windows of each class, int64 of shape (classes,)."""
+        return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, verify: bool = False) -> Dataset:
+        """Open a data set.
+
+        Args:
+            path: Folder of the data set.
+            verify: Read every array and compare the digest; else only shapes and types are checked.
+
+        Raises:
+            SurfaceError: No data set is there, it is damaged, or a later version wrote it.
+        """
+        folder = Path(path)
+        description = _read_description(folder)
+        try:
+            config = WindowConfig.from_dict(description['config'])
+            classes = tuple(description['classes'])
+            recordings = tuple(_recording_info(entry) for entry in description['recordings'])
+            count = int(description['windows'])
+            arrays = {name: _load_array(folder / f'{name}.npy', np.int64, count, 1) for name in _INDEX_ARRAYS}
+            parts = {
+                name: _load_array(folder / _part_file(name), np.float64, count, 3) for name in description['parts']
+            }
+            dataset = cls(
+                path=folder,
+                config=config,
+                classes=classes,
+                parts=parts,
+                recordings=recordings,
+                has_recordings=bool(description['has_recordings']),
+                counters=description['counters'],
+                history=tuple(description['history']),
+                digest=str(description['digest']),
+                **arrays,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise SurfaceError(f'{folder / METADATA_FILE}: damaged ({error!r}); build the data set anew') from error
+        dataset._check_indices()
+        if verify:
+            dataset.verify()
+        return dataset
+
+    @staticmethod
+    def save(
+        path: str | os.PathLike[str],
+        *,
+        config: WindowConfig,
+        classes: Sequence[str],
+        parts: Mapping[str, NDArray[np.float64]],
+        labels: NDArray[np.int64],
+        start_ns: NDArray[np.int64],
+        end_ns: NDArray[np.int64],
+        recording: NDArray[np.int64],
+        recordings: Sequence[RecordingInfo],
+        has_recordings: bool = True,
+        counters: Mapping[str, Any] | None = None,
+        history: Sequence[Mapping[str, Any]] = (),
+        overwrite: bool = False,
+    ) -> Dataset:
+        """Write a data set from arrays in memory, and open it.
+
+        Args:
+            path: Folder to make.
+            config: How the windows were cut.
+            classes: Names of the classes, in the order of the labels.
+            parts: Windows of each part, (n, samples, channels).
+            labels: (n,), 0 to `len(classes) - 1`.
+            start_ns: (n,) stamp of the first sample [ns].
+            end_ns: (n,) stamp of the last sample [ns].
+            recording: (n,) index into `recordings`.
+            recordings: The recordings; their `windows` are counted anew.
+            has_recordings: See the attribute.
+            counters: See the attribute.
+            history: See the attribute.
+            overwrite: Replace a data set that is there already.
+
+        Raises:
+            SurfaceError: Something is there already, or nothing can be written there.
+        """
+        with DatasetWriter(path, config, has_recordings=has_recordings, overwrite=overwrite) as writer:
+            ids = [writer.add_recording(info) for info in recordings]
+            for row in range(len(labels)):
+                writer.add_window(
+                    {name: array[row] for name, array in parts.items()},
+                    label=classes[int(labels[row])],
+                    start_ns=int(start_ns[row]),
+                    end_ns=int(end_ns[row]),
+                    recording=ids[int(recording[row])],
+                )
+            return writer.finish(classes=classes, counters=counters or {}, history=history)
+
+    def verify(self) -> None:
+        """Compare the digest with the content.
+
+        Raises:
+            SurfaceError: They differ: a file was changed after the data set was made.
+        """
+        found = _content_digest(self.path, self.config, self.classes, self.recordings, self.has_recordings)
+        if found != self.digest:
+            raise SurfaceError(
+                f'{self.path}: the content has the digest {found[:12]}…, {METADATA_FILE} says {self.digest[:12]}…: '
+                'a file was changed or damaged; build the data set anew'
+            )
+
+    def _check_indices(self) -> None:
+        for name, array, limit in (
+            ('labels', self.labels, len(self.classes)),
+            ('recording', self.recording, len(self.recordings)),
+        ):
+            if len(array) and (array.min() < 0 or array.max() >= limit):
+                raise SurfaceError(
+                    f'{self.path / (name + ".npy")}: holds {array.min()} to {array.max()}, but only 0 to {limit - 1} '
+                    'have a name; build the data set anew'
+                )
+
+
+@dataclass
+class _OpenArrays:
+    """Files of a data set that is being written."""
+
+    parts: dict[str, NpyAppender] = field(default_factory=dict)
+    index: dict[str, NpyAppender] = field(default_factory=dict)
+
+    def close(self) -> None:
+        for appender in (*self.parts.values(), *self.index.values()):
+            appender.close()
+
+
+class DatasetWriter:
+    """Writes a data set window by window, in constant memory; a context manager.
+
+    Nothing appears at `path` before `finish`; leaving the context without it removes what was written.
+
+    Args:
+        path: Folder to make.
+        config: How the windows are cut.
+        has_recordings: See `Dataset`.
+        overwrite: Replace a data set that is there already (never another folder).
+
+    Raises:
+        SurfaceError: Something is there already, or nothing can be written there.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        config: WindowConfig,
+        *,
+        has_recordings: bool = True,
+        overwrite: bool = False,
+    ) -> None:
+        self.path = Path(path)
+        self._config = config
+        self._has_recordings = has_recordings
+        self._recordings: list[RecordingInfo] = []
+        self._windows_of: list[int] = []
+        self._class_ids: dict[str, int] = {}
+        self._arrays = _OpenArrays()
+        check_dataset_target(self.path, overwrite=overwrite)
+        self._partial = self.path.with_name(f'.{self.path.name}.partial-{os.getpid()}')
+        try:
+            shutil.rmtree(self._partial, ignore_errors=True)
+            self._partial.mkdir(parents=True)
+        except OSError as error:
+            raise SurfaceError(f'{self.path}: the data set cannot be written there ({error.strerror})') from error
+        for name in _INDEX_ARRAYS:
+            self._arrays.index[name] = NpyAppender(self._partial / f'{name}.npy', (), np.int64)
+
+    @property
+    def windows(self) -> int:
+        """Windows written so far."""
+        return sum(self._windows_of)
+
+    def add_recording(self, info: RecordingInfo) -> int:
+        """Add a recording and return its index, for `add_window`.
+
+        Raises:
+            SurfaceError: There is one of that name already.
+        """
+        if any(other.name == info.name for other in self._recordings):
+            raise SurfaceError(f'two recordings are called {info.name!r}; rename one, or give one folder above both')
+        self._recordings.append(info)
+        self._windows_of.append(0)
+        return len(self._recordings) - 1
+
+    def add_window(
+        self,
+        parts: Mapping[str, NDArray[np.float64]],
+        *,
+        label: str,
+        start_ns: int,
+        end_ns: int,
+        recording: int,
+    ) -> None:
+        """Append one window.
+
+        Args:
+            parts: For each part its samples, (samples, channels).
+            label: Name of its class.
+            start_ns: Stamp of its first sample [ns].
+            end_ns: Stamp of its last sample [ns].
+            recording: What `add_recording` returned.
+        """
+        if not self._arrays.parts:
+            for name, samples in parts.items():
+                self._arrays.parts[name] = NpyAppender(self._partial / _part_file(name), samples.shape, np.float64)
+        if parts.keys() != self._arrays.parts.keys():
+            raise ValueError(f'window with the parts {list(parts)} in a data set of {list(self._arrays.parts)}')
+        for name, samples in parts.items():
+            self._arrays.parts[name].append(samples)
+        # Classes are numbered as they come; `finish` renumbers them into their final order.
+        class_id = self._class_ids.setdefault(label, len(self._class_ids))
+        row = {'labels': class_id, 'start_ns': start_ns, 'end_ns': end_ns, 'recording': recording}
+        for name, value in row.items():
+            self._arrays.index[name].append(value)
+        self._windows_of[recording] += 1
+
+    def finish(
+        self,
+        *,
+        counters: Mapping[str, Any],
+        history: Sequence[Mapping[str, Any]],
+        classes: Sequence[str] | None = None,
+    ) -> Dataset:
+        """Complete the data set, put it under its name, and open it.
+
+        Args:
+            counters: What was counted on the way.
+            history: What was done to get it, oldest first; see `history_entry`.
+            classes: Names of the classes in the order of the labels, classes without windows included; the labels that
+                occurred, sorted by name, when None.
+        """
+        if self.windows == 0:
+            raise SurfaceError(f'{self.path}: a data set without a window is not written')
+        names = tuple(sorted(self._class_ids) if classes is None else classes)
+        self._arrays.close()
+        self._renumber_labels(names)
+        recordings = tuple(
+            _with_windows(info, windows) for info, windows in zip(self._recordings, self._windows_of, strict=True)
+        )
+        description = {
+            'schema_version': SCHEMA_VERSION,
+            'digest': _content_digest(self._partial, self._config, names, recordings, self._has_recordings),
+            'windows': self.windows,
+            'classes': list(names),
+            'parts': list(self._arrays.parts),
+            'has_recordings': self._has_recordings,
+            'config': self._config.to_dict(),
+            'recordings': [asdict(info) for info in recordings],
+            'counters': dict(counters),
+            'history': [dict(entry) for entry in history],
+        }
+        (self._partial / METADATA_FILE).write_text(json.dumps(description, indent=1) + '\n', encoding='utf-8')
+        if self.path.exists():
+            shutil.rmtree(self.path)
+        self._partial.rename(self.path)
+        return Dataset.load(self.path)
+
+    def _renumber_labels(self, names: Sequence[str]) -> None:
+        order = np.empty(len(self._class_ids), dtype=np.int64)
+        for name, class_id in self._class_ids.items():
+            order[class_id] = names.index(name)
+        labels = np.load(self._partial / 'labels.npy', mmap_mode='r+', allow_pickle=False)
+        labels[:] = order[labels]
+        labels.flush()
+
+    def __enter__(self) -> DatasetWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._arrays.close()
+        shutil.rmtree(self._partial, ignore_errors=True)
+
+
+def check_dataset_target(path: Path, *, overwrite: bool) -> None:
+    """Refuse to write a data set over something else, before any work is done.
+
+    Raises:
+        SurfaceError: Something is at `path` that must not be replaced.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not (path / METADATA_FILE).is_file():
+        raise SurfaceError(f'{path}: exists and is not a data set; choose another name')
+    if not overwrite:
+        raise SurfaceError(f'{path}: a data set is there already; choose another name, or replace it with --overwrite')
+
+
+def history_entry(action: str, **details: Any) -> dict[str, Any]:
+    """One entry of a data set's history: the present time (UTC, ISO 8601), what was done, and with what."""
+    return {'time': datetime.now(timezone.utc).isoformat(timespec='seconds'), 'action': action, **details}
+
+
+def _part_file(name: str) -> str:
+    return f'part_{name}.npy'
+
+
+def _recording_info(entry: Mapping[str, Any]) -> RecordingInfo:
+    known = {item.name for item in fields(RecordingInfo)}
+    return RecordingInfo(**{key: value for key, value in entry.items() if key in known})
+
+
+def _with_windows(info: RecordingInfo, windows: int) -> RecordingInfo:
+    return RecordingInfo(**{**asdict(info), 'windows': windows})
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    file = folder / METADATA_FILE
+    try:
+        description = json.loads(file.read_text(encoding='utf-8'))
+    except FileNotFoundError:
+        what = 'holds no dataset.json' if folder.is_dir() else 'is not there'
+        raise SurfaceError(f'{folder}: {what}; make a data set with `surface dataset build`') from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise SurfaceError(f'{file}: cannot be read ({error}); build the data set anew') from error
+    if not isinstance(description, dict) or 'schema_version' not in description:
+        raise SurfaceError(f'{file}: is not the description of a data set; build the data set anew')
+    if description['schema_version'] != SCHEMA_VERSION:
+        raise SurfaceError(
+            f'{file}: has schema version {description["schema_version"]!r}, this program reads {SCHEMA_VERSION}; '
+            'build the data set anew with this program'
+        )
+    return description
+
+
+def _load_array(file: Path, dtype: Any, count: int, dimensions: int) -> NDArray[Any]:
+    try:
+        array = np.load(file, mmap_mode='r' if count else None, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise SurfaceError(f'{file}: cannot be read ({error}); build the data set anew') from error
+    if array.dtype != dtype or array.ndim != dimensions or len(array) != count:
+        raise SurfaceError(
+            f'{file}: holds {array.dtype} of shape {array.shape}, expected {np.dtype(dtype)} with {count} rows and '
+            f'{dimensions} dimensions; build the data set anew'
+        )
+    return array
+
+
+def _content_digest(
+    folder: Path,
+    config: WindowConfig,
+    classes: Sequence[str],
+    recordings: Sequence[RecordingInfo],
+    has_recordings: bool,
+) -> str:
+    """SHA-256 over what the windows are: not over paths, history or notes, which say where they came from."""
+    head = {
+        'schema_version': SCHEMA_VERSION,
+        'config': config.digest(),
+        'classes': list(classes),
+        'recordings': [info.name for info in recordings],
+        'has_recordings': has_recordings,
+    }
+    digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+    for file in sorted(folder.glob('*.npy')):
+        digest.update(file.name.encode())
+        # The header is left out: its padding differs between versions of NumPy.
+        array = np.load(file, mmap_mode='r', allow_pickle=False)
+        digest.update(f'{array.dtype.str} {array.shape}'.encode())
+        with file.open('rb') as stream:
+            stream.seek(file.stat().st_size - array.nbytes)
+            while chunk := stream.read(_HASH_CHUNK_BYTES):
+                digest.update(chunk)
+    return digest.hexdigest()
