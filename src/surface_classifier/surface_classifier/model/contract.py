@@ -1,0 +1,190 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""The contract of a model: what it was trained for, and the digests of the files that hold it.
+
+A model is a folder with `model.json` (this contract), `weights.safetensors` and `model.onnx`. The contract states the
+channels, rates and window the model takes, its classes, its normalisation, where its training data came from and the
+SHA-256 of both other files and of itself, so that a changed bit anywhere is refused and a mismatch is told with both
+sides named. Nothing here needs torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from current_driver.errors import SurfaceError
+
+from surface_classifier.signal.config import WindowConfig
+
+CONTRACT_FORMAT = 1
+CONTRACT_FILE = 'model.json'
+WEIGHTS_FILE = 'weights.safetensors'
+ONNX_FILE = 'model.onnx'
+
+
+@dataclass(frozen=True)
+class ModelContract:
+    """Everything about a model except its weights.
+
+    Attributes:
+        config: The windows the model takes: parts, channels, units, rates and samples.
+        classes: Class names in the order of the model's outputs.
+        architecture: The network, as `LstmConfig.to_dict()` gives it.
+        normalisation: For each part its channels' `mean` and `scale` [channel units], for the reader of the contract;
+            the network holds the same numbers among its weights.
+        calibration: `temperature` [1] by which logits are divided before the softmax, and the `method` that chose it.
+        training_data: Digest and size of the data set, and the names of the recordings held out.
+        training: The recipe, as `TrainingConfig.to_dict()` gives it, and how long it ran.
+        seed: Seed of the training run.
+        scores: Scores on the recordings held out for early stopping; empty when there were none.
+        created_by: Package and version that wrote the model.
+        weights_sha256: SHA-256 of `weights.safetensors`; names the model in every label.
+        onnx_sha256: SHA-256 of `model.onnx`.
+        format_version: Version of the layout of `model.json`.
+    """
+
+    config: WindowConfig
+    classes: tuple[str, ...]
+    architecture: Mapping[str, Any]
+    normalisation: Mapping[str, Any]
+    calibration: Mapping[str, Any]
+    training_data: Mapping[str, Any]
+    training: Mapping[str, Any]
+    seed: int
+    created_by: str
+    weights_sha256: str
+    onnx_sha256: str
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    format_version: int = CONTRACT_FORMAT
+
+    def __post_init__(self) -> None:
+        """Refuse what no model can have.
+
+        Raises:
+            ValueError: Fewer than two classes, a class named twice, or a temperature that is not a positive number.
+        """
+        if len(self.classes) < 2 or len(set(self.classes)) != len(self.classes):
+            raise ValueError(f'a model needs two or more different classes, not {list(self.classes)}')
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise ValueError(f'the calibration temperature must be a positive number, not {self.temperature}')
+
+    @property
+    def temperature(self) -> float:
+        """Number by which the logits are divided before the softmax [1]."""
+        return float(self.calibration['temperature'])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the contract as JSON types, with the digests of the window configuration and of the contract itself."""
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name != 'config'}
+        values['classes'] = list(self.classes)
+        values['window'] = self.config.to_dict()
+        values['window_digest'] = self.config.digest
+        values['contract_sha256'] = _digest_of(values)
+        return values
+
+
+def save_contract(contract: ModelContract, folder: Path) -> None:
+    """Write `model.json` into the model's folder."""
+    text = json.dumps(contract.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / CONTRACT_FILE).write_text(text + '\n', encoding='utf-8')
+
+
+def load_contract(path: Path | str) -> ModelContract:
+    """Read and verify the contract of a model.
+
+    Args:
+        path: Folder of the model.
+
+    Raises:
+        SurfaceError: The folder holds no model, or the contract is damaged, incomplete or of another format.
+    """
+    file = Path(path) / CONTRACT_FILE
+    if not file.is_file():
+        raise SurfaceError(f'{path} is not a model: it holds no {CONTRACT_FILE}; make one with `surface train`')
+    try:
+        values = json.loads(file.read_bytes())
+        stated = values.pop('contract_sha256')
+        actual = _digest_of(values)
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise SurfaceError(f'{file} is damaged ({error}); copy the model again or train it anew') from error
+    if stated != actual:
+        raise SurfaceError(
+            f'{file} was changed after it was written: it states SHA-256 {stated}, its content has {actual}; '
+            'copy the model again or train it anew'
+        )
+    if values['format_version'] != CONTRACT_FORMAT:
+        raise SurfaceError(
+            f'{file} has format {values["format_version"]}, this version reads format {CONTRACT_FORMAT}; '
+            'train the model with this version'
+        )
+    del values['window_digest']
+    config = WindowConfig.from_dict(values.pop('window'))
+    return ModelContract(config=config, classes=tuple(values.pop('classes')), **values)
+
+
+def read_verified(path: Path, sha256: str) -> bytes:
+    """Return the bytes of a model's file after comparing them with the digest in its contract.
+
+    Raises:
+        SurfaceError: The file is missing or differs from the one the contract was written for.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise SurfaceError(f'{path} cannot be read ({error.strerror}); copy the whole model folder again') from error
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != sha256:
+        raise SurfaceError(
+            f'{path} does not belong to its contract: {CONTRACT_FILE} states SHA-256 {sha256}, the file has {actual}; '
+            'copy the model again or train it anew'
+        )
+    return content
+
+
+def check_compatible(contract: ModelContract, config: WindowConfig, source: str) -> None:
+    """Refuse windows that the model was not trained for.
+
+    Args:
+        contract: The model's contract.
+        config: Configuration the windows are cut by.
+        source: Whose windows they are, for the message, such as `data set walks/office`.
+
+    Raises:
+        SurfaceError: Channels, units, rates or samples differ; the message names both sides.
+    """
+    check_window_digest(contract, config.digest, describe_windows(config), source)
+
+
+def check_window_digest(contract: ModelContract, digest: str, described: str, source: str) -> None:
+    """Do what `check_compatible` does where only the digest and the shape of the windows are known, as in a message.
+
+    Raises:
+        SurfaceError: The digest differs from that of the windows the model was trained for.
+    """
+    if digest != contract.config.digest:
+        raise SurfaceError(
+            f'{source} gives {described}, but the model takes {describe_windows(contract.config)}; '
+            'use a model trained for these channels and rates, or configure the channels and the window as the model '
+            'has them'
+        )
+
+
+def describe_windows(config: WindowConfig) -> str:
+    """Say in one line what a window holds, such as `100 samples of motor (left [A], right [A]) at 100 Hz`."""
+    parts = [
+        f'{part.name} ({", ".join(f"{channel.name} [{channel.unit}]" for channel in part.channels)}) '
+        f'at {part.sample_rate_hz:g} Hz'
+        for part in config.parts
+    ]
+    return f'{config.window_samples} samples of {" with ".join(parts)}'
+
+
+def _digest_of(values: Mapping[str, Any]) -> str:
+    text = json.dumps(values, sort_keys=True, separators=(',', ':'), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

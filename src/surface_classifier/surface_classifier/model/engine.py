@@ -1,0 +1,190 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Inference engines: the same model run by ONNX Runtime on one CPU thread, or by torch on a CPU or a CUDA device.
+
+ONNX Runtime starts in a tenth of torch's time and needs a fifth of its memory, so it is what a robot runs; torch is
+imported only when its engine is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from current_driver.errors import SurfaceError
+from numpy.typing import NDArray
+
+from surface_classifier.model.contract import ONNX_FILE, ModelContract, load_contract, read_verified
+
+EngineName = Literal['auto', 'onnx', 'torch']
+DeviceName = Literal['auto', 'cpu', 'cuda']
+WARM_UP_RUNS = 3
+
+
+class InferenceEngine(ABC):
+    """Runs one model.
+
+    Attributes:
+        contract: The model's contract.
+        name: `onnx` or `torch`.
+        device: `cpu` or `cuda`.
+    """
+
+    name: str
+    device: str
+
+    def __init__(self, contract: ModelContract) -> None:
+        """Keep the contract; the subclasses load the model."""
+        self.contract = contract
+
+    @property
+    def description(self) -> str:
+        """What runs where, such as `onnx on cpu`."""
+        return f'{self.name} on {self.device}'
+
+    def predict(self, parts: Sequence[NDArray[np.floating]]) -> NDArray[np.float64]:
+        """Return class probabilities.
+
+        Args:
+            parts: One array for each part of the window configuration, in its order, of shape (windows, samples,
+                channels) in the channels' units; NaN where unmeasured.
+
+        Returns:
+            Probabilities, shape (windows, classes); each row sums to 1. A row is NaN when its window holds values
+            (infinities) the network has no answer for.
+        """
+        logits = self._logits([np.ascontiguousarray(part, dtype=np.float32) for part in parts])
+        return softmax(logits.astype(np.float64) / self.contract.temperature)
+
+    def warm_up(self) -> None:
+        """Run the model a few times on an empty window, so that the first label is as fast as the others."""
+        config = self.contract.config
+        parts = [
+            np.zeros((1, config.samples_of_part(index), len(part.channels))) for index, part in enumerate(config.parts)
+        ]
+        for _ in range(WARM_UP_RUNS):
+            self.predict(parts)
+
+    @abstractmethod
+    def _logits(self, parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return the network's outputs before the softmax, shape (windows, classes)."""
+
+
+class OnnxEngine(InferenceEngine):
+    """ONNX Runtime on one CPU thread."""
+
+    name = 'onnx'
+    device = 'cpu'
+
+    def __init__(self, path: Path, contract: ModelContract) -> None:
+        """Load `model.onnx`.
+
+        Raises:
+            SurfaceError: The file is missing, damaged, or ONNX Runtime is not installed.
+        """
+        super().__init__(contract)
+        model = read_verified(path / ONNX_FILE, contract.onnx_sha256)
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise SurfaceError('the onnx engine needs the Python package `onnxruntime`; install it') from error
+        options = onnxruntime.SessionOptions()
+        # One window at a time on one thread is fastest here, and a robot's other cores stay free. The arena would keep
+        # the memory of the largest batch ever run.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+        self._inputs = [item.name for item in self._session.get_inputs()]
+
+    def _logits(self, parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = self._session.run(None, dict(zip(self._inputs, parts, strict=True)))[0]
+        return logits
+
+
+class TorchEngine(InferenceEngine):
+    """torch on the CPU or a CUDA device."""
+
+    name = 'torch'
+
+    def __init__(self, path: Path, contract: ModelContract, device: Literal['cpu', 'cuda']) -> None:
+        """Load `weights.safetensors` onto the device.
+
+        Raises:
+            SurfaceError: The file is missing or damaged, torch is not installed, or there is no such device.
+        """
+        super().__init__(contract)
+        try:
+            import torch
+        except ImportError as error:
+            raise SurfaceError(
+                'the torch engine needs the Python package `torch`; install it, or use engine onnx on the CPU'
+            ) from error
+        from surface_classifier.model.checkpoint import load_network
+
+        if device == 'cuda' and not torch.cuda.is_available():
+            raise SurfaceError(
+                f'device cuda was asked for, but torch {torch.__version__} finds no CUDA device here; '
+                'check `nvidia-smi` and that torch is a CUDA build, or use device cpu'
+            )
+        # One window at a time: a second thread costs more than it gives, whatever else the process does with torch.
+        torch.set_num_threads(1)
+        self.device = device
+        self._torch = torch
+        self._network = load_network(path, contract).to(device).eval()
+
+    def _logits(self, parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        torch = self._torch
+        with torch.inference_mode():
+            logits = self._network(*(torch.from_numpy(part).to(self.device) for part in parts))
+        result: NDArray[np.float32] = logits.cpu().numpy()
+        return result
+
+
+def load_engine(path: Path | str, engine: EngineName = 'auto', device: DeviceName = 'auto') -> InferenceEngine:
+    """Load a model for inference.
+
+    Args:
+        path: Folder of the model.
+        engine: `onnx`, `torch`, or `auto`: torch for device cuda, else onnx.
+        device: `cpu`, `cuda`, or `auto`: a CUDA device when engine torch was asked for and there is one, else the CPU.
+            What was taken is in the engine's `description`.
+
+    Raises:
+        SurfaceError: The model is missing or damaged, the engine is not installed, or there is no such device.
+    """
+    for wanted, known, word in ((engine, EngineName, 'engine'), (device, DeviceName, 'device')):
+        if wanted not in get_args(known):
+            raise SurfaceError(f'{word} {wanted!r} is not one of {", ".join(get_args(known))}')
+    folder = Path(path)
+    contract = load_contract(folder)
+    if engine == 'auto':
+        engine = 'torch' if device == 'cuda' else 'onnx'
+    if engine == 'torch':
+        if device == 'auto':
+            device = 'cuda' if _cuda_available() else 'cpu'
+        return TorchEngine(folder, contract, device)
+    if device == 'cuda':
+        raise SurfaceError('engine onnx runs on the CPU only; for device cuda use engine torch or auto')
+    return OnnxEngine(folder, contract)
+
+
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return probabilities along the last axis."""
+    with np.errstate(invalid='ignore'):
+        exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        probabilities: NDArray[np.float64] = exponents / exponents.sum(axis=-1, keepdims=True)
+    return probabilities
+
+
+def _cuda_available() -> bool:
+    if importlib.util.find_spec('torch') is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
