@@ -5,48 +5,50 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
 
 from current_driver import messages
 
 SURFACE_MSGS = Path(__file__).parents[2] / 'src' / 'surface_msgs'
 
 
-def test_packaged_definitions_equal_the_message_package():
+def test_packaged_definitions_equal_the_message_package() -> None:
     written = {f'surface_msgs/msg/{path.stem}': path.read_text() for path in (SURFACE_MSGS / 'msg').glob('*.msg')}
     assert messages.surface_msgs_definitions() == written
     assert messages.MOTOR_CURRENT in written
 
 
-def test_every_message_of_ours_has_a_default_definition_text_and_class():
+def test_every_message_of_ours_has_a_default_definition_text_and_class() -> None:
     for msgtype in messages.surface_msgs_definitions():
         assert messages.message_class(msgtype).__msgtype__ == msgtype
         assert 'MSG: std_msgs/Header' in messages.definition(msgtype) or 'WindowPart' in msgtype
 
 
-def test_unknown_type_has_no_definition():
+def test_unknown_type_has_no_definition() -> None:
     with pytest.raises(KeyError):
         messages.definition('nobody_msgs/msg/Nothing')
 
 
 @given(st.integers(min_value=-(2**31) * 10**9, max_value=2**31 * 10**9 - 1))
-def test_time_round_trip_is_exact(stamp):
+def test_time_round_trip_is_exact(stamp: int) -> None:
     assert messages.stamp_ns(messages.to_time(stamp)) == stamp
 
 
 @pytest.mark.parametrize('stamp', [2**31 * 10**9, -(2**31) * 10**9 - 1])
-def test_time_that_does_not_fit_is_refused(stamp):
+def test_time_that_does_not_fit_is_refused(stamp: int) -> None:
     with pytest.raises(ValueError, match=str(stamp)):
         messages.to_time(stamp)
 
 
 @given(data=st.data(), samples=st.integers(1, 20), motors=st.integers(1, 4), optional=st.booleans())
-def test_current_block_round_trip_to_the_bit(data, samples, motors, optional):
+def test_current_block_round_trip_to_the_bit(data: Any, samples: int, motors: int, optional: bool) -> None:
     values = hnp.arrays(np.float64, (samples, motors), elements=st.floats(width=64))
     steps = data.draw(st.lists(st.integers(0, 10**9), min_size=samples, max_size=samples))
     block = messages.CurrentBlock(
@@ -74,12 +76,14 @@ def test_current_block_round_trip_to_the_bit(data, samples, motors, optional):
     ('stamps', 'current', 'sentence'),
     [(np.arange(2), np.zeros((2, 1)), 'shape'), (np.arange(0), np.zeros((0, 2)), 'at least one sample')],
 )
-def test_block_that_does_not_fit_is_refused(stamps, current, sentence):
+def test_block_that_does_not_fit_is_refused(
+    stamps: NDArray[np.int64], current: NDArray[np.float64], sentence: str
+) -> None:
     with pytest.raises(ValueError, match=sentence):
         messages.CurrentBlock(stamps, current, ('left', 'right'), 0)
 
 
-def test_truth_and_imu_messages():
+def test_truth_and_imu_messages() -> None:
     truth = messages.stamped('surface_truth', messages.truth_message(5, 'carpet', 'simulator'), 7)
     assert (truth.msgtype, truth.stamp_ns) == (messages.SURFACE_TRUTH, 7)
     back = messages.deserialize(truth.cdr, truth.msgtype)

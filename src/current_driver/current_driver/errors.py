@@ -6,7 +6,7 @@
 class SurfaceError(Exception):
     """Bad input by the user: a file, a value or a setting that cannot be used.
 
-    The message is one sentence for a person. It names the file, the value and the remedy. The `surface` command prints it
-    and exits with status 2; a node puts it on `/diagnostics` and keeps running where it can. Errors of the program itself
-    are never of this type.
+    The message is one sentence for a person. It names the file, the value and the remedy. The `surface` command prints
+    it and exits with status 2; a node puts it on `/diagnostics` and keeps running where it can. Errors of the program
+    itself are never of this type.
     """

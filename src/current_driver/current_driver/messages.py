@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages without ROS: our definitions and the stock ROS 2 types, as rosbags dataclasses and as CDR bytes.
 
-Everything that is written to a bag or published goes through here, so that a live graph, a bag and an offline tool see the
-same bytes. The definitions of `surface_msgs` travel as package data; a test compares them with the message package.
+Everything that is written to a bag or published goes through here, so that a live graph, a bag and an offline tool see
+the same bytes. The definitions of `surface_msgs` travel as package data; a test compares them with the message package.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ class CurrentBlock:
         for name in ('current_a', 'wheel_speed_mps', 'voltage_v'):
             values = getattr(self, name)
             if values is not None and values.shape != shape:
-                raise ValueError(f'{name} has shape {values.shape}; {shape[0]} stamps and {shape[1]} motors need {shape}')
+                raise ValueError(
+                    f'{name} has shape {values.shape}; {shape[0]} stamps and {shape[1]} motors need {shape}'
+                )
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -193,7 +195,10 @@ def truth_message(stamp: int, surface: str, origin: str) -> Any:
 
 
 def imu_message(
-    stamp: int, angular_velocity_radps: NDArray[np.float64], linear_acceleration_mps2: NDArray[np.float64], frame_id: str
+    stamp: int,
+    angular_velocity_radps: NDArray[np.float64],
+    linear_acceleration_mps2: NDArray[np.float64],
+    frame_id: str,
 ) -> Any:
     """Return a rosbags `sensor_msgs/Imu` without orientation.
 

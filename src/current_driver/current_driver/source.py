@@ -47,8 +47,8 @@ class CurrentSource(ABC):
     def read_block(self) -> Sequence[StampedMessage] | None:
         """Return the next messages in the order of their stamps, or None when the source has ended.
 
-        An empty sequence means that there is nothing yet. A source that starts over (a replay in a loop) may step back in
-        time between two blocks, never within one.
+        An empty sequence means that there is nothing yet. A source that starts over (a replay in a loop) may step back
+        in time between two blocks, never within one.
 
         Raises:
             SurfaceError: What was read cannot be used.
