@@ -1,0 +1,163 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node behind `surface watch`: feeds the terminal view from windows, labels and, where somebody says it, the truth.
+
+The current is taken from `current_window`, not from the robot's topic, so that the strip shows what the classifier gets
+whatever type and name the input has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+import numpy as np
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rich.console import Console
+from rich.live import Live
+
+from surface_classifier.nodes.watch_view import DEFAULT_COLUMN_NS, WatchState, render
+from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
+
+SILENCE_S = 3.0
+FRAMES_PER_S = 8.0
+LINE_PERIOD_S = 1.0
+NANOSECONDS = 1_000_000_000
+
+# Labels may come in bursts when a graph runs faster than real time; the view works them off between two frames.
+LABEL_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.BEST_EFFORT)
+WINDOW_QOS = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
+TRUTH_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class WatchNode(Node):
+    """Subscribes to what the view shows and keeps its state."""
+
+    def __init__(self, column_ns: int = DEFAULT_COLUMN_NS, namespace: str = '') -> None:
+        """Subscribes at once; `column_ns` is the time one column of the strips stands for [ns]."""
+        super().__init__('surface_watch', namespace=namespace)
+        self.state = WatchState(column_ns=column_ns)
+        self._newest_sample_ns = 0
+        self._last_label_s = time.monotonic()
+        self.create_subscription(SurfaceLabel, 'surface_label', self._on_label, LABEL_QOS)
+        self.create_subscription(CurrentWindow, 'current_window', self._on_window, WINDOW_QOS)
+        self.create_subscription(SurfaceTruth, 'surface_truth', self._on_truth, TRUTH_QOS)
+
+    def refresh_notice(self) -> None:
+        """Says so when no label has come for a while, on a steady clock: a stopped one must not hide it."""
+        silent_s = time.monotonic() - self._last_label_s
+        self.state.notice = ''
+        if silent_s >= SILENCE_S:
+            topic = self.resolve_topic_name('surface_label')
+            doubt = 'is the source still running?' if self.state.labels else 'is the classifier running?'
+            self.state.notice = f'no message on {topic} for {silent_s:.0f} s: {doubt}'
+
+    def _on_label(self, message: SurfaceLabel) -> None:
+        self._last_label_s = time.monotonic()
+        self.state.add_label(
+            _nanoseconds(message.header.stamp),
+            message.surface,
+            message.known,
+            message.confidence,
+            message.class_names,
+            message.probabilities,
+        )
+
+    def _on_window(self, message: CurrentWindow) -> None:
+        part = message.parts[0]
+        samples = np.asarray(part.data, dtype=np.float64).reshape(part.samples, len(part.channel_names))
+        # Channels in another unit than the first one would spoil the scale of the strip.
+        samples = samples[:, [unit == part.channel_units[0] for unit in part.channel_units]]
+        offsets_ns = np.rint(np.arange(part.samples) * (NANOSECONDS / part.sample_rate)).astype(np.int64)
+        stamps_ns = _nanoseconds(part.start) + offsets_ns
+        if stamps_ns[-1] < self._newest_sample_ns - NANOSECONDS * 60:
+            self._newest_sample_ns = 0
+        # Windows overlap: only what the last one did not have is new.
+        fresh = stamps_ns > self._newest_sample_ns
+        self._newest_sample_ns = max(self._newest_sample_ns, int(stamps_ns[-1]))
+        self.state.add_current(stamps_ns[fresh], samples[fresh])
+
+    def _on_truth(self, message: SurfaceTruth) -> None:
+        self.state.add_truth(_nanoseconds(message.header.stamp), message.surface)
+
+
+class Screen:
+    """Shows a `WatchState`: as a picture that is redrawn in a terminal, as a plain line now and then elsewhere."""
+
+    def __init__(self, console: Console | None = None, plain: bool = False, title: str = 'surface watch') -> None:
+        """Decides once how to show; `plain` forbids the picture even in a terminal."""
+        self.console = console or Console()
+        self._title = title
+        self._live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal and not plain else None
+        self._period_s = 1.0 / FRAMES_PER_S if self._live else LINE_PERIOD_S
+        self._next_s = 0.0
+
+    def __enter__(self) -> Screen:
+        """Takes the terminal."""
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Gives the terminal back, with the last picture on it."""
+        if self._live:
+            self._live.stop()
+
+    def show(self, state: WatchState, now: bool = False) -> None:
+        """Shows the state if it is time for a frame or a line, or at once when `now`."""
+        if not now and time.monotonic() < self._next_s:
+            return
+        self._next_s = time.monotonic() + self._period_s
+        if self._live:
+            self._live.update(render(state, self.console.width, self._title), refresh=True)
+        else:
+            self.console.print(state.line(), highlight=False, markup=False, soft_wrap=True)
+            self.console.file.flush()
+
+
+def watch(
+    namespace: str = '',
+    column_ns: int = DEFAULT_COLUMN_NS,
+    plain: bool = False,
+    label_count: int | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> WatchState:
+    """Shows the running graph until Ctrl-C, `label_count` labels, or until `stop` says so.
+
+    Args:
+        namespace: Namespace of the nodes to watch.
+        column_ns: Time that one column of the strips stands for [ns].
+        plain: Print lines even in a terminal.
+        label_count: Number of labels after which to end; None: never.
+        stop: Asked between two frames; None: never.
+
+    Returns:
+        The state at the end.
+    """
+    rclpy.init()
+    node = WatchNode(column_ns, namespace)
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        with Screen(plain=plain) as screen:
+            while (label_count is None or node.state.labels < label_count) and not (stop and stop()):
+                executor.spin_once(timeout_sec=0.1)
+                node.refresh_notice()
+                screen.show(node.state)
+            screen.show(node.state, now=True)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return node.state
+
+
+def _nanoseconds(stamp: object) -> int:
+    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)  # type: ignore[attr-defined]
