@@ -1,0 +1,184 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""From messages to samples: which numbers of a message are the channels, and when they were measured.
+
+A `MotorCurrent` block gives one sample for each of its stamps; every other message gives one sample, at its header's
+stamp, or at the time it was received where it has none. The same objects read live messages (rclpy) and recorded ones
+(rosbags).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from current_driver.errors import SurfaceError
+from surface_classifier.signal.config import MOTOR_CURRENT_TYPE, ChannelConfig
+from surface_classifier.signal.field_path import FieldReader, PathStep, parse_field_path
+from surface_classifier.signal.grid import NANOSECONDS
+
+BLOCK_FIELDS = ('current', 'wheel_speed', 'voltage')
+
+
+class TopicSamples(NamedTuple):
+    """Samples of all channels of one topic.
+
+    Attributes:
+        topic: The topic, as it is named in the configuration.
+        stamps_ns: When each sample was measured, shape (samples,), int64 [ns].
+        values: The channels' values, shape (samples, channels), float64, NaN where unmeasured, in the channels' units.
+        first_sample: Number of the first sample in its stream; None where the source does not count. A step shows a
+            loss.
+        stream_id: Changes when the source starts anew and counts from 0 again.
+        receive_stamped: The message carries no stamp, so that the time of its receipt stands in.
+    """
+
+    topic: str
+    stamps_ns: NDArray[np.int64]
+    values: NDArray[np.float64]
+    first_sample: int | None = None
+    stream_id: int = 0
+    receive_stamped: bool = False
+
+
+class TopicReader:
+    """Reads the samples of one topic's channels from its messages.
+
+    Args:
+        topic: The topic, as it is named in the configuration.
+        channels: The channels of this topic, all of the same message type.
+
+    Raises:
+        SurfaceError: A field path cannot lead to a number of that message type.
+    """
+
+    def __init__(self, topic: str, channels: Sequence[ChannelConfig]) -> None:
+        self.topic = topic
+        self._channels = tuple(channels)
+        self._is_block = channels[0].type == MOTOR_CURRENT_TYPE
+        self._scale = np.array([channel.scale for channel in channels])
+        self._offset = np.array([channel.offset for channel in channels])
+        self._scales = bool((self._scale != 1).any() or (self._offset != 0).any())
+        if self._is_block:
+            self._block_columns = tuple(_block_column(channel) for channel in channels)
+            self._motor_names: list[str] | None = None
+            self._columns: list[tuple[str, list[int], list[int]]] = []
+        else:
+            self._fields = tuple(
+                FieldReader(channel.field, f'channel {channel.name!r} of topic {topic!r}') for channel in channels
+            )
+
+    def read(self, message: Any, receive_ns: int) -> TopicSamples:
+        """The samples in one message.
+
+        Args:
+            message: A message of rclpy or of rosbags.
+            receive_ns: When it was received (live) or logged (recording); used where it carries no stamp [ns].
+
+        Raises:
+            SurfaceError: A configured field is not in the message; the error says which are.
+        """
+        samples = self._read_block(message) if self._is_block else self._read_single(message, receive_ns)
+        values = samples.values
+        if self._scales:
+            values *= self._scale
+            values += self._offset
+        finite = np.isfinite(values)
+        if not finite.all():
+            values[~finite] = np.nan
+        return samples
+
+    def _read_single(self, message: Any, receive_ns: int) -> TopicSamples:
+        values = np.array([[field.read(message) for field in self._fields]])
+        stamp_ns = header_stamp_ns(message)
+        received = not stamp_ns
+        return TopicSamples(
+            self.topic,
+            np.array([receive_ns if received else stamp_ns], dtype=np.int64),
+            values,
+            receive_stamped=received,
+        )
+
+    def _read_block(self, message: Any) -> TopicSamples:
+        try:
+            names, offsets = message.motor_names, message.offsets_ns
+            stamp = message.header.stamp
+            first_sample, stream_id = message.first_sample, message.stream_id
+        except AttributeError:
+            raise SurfaceError(
+                f'topic {self.topic!r} is configured as {MOTOR_CURRENT_TYPE} but carries {type(message).__name__}; give the '
+                'type that is published'
+            ) from None
+        samples, motors = len(offsets), len(names)
+        if names != self._motor_names:
+            self._columns = self._find_columns(names)
+            self._motor_names = list(names)
+        values = np.empty((samples, len(self._channels)))
+        for field, channels, motor_columns in self._columns:
+            data = np.asarray(getattr(message, field), dtype=np.float64)
+            if data.size != samples * motors:
+                raise SurfaceError(
+                    f'topic {self.topic!r}: {field!r} holds {data.size} values, not {samples} samples x {motors} motors'
+                    + ('; this source does not measure it, so leave its channels out' if not data.size else '')
+                )
+            values[:, channels] = data.reshape(samples, motors)[:, motor_columns]
+        stamps = np.asarray(offsets, dtype=np.int64) + (stamp.sec * NANOSECONDS + stamp.nanosec)
+        return TopicSamples(self.topic, stamps, values, int(first_sample), int(stream_id))
+
+    def _find_columns(self, names: Sequence[str]) -> list[tuple[str, list[int], list[int]]]:
+        """For each field of the block that is read: the channels it fills and the motors they take."""
+        columns: dict[str, tuple[list[int], list[int]]] = {}
+        for index, (channel, step) in enumerate(zip(self._channels, self._block_columns)):
+            where = f'channel {channel.name!r} of topic {self.topic!r}: field path {channel.field!r}: '
+            if isinstance(step.element, int):
+                motor = step.element
+                if motor >= len(names):
+                    raise SurfaceError(f'{where}there are {len(names)} motors: {", ".join(names)}')
+            elif step.element in names:
+                motor = list(names).index(step.element)
+            else:
+                raise SurfaceError(f'{where}no motor is named {step.element!r}; the motors are {", ".join(names)}')
+            channels, motors = columns.setdefault(step.field, ([], []))
+            channels.append(index)
+            motors.append(motor)
+        return [(field, channels, motors) for field, (channels, motors) in columns.items()]
+
+
+def header_stamp_ns(message: Any) -> int | None:
+    """Stamp of a message's header [ns]; None where it has no header. A stamp of 0 means that it was never set."""
+    header = getattr(message, 'header', None)
+    stamp = getattr(header, 'stamp', None)
+    return None if stamp is None else int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
+
+
+def resolve_topic(wanted: str, available: Iterable[str]) -> str:
+    """The one available topic that a configured name means.
+
+    An absolute name means itself. A relative one also means the same name inside a namespace: `motor_current` matches
+    `/robot1/motor_current`. An exact match goes first.
+
+    Raises:
+        SurfaceError: No topic matches, or several do; the error lists them.
+    """
+    topics = list(available)
+    exact = [topic for topic in topics if topic.lstrip('/') == wanted.lstrip('/')]
+    matching = exact or [topic for topic in topics if not wanted.startswith('/') and topic.endswith(f'/{wanted}')]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise SurfaceError(f'topic {wanted!r} could be any of {", ".join(sorted(matching))}; give the absolute name')
+    listed = ', '.join(sorted(topics)) or 'none'
+    raise SurfaceError(f'there is no topic {wanted!r}; the topics are: {listed}')
+
+
+def _block_column(channel: ChannelConfig) -> PathStep:
+    steps = parse_field_path(channel.field)
+    if len(steps) != 1 or steps[0].field not in BLOCK_FIELDS or steps[0].element is None:
+        raise SurfaceError(
+            f'channel {channel.name!r}: field path {channel.field!r} leads to no signal of a MotorCurrent; its signals are '
+            f'{", ".join(f"{field}[motor]" for field in BLOCK_FIELDS)}'
+        )
+    return steps[0]

@@ -1,0 +1,378 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""From messages to windows: the one path, live and offline.
+
+Messages of any topic go in, one after another; windows come out as soon as they are complete. Windows start on absolute
+multiples of the stride, so that a late subscriber cuts the same ones, and what a window holds does not depend on how
+the samples were split into messages.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from current_driver.errors import SurfaceError
+from surface_classifier.signal.channel_map import TopicReader, TopicSamples, resolve_topic
+from surface_classifier.signal.config import PartConfig, WindowConfig
+from surface_classifier.signal.grid import NANOSECONDS, Grid
+from surface_classifier.signal.grid_buffer import GridBuffer
+from surface_classifier.signal.resampler import LinearResampler, LowPassResampler, Resampler
+from surface_classifier.signal.sample_gate import SampleGate
+
+# How long the signals of one topic are kept while those of another, slower one are awaited.
+TOPIC_LAG_S = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """One window of evenly sampled signals.
+
+    Attributes:
+        index: Absolute number of the window: it starts at grid point `index` x stride of the first part.
+        start_ns: Stamp of the first sample of the first part [ns].
+        end_ns: Stamp of the last sample of the first part [ns].
+        parts: The signals, by the part's name; shape (samples, channels), float64, in the channels' units, NaN where
+            unmeasured.
+        coverage: Measured share of all values, 0 to 1.
+        part_starts_ns: Stamp of each part's first sample [ns].
+        part_coverage: Measured share of each part's values, 0 to 1.
+    """
+
+    index: int
+    start_ns: int
+    end_ns: int
+    parts: dict[str, NDArray[np.float64]]
+    coverage: float
+    part_starts_ns: dict[str, int]
+    part_coverage: dict[str, float]
+
+
+@dataclass(frozen=True)
+class StreamCounters:
+    """What a stream has seen since it was made; a reset does not set the counts back.
+
+    Attributes:
+        samples: Samples taken in.
+        duplicates: Samples dropped because their stamp was that of the newest sample of their topic.
+        out_of_order: Samples dropped because they were older than the newest sample of their topic.
+        receive_stamped: Samples without a stamp of their own: the time of their receipt stands in.
+        gaps: Intervals between samples that were not bridged, in each part they appear in.
+        lost_samples: Samples that the source counted but that never came.
+        clock_jumps: Times that the stamps went back to stay, after which the stream began anew.
+        windows: Windows given out.
+        voided: Windows left out because too little of them was measured.
+        observed_rate_hz: Mean rate of the samples that each part takes in, of its fastest topic; NaN while it is
+            unknown [Hz].
+        last_stamp_ns: Stamp of the newest sample [ns]; None before the first.
+    """
+
+    samples: int = 0
+    duplicates: int = 0
+    out_of_order: int = 0
+    receive_stamped: int = 0
+    gaps: int = 0
+    lost_samples: int = 0
+    clock_jumps: int = 0
+    windows: int = 0
+    voided: int = 0
+    observed_rate_hz: dict[str, float] = field(default_factory=dict)
+    last_stamp_ns: int | None = None
+
+
+class WindowStream:
+    """Cuts windows from the messages of the configured topics.
+
+    Args:
+        config: The channels, the rates and the windows.
+
+    Raises:
+        SurfaceError: A field path cannot lead to a number.
+    """
+
+    def __init__(self, config: WindowConfig) -> None:
+        self.config = config
+        self._parts = [_Part(config, index) for index in range(len(config.parts))]
+        self._topics = {topic: _Topic(topic, self._parts) for topic in config.topics}
+        self._first_part = self._parts[0]
+        self._windows = 0
+        self._voided = 0
+        self._clock_jumps = 0
+        self.reset()
+
+    @property
+    def delay_s(self) -> float:
+        """How long after its stamp the last sample of a window is known at the earliest: the delay of the filters [s]."""
+        return max(signal.resampler.reach_ns for part in self._parts for signal in part.signals) / NANOSECONDS
+
+    @property
+    def counters(self) -> StreamCounters:
+        """What the stream has seen so far."""
+        gates = [topic.gate for topic in self._topics.values()]
+        newest = [gate.newest_ns for gate in gates if gate.newest_ns is not None]
+        return StreamCounters(
+            samples=sum(gate.samples for gate in gates),
+            duplicates=sum(gate.duplicates for gate in gates),
+            out_of_order=sum(gate.out_of_order for gate in gates),
+            receive_stamped=sum(topic.receive_stamped for topic in self._topics.values()),
+            gaps=sum(signal.resampler.gaps for part in self._parts for signal in part.signals),
+            lost_samples=sum(gate.lost_samples for gate in gates),
+            clock_jumps=self._clock_jumps,
+            windows=self._windows,
+            voided=self._voided,
+            observed_rate_hz={part.config.name: part.observed_rate_hz for part in self._parts},
+            last_stamp_ns=max(newest, default=None),
+        )
+
+    def resolve_topics(self, available: Iterable[str]) -> dict[str, str]:
+        """The configured topic for each topic, of those available, that carries one.
+
+        Raises:
+            SurfaceError: A configured topic is not there, or could be several; the error lists what is there.
+        """
+        topics = list(available)
+        return {resolve_topic(topic, topics): topic for topic in self._topics}
+
+    def push_message(self, topic: str, message: Any, receive_ns: int) -> list[Window]:
+        """Take a message in.
+
+        Args:
+            topic: Its topic, as it is named in the configuration.
+            message: The message, of rclpy or of rosbags.
+            receive_ns: When it was received (live) or logged (recording); used where it carries no stamp [ns].
+
+        Returns:
+            The windows that it completes, oldest first.
+
+        Raises:
+            SurfaceError: The topic is not configured, or a configured field is not in the message.
+        """
+        return self._push(self._topic(topic), self._topic(topic).reader.read(message, receive_ns))
+
+    def push(self, samples: TopicSamples) -> list[Window]:
+        """Take samples in.
+
+        Args:
+            samples: Samples of one topic, one column for each channel of the topic in the order of the configuration.
+
+        Returns:
+            The windows that they complete, oldest first.
+
+        Raises:
+            SurfaceError: The topic is not configured.
+        """
+        return self._push(self._topic(samples.topic), samples)
+
+    def reset(self) -> None:
+        """Forget all samples, as after a jump of the clock; the counts stay."""
+        for topic in self._topics.values():
+            topic.gate.reset()
+        for part in self._parts:
+            for signal in part.signals:
+                signal.resampler.reset()
+        self._next_window: int | None = None
+        self._needed: list[tuple[GridBuffer, int]] = []
+        self._stream_starts_ns: deque[int] = deque()
+
+    def _topic(self, name: str) -> _Topic:
+        try:
+            return self._topics[name]
+        except KeyError:
+            raise SurfaceError(
+                f'topic {name!r} is not part of the window configuration; its topics are {", ".join(self._topics)}'
+            ) from None
+
+    def _push(self, topic: _Topic, samples: TopicSamples) -> list[Window]:
+        if samples.receive_stamped:
+            topic.receive_stamped += len(samples.stamps_ns)
+        windows: list[Window] = []
+        rest: TopicSamples | None = samples
+        while rest is not None:
+            ordered, jump = topic.gate.admit(rest)
+            if ordered is not None:
+                if ordered.new_stream:
+                    self._stream_starts_ns.append(int(ordered.stamps_ns[0]))
+                for signal in topic.signals:
+                    values = ordered.values
+                    signal.resampler.push(
+                        ordered if signal.takes_all else ordered._replace(values=values[:, signal.topic_columns])
+                    )
+                self._cut(windows)
+            rest = None
+            if jump is not None:
+                self.reset()
+                self._clock_jumps += 1
+                rest = samples = _from_sample(samples, jump)
+        return windows
+
+    def _cut(self, windows: list[Window]) -> None:
+        """Append every window that has become complete."""
+        if self._next_window is None and not self._find_first_window():
+            return
+        while True:
+            for buffer, end in self._needed:
+                if buffer.end < end:
+                    return
+            self._skip_silence()
+            for buffer, end in self._needed:
+                if buffer.end < end:
+                    return
+            assert self._next_window is not None
+            window = self._read_window(self._next_window)
+            if window.coverage >= self.config.min_coverage:
+                windows.append(window)
+                self._windows += 1
+            elif window.coverage > 0 or not self._is_between_streams(window.start_ns, window.end_ns):
+                self._voided += 1
+            self._set_next_window(self._next_window + 1)
+
+    def _find_first_window(self) -> bool:
+        """Begin with the first window that starts when every signal is known; whether there is one yet."""
+        known_ns = 0
+        for part in self._parts:
+            for signal in part.signals:
+                if not signal.resampler.has_begun:
+                    return False
+                known_ns = max(known_ns, signal.resampler.first_known_ns)
+        point = self._first_part.grid.first_at_or_after(known_ns)
+        self._set_next_window(-(-point // self.config.stride_samples))
+        return True
+
+    def _set_next_window(self, index: int) -> None:
+        self._next_window = index
+        start = index * self.config.stride_samples
+        start_ns = 0
+        needed = []
+        for number, part in enumerate(self._parts):
+            if number:
+                start = part.grid.first_at_or_after(start_ns)
+            elif len(self._parts) > 1:
+                start_ns = part.grid.stamp_ns(start)
+            for signal in part.signals:
+                signal.buffer.wanted_from = start
+                needed.append((signal.buffer, start + part.samples))
+        self._needed = needed
+
+    def _skip_silence(self) -> None:
+        """Skip the windows of which no signal holds a point, however many: they fill a long silence."""
+        assert self._next_window is not None
+        if any(buffer.first < end for buffer, end in self._needed):
+            return
+        stride, samples = self.config.stride_samples, self.config.window_samples
+        oldest_ns = min(part.grid.stamp_ns(signal.buffer.first) for part in self._parts for signal in part.signals)
+        grid = self._first_part.grid
+        # One window to spare: the other parts' points may lie up to a period after the span of the first part.
+        index = (grid.last_at_or_before(oldest_ns) - 2 * samples) // stride
+        if index > self._next_window:
+            last_ns = grid.stamp_ns((index - 1) * stride + samples - 1)
+            if not self._is_between_streams(grid.stamp_ns(self._next_window * stride), last_ns):
+                self._voided += index - self._next_window
+            self._set_next_window(index)
+
+    def _is_between_streams(self, start_ns: int, end_ns: int) -> bool:
+        """Whether a span without any measured value lies before the start of a new stream: nothing was lost in it."""
+        while self._stream_starts_ns and self._stream_starts_ns[0] < start_ns:
+            self._stream_starts_ns.popleft()
+        return bool(self._stream_starts_ns)
+
+    def _read_window(self, index: int) -> Window:
+        first = index * self.config.stride_samples
+        grid = self._first_part.grid
+        start_ns = grid.stamp_ns(first)
+        parts, starts, coverages = {}, {}, {}
+        measured = values = 0.0
+        for number, part in enumerate(self._parts):
+            part_first = part.grid.first_at_or_after(start_ns) if number else first
+            signals, part_measured = part.read(part_first)
+            name = part.config.name
+            parts[name] = signals
+            starts[name] = part.grid.stamp_ns(part_first) if number else start_ns
+            coverages[name] = part_measured / signals.size
+            measured += part_measured
+            values += signals.size
+        end_ns = grid.stamp_ns(first + self.config.window_samples - 1)
+        return Window(index, start_ns, end_ns, parts, measured / values, starts, coverages)
+
+
+class _Signal:
+    """The channels of one part that come from one topic: their resampler and their newest points."""
+
+    def __init__(self, config: WindowConfig, part_index: int, topic: str, grid: Grid) -> None:
+        part = config.parts[part_index]
+        self.topic = topic
+        topic_channels = [
+            (number, channel)
+            for number, other in enumerate(config.parts)
+            for channel in other.channels
+            if channel.topic == topic
+        ]
+        self.topic_columns = [column for column, (number, _) in enumerate(topic_channels) if number == part_index]
+        self.takes_all = len(self.topic_columns) == len(topic_channels)
+        self.part_columns = [column for column, channel in enumerate(part.channels) if channel.topic == topic]
+        max_points = config.samples_of_part(part_index) + math.ceil(
+            (TOPIC_LAG_S + config.stride_s + config.window_s) * part.sample_rate_hz
+        )
+        self.buffer = GridBuffer(len(self.part_columns), max_points)
+        gap_limit_ns = round(config.gap_limit_of_part_s(part_index) * NANOSECONDS)
+        self.resampler: Resampler
+        if part.decimates:
+            assert part.input_rate_hz is not None
+            self.resampler = LowPassResampler(grid, gap_limit_ns, self.buffer, part.input_rate_hz)
+        else:
+            self.resampler = LinearResampler(grid, gap_limit_ns, self.buffer)
+
+
+class _Part:
+    """One part: its grid and its signals, one for each topic."""
+
+    def __init__(self, config: WindowConfig, index: int) -> None:
+        self.config: PartConfig = config.parts[index]
+        self.samples = config.samples_of_part(index)
+        self.grid = Grid(self.config.sample_rate_hz)
+        topics = dict.fromkeys(channel.topic for channel in self.config.channels)
+        self.signals = [_Signal(config, index, topic, self.grid) for topic in topics]
+
+    @property
+    def observed_rate_hz(self) -> float:
+        rates = [signal.resampler.observed_rate_hz for signal in self.signals]
+        return max((rate for rate in rates if not math.isnan(rate)), default=math.nan)
+
+    def read(self, first: int) -> tuple[NDArray[np.float64], int]:
+        """The part's values in the window that starts at grid point `first`, and how many of them are measured."""
+        if len(self.signals) == 1:
+            values = self.signals[0].buffer.read(first, self.samples)
+        else:
+            values = np.empty((self.samples, len(self.config.channels)))
+            for signal in self.signals:
+                values[:, signal.part_columns] = signal.buffer.read(first, self.samples)
+        for signal in self.signals:
+            if first <= signal.buffer.last_unmeasured or first < signal.buffer.first:
+                return values, values.size - int(np.isnan(values).sum())
+        return values, values.size
+
+
+class _Topic:
+    """One topic: its reader, its gate and the signals it feeds."""
+
+    def __init__(self, name: str, parts: list[_Part]) -> None:
+        self.reader = TopicReader(
+            name, [channel for part in parts for channel in part.config.channels if channel.topic == name]
+        )
+        self.gate = SampleGate()
+        self.signals = [signal for part in parts for signal in part.signals if signal.topic == name]
+        self.receive_stamped = 0
+
+
+def _from_sample(samples: TopicSamples, place: int) -> TopicSamples:
+    """The samples from one place on."""
+    return samples._replace(
+        stamps_ns=samples.stamps_ns[place:],
+        values=samples.values[place:],
+        first_sample=None if samples.first_sample is None else samples.first_sample + place,
+    )
