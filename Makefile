@@ -1,0 +1,76 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Every target works in a fresh clone and does what is missing first. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# Left empty, each keeps what .venv was made with, or takes the default: wheels of Kilted, python3, torch as pip finds it.
+ROS_SET ?=
+PYTHON ?=
+TORCH ?=
+TORCH_SPEC ?=
+TORCH_INDEX_URL ?=
+
+# More arguments for pytest, for example: make test PYTEST_ARGS='-k resampler -x'
+PYTEST_ARGS ?=
+
+SETUP_PYTHON := $(or $(PYTHON),$(wildcard .venv/bin/python),python3)
+SETUP := $(SETUP_PYTHON) tools/setup_environment.py --torch='$(TORCH)' \
+  --torch-spec='$(TORCH_SPEC)' --torch-index-url='$(TORCH_INDEX_URL)'
+RUN := tools/run_in_environment
+
+.PHONY: help
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+	@echo '  Variables: ROS_SET=kilted|jazzy|system  PYTHON=python3.12  TORCH=default|cpu|none  TORCH_SPEC  TORCH_INDEX_URL'
+
+.PHONY: setup
+setup: ## Make .venv: ROS 2, the Python packages, the surface command
+	@$(SETUP) --ros-set='$(ROS_SET)'
+
+.PHONY: build
+build: setup ## Build the workspace with colcon into install/
+	@SURFACE_OVERLAY=0 $(RUN) tools/build_workspace
+
+.PHONY: demo
+demo: build ## Simulate, record, train, classify live, and show what was right
+	@$(RUN) python demo/demo.py
+
+.PHONY: demo-real
+demo-real: build ## The same chain on real Husky currents (SURFACE_DATA_DIR)
+	@$(RUN) python demo/demo_real.py
+
+.PHONY: test
+test: build ## Run every test
+	@$(RUN) python -m pytest test $(PYTEST_ARGS)
+
+.PHONY: test-unit
+test-unit: ## Run the unit tests without ROS, in an environment of their own: make test-unit PYTHON=python3.12
+	@tools/test_without_ros $(or $(PYTHON),python3) $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: setup ## Run ruff and mypy
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+
+.PHONY: format
+format: setup ## Let ruff format the code and mend what it can
+	@$(RUN) ruff check --fix-only --quiet .
+	@$(RUN) ruff format .
+
+.PHONY: messages
+messages: ## Copy the message definitions that bags carry from src/surface_msgs
+	@cp src/surface_msgs/msg/*.msg src/current_driver/current_driver/msg_definitions/surface_msgs/msg/
+
+.PHONY: clean
+clean: ## Remove what colcon built
+	@rm -rf build install log
+
+.PHONY: distclean
+distclean: clean ## Remove the environments and caches as well
+	@rm -rf .venv* .cache .hypothesis .mypy_cache .pytest_cache .ruff_cache

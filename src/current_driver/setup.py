@@ -1,0 +1,26 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Build of current_driver, for colcon (ament_python) and for pip on a machine without ROS."""
+
+from setuptools import find_packages, setup
+
+PACKAGE = 'current_driver'
+
+setup(
+    name=PACKAGE,
+    version='0.1.0',
+    description='Sources of motor current (simulator, replay of bags and CSV files) and the node that publishes them.',
+    author='The surface_classifier authors',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(exclude=['test']),
+    # The message definitions that bags carry: copies of src/surface_msgs, kept equal by a test.
+    package_data={PACKAGE: ['py.typed', 'msg_definitions/*/msg/*.msg']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
+        (f'share/{PACKAGE}', ['package.xml']),
+    ],
+    zip_safe=False,
+    install_requires=['PyYAML>=6.0', 'mcap>=1.2', 'numpy>=1.26', 'rosbags>=0.11', 'scipy>=1.11'],
+    entry_points={'console_scripts': ['current_driver_node = current_driver.driver_node:main']},
+)

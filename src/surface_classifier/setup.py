@@ -1,0 +1,69 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Build of surface_classifier, for colcon (ament_python) and for pip on a machine without ROS.
+
+The launch files and the parameter files are kept at the top of the repository and installed from there. Paths are relative
+to this folder, as setuptools wants them, and each folder below `launch/` and `config/` keeps its place.
+"""
+
+from glob import glob
+from os.path import dirname, isfile, relpath
+
+from setuptools import find_packages, setup
+
+PACKAGE = 'surface_classifier'
+
+
+def share_files(folder: str) -> list[tuple[str, list[str]]]:
+    """List the files of a top-level folder of the repository, by the folder they are installed to."""
+    by_target: dict[str, list[str]] = {}
+    for path in sorted(glob(f'../../{folder}/**/*', recursive=True)):
+        if isfile(path) and '__pycache__' not in path:
+            by_target.setdefault(f'share/{PACKAGE}/{relpath(dirname(path), "../..")}', []).append(path)
+    return sorted(by_target.items())
+
+
+EVALUATE = ['jinja2>=3.1', 'matplotlib>=3.8', 'scikit-learn>=1.3']
+
+setup(
+    name=PACKAGE,
+    version='0.1.0',
+    description='Tells a robot what surface it stands on from its motor current, with an LSTM.',
+    author='The surface_classifier authors',
+    license='Apache-2.0',
+    python_requires='>=3.10',
+    packages=find_packages(exclude=['test']),
+    package_data={PACKAGE: ['py.typed', '**/*.yaml', '**/*.html', '**/*.j2']},
+    data_files=[
+        ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
+        (f'share/{PACKAGE}', ['package.xml']),
+        *share_files('config'),
+        *share_files('launch'),
+    ],
+    zip_safe=False,
+    install_requires=[
+        'PyYAML>=6.0',
+        'current_driver==0.1.0',
+        'mcap>=1.1',
+        'numpy>=1.26',
+        'onnxruntime>=1.17',
+        'rich>=13.0',
+        'rosbags>=0.11',
+        'safetensors>=0.4',
+        'scipy>=1.11',
+        'tqdm>=4.64',
+    ],
+    extras_require={
+        'evaluate': EVALUATE,
+        'train': [*EVALUATE, 'onnx>=1.16', 'onnxscript>=0.1', 'torch>=2.5'],
+    },
+    entry_points={
+        'console_scripts': [
+            'surface = surface_classifier.cli.main:main',
+            'bringup = surface_classifier.nodes.bringup:main',
+            'classifier_node = surface_classifier.nodes.classifier_node:main',
+            'preprocessor_node = surface_classifier.nodes.preprocessor_node:main',
+            'trainer_node = surface_classifier.nodes.trainer_node:main',
+        ]
+    },
+)
