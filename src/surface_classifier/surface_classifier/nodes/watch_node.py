@@ -16,36 +16,39 @@ import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rich.console import Console
 from rich.live import Live
 
+from current_driver.driver_node import stream_qos
+from surface_classifier.nodes.conversion import NANOSECONDS, to_ns
 from surface_classifier.nodes.watch_view import DEFAULT_COLUMN_NS, WatchState, render
 from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
 
 SILENCE_S = 3.0
 FRAMES_PER_S = 8.0
 LINE_PERIOD_S = 1.0
-NANOSECONDS = 1_000_000_000
-
-# Labels may come in bursts when a graph runs faster than real time; the view works them off between two frames.
-LABEL_QOS = QoSProfile(depth=1000, reliability=ReliabilityPolicy.BEST_EFFORT)
-WINDOW_QOS = QoSProfile(depth=50, reliability=ReliabilityPolicy.BEST_EFFORT)
-TRUTH_QOS = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class WatchNode(Node):
     """Subscribes to what the view shows and keeps its state."""
 
-    def __init__(self, column_ns: int = DEFAULT_COLUMN_NS, namespace: str = '') -> None:
+    def __init__(
+        self, column_ns: int = DEFAULT_COLUMN_NS, namespace: str = '', context: rclpy.Context | None = None
+    ) -> None:
         """Subscribes at once; `column_ns` is the time one column of the strips stands for [ns]."""
-        super().__init__('surface_watch', namespace=namespace)
+        super().__init__('surface_watch', namespace=namespace, context=context)
         self.state = WatchState(column_ns=column_ns)
         self._newest_sample_ns = 0
         self._last_label_s = time.monotonic()
-        self.create_subscription(SurfaceLabel, 'surface_label', self._on_label, LABEL_QOS)
-        self.create_subscription(CurrentWindow, 'current_window', self._on_window, WINDOW_QOS)
-        self.create_subscription(SurfaceTruth, 'surface_truth', self._on_truth, TRUTH_QOS)
+        self.subscribe()
+
+    def subscribe(self) -> None:
+        """Subscribes to what a robot's nodes publish in whatever way; a view may miss what it has no time to draw."""
+        # Labels come in bursts when a graph runs faster than real time.
+        self.create_subscription(SurfaceLabel, 'surface_label', self.on_label, stream_qos(1000, reliable=False))
+        self.create_subscription(CurrentWindow, 'current_window', self.on_window, stream_qos(50, reliable=False))
+        truth_qos = stream_qos(100, reliable=True, latched=True)
+        self.create_subscription(SurfaceTruth, 'surface_truth', self.on_truth, truth_qos)
 
     def refresh_notice(self) -> None:
         """Says so when no label has come for a while, on a steady clock: a stopped one must not hide it."""
@@ -56,10 +59,11 @@ class WatchNode(Node):
             doubt = 'is the source still running?' if self.state.labels else 'is the classifier running?'
             self.state.notice = f'no message on {topic} for {silent_s:.0f} s: {doubt}'
 
-    def _on_label(self, message: SurfaceLabel) -> None:
+    def on_label(self, message: SurfaceLabel) -> None:
+        """Takes in a label."""
         self._last_label_s = time.monotonic()
         self.state.add_label(
-            _nanoseconds(message.header.stamp),
+            to_ns(message.header.stamp),
             message.surface,
             message.known,
             message.confidence,
@@ -67,13 +71,14 @@ class WatchNode(Node):
             message.probabilities,
         )
 
-    def _on_window(self, message: CurrentWindow) -> None:
+    def on_window(self, message: CurrentWindow) -> None:
+        """Takes in what is new in a window."""
         part = message.parts[0]
         samples = np.asarray(part.data, dtype=np.float64).reshape(part.samples, len(part.channel_names))
         # Channels in another unit than the first one would spoil the scale of the strip.
         samples = samples[:, [unit == part.channel_units[0] for unit in part.channel_units]]
         offsets_ns = np.rint(np.arange(part.samples) * (NANOSECONDS / part.sample_rate)).astype(np.int64)
-        stamps_ns = _nanoseconds(part.start) + offsets_ns
+        stamps_ns = to_ns(part.start) + offsets_ns
         if stamps_ns[-1] < self._newest_sample_ns - NANOSECONDS * 60:
             self._newest_sample_ns = 0
         # Windows overlap: only what the last one did not have is new.
@@ -81,8 +86,9 @@ class WatchNode(Node):
         self._newest_sample_ns = max(self._newest_sample_ns, int(stamps_ns[-1]))
         self.state.add_current(stamps_ns[fresh], samples[fresh])
 
-    def _on_truth(self, message: SurfaceTruth) -> None:
-        self.state.add_truth(_nanoseconds(message.header.stamp), message.surface)
+    def on_truth(self, message: SurfaceTruth) -> None:
+        """Takes in a true surface."""
+        self.state.add_truth(to_ns(message.header.stamp), message.surface)
 
 
 class Screen:
@@ -157,7 +163,3 @@ def watch(
         node.destroy_node()
         rclpy.try_shutdown()
     return node.state
-
-
-def _nanoseconds(stamp: object) -> int:
-    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)  # type: ignore[attr-defined]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from surface_classifier.data.dataset import Dataset
     from surface_classifier.model.contract import ModelContract
 
-IntArray = npt.NDArray[np.int64]
+Ids = npt.NDArray[np.int64]
 
 MODEL_TITLES = {
     'lstm': 'LSTM',
@@ -48,7 +48,8 @@ class ModelScore:
         accuracy: Share of windows that were right, mean over folds, 0 to 1.
         balanced_accuracy: Mean recall of the classes, mean over folds, 0 to 1.
         macro_f1: Mean F1 of the classes, mean over folds, 0 to 1.
-        confusion: (classes, classes) window counts over all folds; rows are the truth.
+        confusion: Window counts over all folds; row i, column j: how many of class i were taken for class j.
+        per_class: `precision`, `recall`, `f1` and `windows` by class name, over all folds.
         per_fold: Balanced accuracy of each fold; empty when there is only one set of windows.
     """
 
@@ -56,7 +57,8 @@ class ModelScore:
     accuracy: float
     balanced_accuracy: float
     macro_f1: float
-    confusion: IntArray
+    confusion: Sequence[Sequence[int]]
+    per_class: Mapping[str, Mapping[str, float]]
     per_fold: tuple[float, ...] = ()
 
 
@@ -121,6 +123,7 @@ class ReportPage:
         figures: Further pictures, such as a drive over time.
         data_summary: Rows of the table that describes the data.
         contract: Rows of the table that describes the model.
+        notes: What a reader of the scores should know.
         command: What to type to make this page again.
     """
 
@@ -135,6 +138,7 @@ class ReportPage:
     figures: tuple[Picture, ...] = ()
     data_summary: tuple[tuple[str, str], ...] = ()
     contract: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
     command: str = ''
 
 
@@ -177,10 +181,7 @@ def evaluation_page(
 ) -> ReportPage:
     """Turns one `surface evaluate` result into a page; arguments as in `write_report`."""
     classes = tuple(result['classes'])
-    scores = []
-    for key, model_title in MODEL_TITLES.items():
-        if result.get(key):
-            scores.append(_model_score(model_title, result[key], len(classes)))
+    scores = [_model_score(name, result[key]) for key, name in MODEL_TITLES.items() if result.get(key)]
     lead = (
         f'{_count(result["windows"])} windows of {_recordings_phrase(result)}, {len(classes)} surfaces. '
         f'{_protocol_sentence(result["protocol"])}'
@@ -197,6 +198,7 @@ def evaluation_page(
         recordings=tuple(_recording_scores(first['predictions'], classes)) if first else (),
         data_summary=tuple(data_rows(dataset)) if dataset is not None else (),
         contract=tuple(contract_rows(contract)) if contract is not None else (),
+        notes=tuple(result.get('notes', ())),
         command=command,
     )
 
@@ -222,37 +224,23 @@ def verdict(scores: Sequence[ModelScore]) -> str:
     )
 
 
-def confusion_counts(truth: npt.ArrayLike, predicted: npt.ArrayLike, classes: int) -> IntArray:
-    """Counts windows: entry (i, j) is how many of class i were taken for class j.
+def model_score(name: str, truth: Ids, predicted: Ids, classes: tuple[str, ...]) -> ModelScore:
+    """Scores one model on one set of windows.
 
     Args:
-        truth: True class ids, 0 to classes - 1.
+        name: What the reader sees.
+        truth: True class ids, 0 to len(classes) - 1.
         predicted: Predicted class ids, same length.
-        classes: Number of classes.
-
-    Returns:
-        (classes, classes) counts.
+        classes: Class names.
     """
-    counts = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(counts, (np.asarray(truth, dtype=np.int64), np.asarray(predicted, dtype=np.int64)), 1)
-    return counts
+    from surface_classifier.training.metrics import confusion, per_class_scores, scores
 
-
-def class_scores(confusion: IntArray) -> npt.NDArray[np.float64]:
-    """Precision, recall and F1 of every class; NaN where there is nothing to divide by.
-
-    Args:
-        confusion: (classes, classes) counts; rows are the truth.
-
-    Returns:
-        (classes, 3) array of precision, recall, F1, each 0 to 1.
-    """
-    hits = np.diag(confusion).astype(np.float64)
-    with np.errstate(invalid='ignore', divide='ignore'):
-        precision = hits / confusion.sum(axis=0)
-        recall = hits / confusion.sum(axis=1)
-        f1 = 2.0 * hits / (confusion.sum(axis=0) + confusion.sum(axis=1))
-    return np.column_stack([precision, recall, f1])
+    return ModelScore(
+        name=name,
+        **scores(truth, predicted),
+        confusion=confusion(truth, predicted, len(classes)),
+        per_class=per_class_scores(truth, predicted, classes),
+    )
 
 
 def render_page(page: ReportPage) -> str:
@@ -473,17 +461,15 @@ def contract_rows(contract: ModelContract) -> Iterable[tuple[str, str]]:
         yield key.replace('_', ' '), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _model_score(title: str, entry: Mapping[str, Any], classes: int) -> ModelScore:
-    predictions = entry['predictions'].values()
-    truth = [label for recording in predictions for label in recording['truth']]
-    predicted = [label for recording in predictions for label in recording['predicted']]
+def _model_score(name: str, entry: Mapping[str, Any]) -> ModelScore:
     return ModelScore(
-        name=title,
+        name=name,
         accuracy=entry['accuracy'],
         balanced_accuracy=entry['balanced_accuracy'],
         macro_f1=entry['macro_f1'],
-        confusion=confusion_counts(truth, predicted, classes),
-        per_fold=tuple(fold['balanced_accuracy'] for fold in entry.get('per_fold', ())),
+        confusion=entry['confusion'],
+        per_class=entry['per_class'],
+        per_fold=tuple(fold['balanced_accuracy'] for fold in entry['per_fold']),
     )
 
 
@@ -514,7 +500,7 @@ def _recording_scores(predictions: Mapping[str, Any], classes: Sequence[str]) ->
     return sorted(rows, key=lambda row: (row.accuracy, row.name))
 
 
-def recording_score(name: str, truth: IntArray, predicted: IntArray, classes: Sequence[str]) -> RecordingScore:
+def recording_score(name: str, truth: Ids, predicted: Ids, classes: Sequence[str]) -> RecordingScore:
     """Sums up the windows of one recording; `truth` and `predicted` are class ids of its windows, at least one."""
     wrong = predicted[predicted != truth]
     return RecordingScore(
@@ -526,13 +512,13 @@ def recording_score(name: str, truth: IntArray, predicted: IntArray, classes: Se
     )
 
 
-def _matrix_rows(confusion: IntArray, classes: Sequence[str]) -> list[dict[str, Any]]:
+def _matrix_rows(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> list[dict[str, Any]]:
     """Rows of the confusion table; `share` of the row's windows decides how dark a cell is."""
     rows = []
     for name, counts in zip(classes, confusion, strict=True):
-        total = int(counts.sum())
+        total = sum(counts)
         cells = [
-            {'count': int(count), 'share': float(count) / total if total else 0.0, 'right': classes[column] == name}
+            {'count': count, 'share': count / total if total else 0.0, 'right': classes[column] == name}
             for column, count in enumerate(counts)
         ]
         rows.append({'name': name, 'total': total, 'cells': cells})
@@ -543,18 +529,9 @@ def _class_table(page: ReportPage) -> list[dict[str, Any]]:
     if not page.scores:
         return []
     first, *others = page.scores
-    table = class_scores(first.confusion)
-    other_tables = [class_scores(score.confusion) for score in others]
     return [
-        {
-            'name': name,
-            'windows': int(first.confusion[index].sum()),
-            'precision': table[index, 0],
-            'recall': table[index, 1],
-            'f1': table[index, 2],
-            'others': [other[index, 2] for other in other_tables],
-        }
-        for index, name in enumerate(page.classes)
+        {'name': name, **first.per_class[name], 'others': [score.per_class[name]['f1'] for score in others]}
+        for name in page.classes
     ]
 
 
