@@ -56,10 +56,10 @@ example, from a simulated drive to a model:
 
 # What to install for a verb that needs more than the base installation, by the module that is missing.
 _OPTIONAL_MODULES = {
-    'torch': "training and the torch engine need it: pip install 'surface_classifier[training]'",
-    'onnx': "exporting a model needs it: pip install 'surface_classifier[training]'",
-    'onnxscript': "exporting a model needs it: pip install 'surface_classifier[training]'",
-    'sklearn': "the baselines need it: pip install 'surface_classifier[training]'",
+    'torch': "training and the torch engine need it: pip install 'surface_classifier[train]'",
+    'onnx': "exporting a model needs it: pip install 'surface_classifier[train]'",
+    'onnxscript': "exporting a model needs it: pip install 'surface_classifier[train]'",
+    'sklearn': "the baselines need it: pip install 'surface_classifier[evaluate]'",
     'onnxruntime': 'the CPU engine needs it: pip install onnxruntime',
     'rclpy': 'live verbs need ROS 2: run `make setup build`, or source your installation and install/setup.bash',
     'surface_msgs': 'live verbs need the built messages: run `make build`, or source install/setup.bash',

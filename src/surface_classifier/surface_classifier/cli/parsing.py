@@ -73,7 +73,7 @@ def write_json(result: Mapping[str, Any], destination: str) -> None:
 
 
 def positive_int(text: str) -> int:
-    """argparse type: a whole number of at least 1."""
+    """Argparse type: a whole number of at least 1."""
     value = _number(text, int, 'a whole number')
     if value < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is not at least 1')
@@ -81,7 +81,7 @@ def positive_int(text: str) -> int:
 
 
 def non_negative_int(text: str) -> int:
-    """argparse type: a whole number of at least 0."""
+    """Argparse type: a whole number of at least 0."""
     value = _number(text, int, 'a whole number')
     if value < 0:
         raise argparse.ArgumentTypeError(f'{text!r} is below 0')
@@ -89,7 +89,7 @@ def non_negative_int(text: str) -> int:
 
 
 def positive_float(text: str) -> float:
-    """argparse type: a finite number above 0."""
+    """Argparse type: a finite number above 0."""
     value = _number(text, float, 'a number')
     if not (math.isfinite(value) and value > 0):
         raise argparse.ArgumentTypeError(f'{text!r} is not a number above 0')

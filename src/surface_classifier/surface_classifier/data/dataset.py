@@ -22,9 +22,9 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from current_driver.errors import SurfaceError
 from numpy.typing import NDArray
 
+from current_driver.errors import SurfaceError
 from surface_classifier.data.npy_file import NpyAppender
 from surface_classifier.signal.config import WindowConfig
 
@@ -459,7 +459,7 @@ def _content_digest(
     """SHA-256 over what the windows are: not over paths, history or notes, which say where they came from."""
     head = {
         'schema_version': SCHEMA_VERSION,
-        'config': config.digest(),
+        'config': config.digest,
         'classes': list(classes),
         'recordings': [info.name for info in recordings],
         'has_recordings': has_recordings,

@@ -34,7 +34,7 @@ class NpyAppender:
 
     def append(self, row: ArrayLike) -> None:
         """Append one row of `row_shape`."""
-        array = np.ascontiguousarray(row, dtype=self._dtype)
+        array = np.asarray(row, dtype=self._dtype, order='C')
         if array.shape != self._row_shape:
             raise ValueError(f'row of shape {array.shape} in an array of rows {self._row_shape}')
         self._file.write(array.tobytes())

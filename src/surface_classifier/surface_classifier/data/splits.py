@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from current_driver.errors import SurfaceError
 from numpy.typing import NDArray
 
+from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
 
 _ATTEMPTS = 50

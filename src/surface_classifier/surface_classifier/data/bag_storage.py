@@ -1,0 +1,146 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""The two storage files of a rosbag2 bag, written so that what was flushed survives the end of the process.
+
+MCAP is written in small compressed chunks, each complete in the file after `flush`
+(https://mcap.dev/spec). sqlite3 is written with the schema of rosbag2_storage_sqlite3, version 4, one
+transaction for each flush.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Protocol
+
+from mcap.well_known import MessageEncoding, Profile, SchemaEncoding
+from mcap.writer import Writer as McapFileWriter
+
+_SQLITE_SCHEMA = """
+CREATE TABLE schema(schema_version INTEGER PRIMARY KEY, ros_distro TEXT NOT NULL);
+CREATE TABLE metadata(id INTEGER PRIMARY KEY, metadata_version INTEGER NOT NULL, metadata TEXT NOT NULL);
+CREATE TABLE topics(
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, type TEXT NOT NULL, serialization_format TEXT NOT NULL,
+    offered_qos_profiles TEXT NOT NULL, type_description_hash TEXT NOT NULL);
+CREATE TABLE message_definitions(
+    id INTEGER PRIMARY KEY, topic_type TEXT NOT NULL, encoding TEXT NOT NULL,
+    encoded_message_definition TEXT NOT NULL, type_description_hash TEXT NOT NULL);
+CREATE TABLE messages(
+    id INTEGER PRIMARY KEY, topic_id INTEGER NOT NULL, timestamp INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE INDEX timestamp_idx ON messages (timestamp ASC);
+"""
+_SQLITE_SCHEMA_VERSION = 4
+
+
+class BagStorage(Protocol):
+    """One storage file of a bag that is being written."""
+
+    suffix: str
+
+    def add_topic(self, topic: str, msgtype: str, definition: str, type_hash: str, qos: str) -> int:
+        """Add a topic and return its number, for `write`.
+
+        Args:
+            topic: Name of the topic.
+            msgtype: Full type name.
+            definition: Text of the message definition with its dependencies (ros2msg).
+            type_hash: RIHS01 hash of the type; empty when it is not known.
+            qos: Offered QoS profiles as YAML.
+        """
+
+    def write(self, topic_id: int, stamp_ns: int, cdr: bytes) -> None:
+        """Append one message."""
+
+    def flush(self) -> None:
+        """Hand everything written so far to the operating system, in a form that can be read."""
+
+    def close(self, metadata_version: int, metadata: str) -> None:
+        """Complete and close the file.
+
+        Args:
+            metadata_version: Version of the bag's metadata.
+            metadata: The bag's metadata as YAML, which rosbag2 keeps inside the file too.
+        """
+
+
+class McapStorage:
+    """An MCAP file with the ros2 profile."""
+
+    suffix = '.mcap'
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open('wb')
+        self._writer = McapFileWriter(self._file)
+        self._writer.start(profile=Profile.ROS2)
+        self._schema_ids: dict[str, int] = {}
+
+    def add_topic(self, topic: str, msgtype: str, definition: str, type_hash: str, qos: str) -> int:
+        """See `BagStorage`."""
+        if msgtype not in self._schema_ids:
+            self._schema_ids[msgtype] = self._writer.register_schema(msgtype, SchemaEncoding.ROS2, definition.encode())
+        return self._writer.register_channel(
+            topic,
+            MessageEncoding.CDR,
+            self._schema_ids[msgtype],
+            {'offered_qos_profiles': qos, 'topic_type_hash': type_hash},
+        )
+
+    def write(self, topic_id: int, stamp_ns: int, cdr: bytes) -> None:
+        """See `BagStorage`."""
+        self._writer.add_message(topic_id, log_time=stamp_ns, data=cdr, publish_time=stamp_ns)
+
+    def flush(self) -> None:
+        """See `BagStorage`."""
+        self._writer.flush()
+
+    def close(self, metadata_version: int, metadata: str) -> None:
+        """See `BagStorage`."""
+        self._writer.flush()
+        self._writer.add_metadata('rosbag2', {'serialized_metadata': metadata})
+        self._writer.finish()
+        self._file.close()
+
+
+class SqliteStorage:
+    """A database in the layout of rosbag2_storage_sqlite3."""
+
+    suffix = '.db3'
+
+    def __init__(self, path: Path) -> None:
+        # The writer's lock keeps threads apart; the connection may then be used from all of them.
+        self._database = sqlite3.connect(path, check_same_thread=False)
+        self._database.executescript(_SQLITE_SCHEMA)
+        self._database.execute('INSERT INTO schema VALUES (?, ?)', (_SQLITE_SCHEMA_VERSION, 'unknown'))
+        self._database.commit()
+        self._types: set[str] = set()
+
+    def add_topic(self, topic: str, msgtype: str, definition: str, type_hash: str, qos: str) -> int:
+        """See `BagStorage`."""
+        if msgtype not in self._types:
+            self._types.add(msgtype)
+            self._database.execute(
+                'INSERT INTO message_definitions VALUES (NULL, ?, ?, ?, ?)', (msgtype, 'ros2msg', definition, type_hash)
+            )
+        cursor = self._database.execute(
+            'INSERT INTO topics VALUES (NULL, ?, ?, ?, ?, ?)', (topic, msgtype, 'cdr', qos, type_hash)
+        )
+        self._database.commit()
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def write(self, topic_id: int, stamp_ns: int, cdr: bytes) -> None:
+        """See `BagStorage`."""
+        self._database.execute('INSERT INTO messages VALUES (NULL, ?, ?, ?)', (topic_id, stamp_ns, cdr))
+
+    def flush(self) -> None:
+        """See `BagStorage`."""
+        self._database.commit()
+
+    def close(self, metadata_version: int, metadata: str) -> None:
+        """See `BagStorage`."""
+        self._database.execute('INSERT INTO metadata VALUES (NULL, ?, ?)', (metadata_version, metadata))
+        self._database.commit()
+        self._database.close()
+
+
+STORAGES: dict[str, type[McapStorage] | type[SqliteStorage]] = {'mcap': McapStorage, 'sqlite3': SqliteStorage}

@@ -1,0 +1,408 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Cuts labelled recordings into a data set of windows, through the same stream that cuts windows live.
+
+A window is taken when it lies wholly inside one labelled segment. Recordings are read once, message by message, and windows
+go straight to disk, so that memory does not grow with the recordings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from current_driver import messages
+from current_driver.errors import SurfaceError
+from current_driver.recording_reader import RecordingReader
+from surface_classifier.data.dataset import (
+    Dataset,
+    DatasetWriter,
+    RecordingInfo,
+    check_dataset_target,
+    history_entry,
+)
+from surface_classifier.data.recording import Recording, Segment, surface_of_span
+from surface_classifier.data.recording_writer import STATE_KEY, STATE_OPEN
+from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig
+from surface_classifier.signal.window_stream import StreamCounters, WindowStream
+
+DEFAULT_SAMPLE_RATE_HZ = 100.0
+DEFAULT_WINDOW_SAMPLES = 100
+
+# A few seconds of even a slow robot, and enough for a rate that holds to a per mille.
+_RATE_MESSAGES = 500
+_RATE_DIGITS = 4
+
+_INFO_KEYS = ('robot', 'operator', 'place', 'payload', 'battery', 'note')
+_SUMMED_COUNTERS = (
+    'samples',
+    'duplicates',
+    'out_of_order',
+    'receive_stamped',
+    'gaps',
+    'lost_samples',
+    'clock_jumps',
+    'voided',
+)
+
+
+@dataclass
+class BuildResult:
+    """A data set and what its user should know about it.
+
+    Attributes:
+        dataset: The data set.
+        warnings: One sentence for each thing that was left out or looks wrong.
+    """
+
+    dataset: Dataset
+    warnings: list[str]
+
+
+@dataclass
+class _Tally:
+    """What is counted while recordings are cut."""
+
+    counters: Counter[str] = field(default_factory=Counter)
+    warnings: list[str] = field(default_factory=list)
+    labelled_s: Counter[str] = field(default_factory=Counter)
+    windows: Counter[str] = field(default_factory=Counter)
+    longest: tuple[float, str] = (0.0, '')
+    observed_rate_hz: dict[str, float] = field(default_factory=dict)
+
+    def add_segments(self, name: str, segments: Sequence[Segment]) -> None:
+        for segment in segments:
+            if segment.surface:
+                self.labelled_s[segment.surface] += segment.seconds
+                self.longest = max(self.longest, (segment.seconds, name))
+
+    def add_stream(self, counters: StreamCounters) -> None:
+        for key in _SUMMED_COUNTERS:
+            self.counters[key] += getattr(counters, key)
+        self.observed_rate_hz.update(
+            {part: rate for part, rate in counters.observed_rate_hz.items() if not math.isnan(rate)}
+        )
+
+
+def build_dataset(
+    recordings: Sequence[Recording],
+    config: WindowConfig,
+    target: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    skip_missing: bool = False,
+    allow_one_class: bool = False,
+    on_progress: Callable[[float], object] = lambda seconds: None,
+) -> BuildResult:
+    """Cut recordings into a data set.
+
+    Args:
+        recordings: The recordings; their names must differ.
+        config: How to cut; an `input_rate_hz` that is None is measured on the first recording and stored.
+        target: Folder of the data set to make.
+        overwrite: Replace a data set that is there already.
+        skip_missing: Leave out recordings without one of the configured topics, with a warning, instead of refusing them.
+        allow_one_class: Accept windows of one class only, which can test a model but not train one.
+        on_progress: Called with the seconds of recording that were read since the last call.
+
+    Raises:
+        SurfaceError: A recording has no label, lacks a topic or a field, or no window of two classes comes out.
+    """
+    check_dataset_target(Path(target), overwrite=overwrite)
+    tally = _Tally()
+    usable = [
+        recording for recording in recordings if not skip_missing or _has_topics(recording, config, tally.warnings)
+    ]
+    if not usable:
+        raise SurfaceError(f'not one of {len(recordings)} recordings has the topics {", ".join(config.topics)}')
+    config = with_input_rates(config, usable[0])
+    with DatasetWriter(target, config, overwrite=overwrite) as writer:
+        for recording in usable:
+            _add_recording(recording, config, writer, tally, on_progress)
+        _check_outcome(config, writer, tally, Path(target), allow_one_class)
+        counters: dict[str, Any] = {
+            **tally.counters,
+            'labelled_seconds': {name: round(seconds, 3) for name, seconds in sorted(tally.labelled_s.items())},
+            'observed_rate_hz': tally.observed_rate_hz,
+        }
+        paths = [str(recording.path) for recording in usable]
+        dataset = writer.finish(counters=counters, history=[history_entry('dataset build', recordings=paths)])
+    return BuildResult(dataset, tally.warnings)
+
+
+def recording_seconds(recordings: Sequence[Recording]) -> float:
+    """Length of all recordings together [s]."""
+    total = 0
+    for recording in recordings:
+        with recording.reader() as reader:
+            total += reader.end_ns - reader.start_ns
+    return total / messages.NANOSECONDS
+
+
+def motor_window_config(
+    recordings: Sequence[Recording],
+    *,
+    sample_rate_hz: float | None = None,
+    window_s: float | None = None,
+    stride_s: float | None = None,
+) -> WindowConfig:
+    """Configuration for the currents of the motors that the recordings hold.
+
+    Args:
+        recordings: The recordings; all must hold the same motors.
+        sample_rate_hz: Rate of the grid [Hz]; 100 Hz when None, or the recordings' own rate where that is lower.
+        window_s: Length of a window [s]; 100 samples when None.
+        stride_s: Time between the starts of windows [s]; half a window when None.
+
+    Raises:
+        SurfaceError: A recording has no motor currents, several topics of them, or other motors than the first one.
+    """
+    topic, motors = _motors(recordings[0])
+    for recording in recordings[1:]:
+        other_topic, other_motors = _motors(recording)
+        if (other_topic, sorted(other_motors)) != (topic, sorted(motors)):
+            raise SurfaceError(
+                f'{recording.path}: has the motors {", ".join(other_motors)} in {other_topic!r}, but {recordings[0].path} has '
+                f'{", ".join(motors)} in {topic!r}; say with --channels FILE which channels to use'
+            )
+    channels = tuple(ChannelConfig(name, topic, messages.MOTOR_CURRENT, f'current[{name}]') for name in motors)
+    # The rate of the grid does not matter for counting the samples that come in.
+    counted = WindowConfig((PartConfig('motor', DEFAULT_SAMPLE_RATE_HZ, channels),))
+    native_hz = _input_rates(counted, recordings[0])['motor']
+    rate = sample_rate_hz or min(DEFAULT_SAMPLE_RATE_HZ, native_hz)
+    samples = DEFAULT_WINDOW_SAMPLES if window_s is None else samples_in(window_s, rate, '--window-seconds')
+    stride = max(1, samples // 2) if stride_s is None else samples_in(stride_s, rate, '--stride-seconds')
+    part = PartConfig('motor', rate, channels, native_hz)
+    return WindowConfig((part,), window_samples=samples, stride_samples=stride)
+
+
+def override_window_config(
+    config: WindowConfig,
+    *,
+    sample_rate_hz: float | None = None,
+    window_s: float | None = None,
+    stride_s: float | None = None,
+) -> WindowConfig:
+    """A configuration with some of its settings replaced; None leaves one as it is.
+
+    Args:
+        config: The configuration.
+        sample_rate_hz: Rate of the grid [Hz]; only where there is one part. The number of samples in a window stays.
+        window_s: Length of a window [s].
+        stride_s: Time between the starts of windows [s].
+
+    Raises:
+        SurfaceError: The rate is given for several parts, or a length is below one sample.
+    """
+    first = config.parts[0]
+    if sample_rate_hz is not None:
+        if len(config.parts) > 1:
+            names = ', '.join(part.name for part in config.parts)
+            raise SurfaceError(
+                f'--sample-rate {sample_rate_hz:g}: the windows have several parts, {names}; set their rates in the channels file'
+            )
+        first = dataclasses.replace(first, sample_rate_hz=sample_rate_hz)
+        config = dataclasses.replace(config, parts=(first,))
+    changes: dict[str, int] = {}
+    if window_s is not None:
+        changes['window_samples'] = samples_in(window_s, first.sample_rate_hz, '--window-seconds')
+    if stride_s is not None:
+        changes['stride_samples'] = samples_in(stride_s, first.sample_rate_hz, '--stride-seconds')
+    return dataclasses.replace(config, **changes)  # type: ignore[arg-type]
+
+
+def samples_in(seconds: float, rate_hz: float, what: str) -> int:
+    """Whole number of samples in a time.
+
+    Raises:
+        SurfaceError: It is less than one sample; `what` names the setting.
+    """
+    samples = round(seconds * rate_hz)
+    if samples < 1:
+        raise SurfaceError(
+            f'{what} {seconds:g}: is shorter than one sample at {rate_hz:g} Hz; give at least {1 / rate_hz:g}'
+        )
+    return samples
+
+
+def with_input_rates(config: WindowConfig, recording: Recording) -> WindowConfig:
+    """The configuration with each `input_rate_hz` that is None measured on a recording."""
+    if all(part.input_rate_hz is not None for part in config.parts):
+        return config
+    rates = _input_rates(config, recording)
+    parts = tuple(
+        part if part.input_rate_hz is not None else dataclasses.replace(part, input_rate_hz=rates.get(part.name))
+        for part in config.parts
+    )
+    return dataclasses.replace(config, parts=parts)
+
+
+def _input_rates(config: WindowConfig, recording: Recording) -> dict[str, float]:
+    stream = WindowStream(config)
+    with recording.reader() as reader:
+        topics = _resolve(recording, reader, stream)
+        for actual, configured in topics.items():
+            for stamped in itertools.islice(reader.messages(topics=[actual]), _RATE_MESSAGES):
+                _push(recording, reader, stream, configured, stamped)
+    rates = {}
+    for part, rate in stream.counters.observed_rate_hz.items():
+        if math.isnan(rate):
+            raise SurfaceError(
+                f'{recording.path}: the rate of part {part!r} cannot be measured, there are too few samples; give its '
+                'input_rate_hz in the channels file'
+            )
+        rates[part] = float(f'{rate:.{_RATE_DIGITS}g}')
+    return rates
+
+
+def _add_recording(
+    recording: Recording,
+    config: WindowConfig,
+    writer: DatasetWriter,
+    tally: _Tally,
+    on_progress: Callable[[float], object],
+) -> None:
+    with recording.reader() as reader:
+        segments = recording.segments(reader)
+        tally.add_segments(recording.name, segments)
+        tally.warnings.extend(reader.warnings)
+        if reader.metadata.get(STATE_KEY) == STATE_OPEN and not reader.warnings:
+            tally.warnings.append(f'{recording.path}: was not closed; its last moments may be missing')
+        info = _info(recording, reader)
+        index = writer.add_recording(info)
+        stream = WindowStream(config)
+        topics = _resolve(recording, reader, stream)
+        before = writer.windows
+        last_ns = reader.start_ns
+        for stamped in reader.messages(topics=list(topics)):
+            for window in _push(recording, reader, stream, topics[stamped.topic], stamped):
+                surface = surface_of_span(segments, window.start_ns, window.end_ns)
+                if not surface:
+                    tally.counters['over_a_change' if surface is None else 'unlabelled'] += 1
+                    continue
+                writer.add_window(
+                    window.parts, label=surface, start_ns=window.start_ns, end_ns=window.end_ns, recording=index
+                )
+                tally.windows[surface] += 1
+            if stamped.stamp_ns - last_ns >= messages.NANOSECONDS:
+                on_progress((stamped.stamp_ns - last_ns) / messages.NANOSECONDS)
+                last_ns = stamped.stamp_ns
+        on_progress((reader.end_ns - last_ns) / messages.NANOSECONDS)
+    tally.add_stream(stream.counters)
+    if writer.windows == before:
+        tally.warnings.append(f'{recording.path}: gives no window ({_why_none(config, info, stream.counters)})')
+
+
+def _push(
+    recording: Recording, reader: RecordingReader, stream: WindowStream, topic: str, stamped: messages.StampedMessage
+) -> list[Any]:
+    try:
+        return list(stream.push_message(topic, reader.deserialize(stamped), stamped.stamp_ns))
+    except SurfaceError as error:
+        raise SurfaceError(f'{recording.path}: {error}') from error
+
+
+def _resolve(recording: Recording, reader: RecordingReader, stream: WindowStream) -> dict[str, str]:
+    """Configured name of each topic of the recording that is read."""
+    try:
+        topics = stream.resolve_topics(reader.topics)
+    except SurfaceError as error:
+        raise SurfaceError(f'{recording.path}: {error}') from error
+    for actual, configured in topics.items():
+        wanted = stream.config.topics[configured]
+        if reader.topics[actual] != wanted:
+            raise SurfaceError(
+                f'{recording.path}: topic {actual!r} is of type {reader.topics[actual]}, configured as {wanted}; correct the '
+                'type in the channels file'
+            )
+    return topics
+
+
+def _has_topics(recording: Recording, config: WindowConfig, warnings: list[str]) -> bool:
+    with recording.reader() as reader:
+        try:
+            _resolve(recording, reader, WindowStream(config))
+        except SurfaceError as error:
+            warnings.append(f'left out: {error}')
+            return False
+    return True
+
+
+def _motors(recording: Recording) -> tuple[str, tuple[str, ...]]:
+    with recording.reader() as reader:
+        topics = [topic for topic, msgtype in reader.topics.items() if msgtype == messages.MOTOR_CURRENT]
+        if len(topics) != 1:
+            what = 'has no topic' if not topics else f'has several topics ({", ".join(sorted(topics))})'
+            raise SurfaceError(
+                f'{recording.path}: {what} of type {messages.MOTOR_CURRENT} (its topics: {", ".join(sorted(reader.topics))}); '
+                'say with --channels FILE which channels to use'
+            )
+        first = next(reader.messages(topics=topics), None)
+        if first is None:
+            raise SurfaceError(f'{recording.path}: topic {topics[0]!r} holds no message; leave the recording out')
+        return topics[0].rpartition('/')[2], tuple(reader.deserialize(first).motor_names)
+
+
+def _info(recording: Recording, reader: RecordingReader) -> RecordingInfo:
+    noted: Mapping[str, str] = reader.metadata
+    seconds = (reader.end_ns - reader.start_ns) / messages.NANOSECONDS
+    return RecordingInfo(recording.name, seconds, **{key: noted.get(key, '') for key in _INFO_KEYS})
+
+
+def _why_none(config: WindowConfig, info: RecordingInfo, counters: StreamCounters) -> str:
+    if counters.voided:
+        return f'{counters.voided} voided: {_void_reason(config, counters.observed_rate_hz)}'
+    if counters.windows:
+        return 'every window is unlabelled or lies over a change of surface'
+    return f'a window lasts {config.window_s:g} s, the recording {info.seconds:.1f} s'
+
+
+def _void_reason(config: WindowConfig, observed_hz: Mapping[str, float]) -> str:
+    texts = []
+    for index, part in enumerate(config.parts):
+        rate = observed_hz.get(part.name, math.nan)
+        texts.append(
+            f'part {part.name!r} has samples at {rate:.4g} Hz on a grid of {part.sample_rate_hz:g} Hz, and intervals over '
+            f'{config.gap_limit_of_part_s(index):.3g} s are not bridged'
+        )
+    return '; '.join(texts)
+
+
+def _check_outcome(
+    config: WindowConfig, writer: DatasetWriter, tally: _Tally, target: Path, allow_one_class: bool
+) -> None:
+    if not tally.labelled_s:
+        raise SurfaceError(f'{target}: no recording has a stretch with a label; set the surface while recording')
+    if not writer.windows:
+        longest_s, name = tally.longest
+        if (config.window_samples - 1) / config.parts[0].sample_rate_hz > longest_s:
+            raise SurfaceError(
+                f'windows of {config.window_s:g} s are longer than every recording under one label (the longest is '
+                f'{longest_s:.2f} s, in {name}); make them shorter with --window-seconds'
+            )
+        if tally.counters['voided']:
+            raise SurfaceError(
+                f'all {tally.counters["voided"]} windows were voided: {_void_reason(config, tally.observed_rate_hz)}; lower '
+                '--sample-rate, or raise gap_limit_s in the channels file'
+            )
+        raise SurfaceError(
+            f'no window of {config.window_s:g} s lies wholly under one label (the longest stretch is {longest_s:.2f} s, in '
+            f'{name}); make them shorter with --window-seconds or --stride-seconds'
+        )
+    empty = [name for name in tally.labelled_s if not tally.windows[name]]
+    if empty:
+        tally.warnings.append(f'no window of {", ".join(sorted(empty))}: its stretches are too short, or have gaps')
+    if len(tally.windows) == 1:
+        only = next(iter(tally.windows))
+        if not allow_one_class:
+            raise SurfaceError(
+                f'{target}: all {writer.windows} windows are of one class, {only!r}; add recordings of another surface, or '
+                'give --allow-one-class if the data set is to test a model'
+            )

@@ -1,0 +1,184 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""A recording: one bag, its name, and which surface the robot stood on when."""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from current_driver import messages
+from current_driver.errors import SurfaceError
+from current_driver.recording_reader import RecordingReader, open_recording
+from surface_classifier.data.recording_writer import METADATA_FILE
+
+STORAGE_SUFFIXES = ('.mcap', '.db3')
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A span of a recording under one label.
+
+    Attributes:
+        start_ns: From this stamp on [ns].
+        end_ns: Up to, not including, this stamp [ns]; for the last segment one after the recording's last message.
+        surface: Name of the surface; empty: not labelled.
+    """
+
+    start_ns: int
+    end_ns: int
+    surface: str
+
+    @property
+    def seconds(self) -> float:
+        """Length of the segment [s]."""
+        return (self.end_ns - self.start_ns) / messages.NANOSECONDS
+
+
+class Recording:
+    """One labelled bag.
+
+    Args:
+        path: Folder of a rosbag2 bag, or its storage file alone.
+        name: Name of the recording; that of the folder or file when None.
+
+    Raises:
+        SurfaceError: Nothing is there.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], name: str | None = None) -> None:
+        self.path = Path(path)
+        if not self.path.exists():
+            raise SurfaceError(f'{self.path}: no such recording')
+        self.name = name or _name(self.path.resolve())
+
+    def reader(self) -> RecordingReader:
+        """Open the bag, for a `with` statement; one whose writer was killed gives what was written before.
+
+        Raises:
+            SurfaceError: It cannot be read.
+        """
+        return open_recording(self.path)
+
+    def segments(self, reader: RecordingReader | None = None) -> list[Segment]:
+        """Which surface the robot stood on when, from the latched label topic, in the order of time.
+
+        Neighbouring segments have different surfaces; stretches without a label are segments with an empty name.
+
+        Args:
+            reader: The open bag; it is opened anew when None.
+
+        Raises:
+            SurfaceError: The bag has no label topic, or more than one.
+        """
+        if reader is None:
+            with self.reader() as opened:
+                return self.segments(opened)
+        topic = _truth_topic(self.path, reader.topics)
+        changes = []
+        for stamped in reader.messages(topics=[topic]):
+            truth = reader.deserialize(stamped)
+            changes.append((messages.stamp_ns(truth.header.stamp), str(truth.surface)))
+        # An operator may set a label for a moment that has passed; of two for one moment the later word counts.
+        changes.sort(key=lambda change: change[0])
+        segments: list[Segment] = []
+        for index, (start_ns, surface) in enumerate(changes):
+            last = index + 1 == len(changes)
+            end_ns = max(reader.end_ns + 1, start_ns) if last else changes[index + 1][0]
+            if segments and segments[-1].surface == surface:
+                segments[-1] = Segment(segments[-1].start_ns, end_ns, surface)
+            elif end_ns > start_ns or last:
+                segments.append(Segment(start_ns, end_ns, surface))
+        return segments
+
+
+def surface_of_span(segments: Sequence[Segment], start_ns: int, end_ns: int) -> str | None:
+    """Surface that holds during a whole span, such as a window.
+
+    The last segment holds until the data end: stamps of samples may lie after the last log time of a bag whose log times
+    are those of another clock.
+
+    Args:
+        segments: As `Recording.segments` gives them.
+        start_ns: First stamp of the span [ns].
+        end_ns: Last stamp of the span, included [ns].
+
+    Returns:
+        The surface; empty when it is not labelled; None when the span lies before the first label or over a change.
+    """
+    index = bisect_right(segments, start_ns, key=lambda segment: segment.start_ns) - 1
+    if index < 0:
+        return None
+    inside = index == len(segments) - 1 or end_ns < segments[index].end_ns
+    return segments[index].surface if inside else None
+
+
+def find_recordings(paths: Iterable[str | os.PathLike[str]]) -> list[Recording]:
+    """Find every recording in and below the given folders.
+
+    A recording's name is its path below the folder that was given, without suffix, such as `ASPHALT/00`; that of a bag
+    that was given itself is its folder's name. Where two would have one name, they get the given path in front.
+
+    Args:
+        paths: Folders to search, bags, or storage files.
+
+    Returns:
+        The recordings, sorted by name within each of the paths.
+
+    Raises:
+        SurfaceError: A path does not exist or holds no recording.
+    """
+    found: list[tuple[Path, str, str]] = []
+    seen: set[Path] = set()
+    for given in paths:
+        root = Path(given)
+        bags = _bags_below(root)
+        if not bags:
+            raise SurfaceError(
+                f'{root}: holds no recording (no bag folder with {METADATA_FILE}, no .mcap or .db3 file); make one with '
+                '`surface simulate` or `surface import`, or record one with the trainer node'
+            )
+        for bag in bags:
+            if bag.resolve() not in seen:
+                seen.add(bag.resolve())
+                short = _name(bag.resolve()) if bag == root else _name(bag.relative_to(root))
+                found.append((bag, short, _name(bag)))
+    names = [short for _, short, _ in found]
+    return [Recording(bag, short if names.count(short) == 1 else long) for bag, short, long in found]
+
+
+def _bags_below(root: Path) -> list[Path]:
+    if not root.exists():
+        raise SurfaceError(f'{root}: no such file or folder')
+    if root.is_file():
+        return [root] if root.suffix in STORAGE_SUFFIXES else []
+    bags: list[Path] = []
+    for folder, subfolders, files in os.walk(root):
+        subfolders.sort()
+        storage = [file for file in files if Path(file).suffix in STORAGE_SUFFIXES]
+        if METADATA_FILE in files:
+            bags.append(Path(folder))
+            subfolders.clear()
+        else:
+            bags.extend(Path(folder) / file for file in sorted(storage))
+    return sorted(bags)
+
+
+def _name(path: Path) -> str:
+    return (path.with_suffix('') if path.suffix in STORAGE_SUFFIXES else path).as_posix()
+
+
+def _truth_topic(path: Path, topics: Mapping[str, str]) -> str:
+    labels = [topic for topic, msgtype in topics.items() if msgtype == messages.SURFACE_TRUTH]
+    if len(labels) == 1:
+        return labels[0]
+    listed = ', '.join(sorted(topics)) or 'none'
+    if not labels:
+        raise SurfaceError(
+            f'{path}: has no label, a topic of type {messages.SURFACE_TRUTH} (its topics: {listed}); record it with the '
+            'trainer node, or import it with `surface import csv`'
+        )
+    raise SurfaceError(f'{path}: has several labels, {", ".join(labels)}; keep one of these topics in the bag')

@@ -1,0 +1,303 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writes a recording as a rosbag2 bag, live or offline, losing less than a second when the process is killed.
+
+`rosbags.Writer` and rosbag2's own defaults keep seconds of data, or all of it, in memory until the bag is closed. Here a
+thread flushes the storage at least every half second, whether messages come or not, and `metadata.yaml` is there from the
+first moment on; so a bag whose writer was killed still holds its topics, its label and all but its last moments
+(the recording reader takes it as it is). Flushing hands the data to the operating system: it survives the end of the process,
+and that of the machine only once the system has written it out.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import yaml
+from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
+from rosbags.rosbag2.metadata import dump_qos_v9
+from rosbags.typesys import get_types_from_msg
+from rosbags.typesys.base import TypesysError
+
+from current_driver import messages
+from current_driver.errors import SurfaceError
+from surface_classifier.data.bag_storage import STORAGES, BagStorage
+
+FLUSH_INTERVAL_S = 0.4
+METADATA_FILE = 'metadata.yaml'
+_METADATA_VERSION = 9  # of rosbag2 since Jazzy: QoS profiles by name
+
+STATE_KEY = 'surface_recording_state'
+STATE_OPEN = 'open'
+STATE_COMPLETE = 'complete'
+
+
+class _PlainDumper(yaml.SafeDumper):
+    """Repeats equal values instead of writing YAML anchors, which not every reader of bags resolves."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_INFINITE = QosTime(9223372036, 854775807)  # as rosbag2 writes "no deadline"
+
+
+@dataclass
+class _Topic:
+    storage_id: int
+    msgtype: str
+    type_hash: str
+    qos: list[Qos]
+    messages: int = 0
+
+
+class RecordingWriter:
+    """Writes one bag; a context manager; thread-safe.
+
+    Args:
+        path: Folder to make for the bag; its name becomes the name of the recording.
+        storage: `mcap` or `sqlite3`.
+        metadata: What to note in the bag's custom data, such as operator, robot, place, payload, battery, note. Empty
+            values are left out.
+        flush_interval_s: Longest time that a message stays in this process's memory [s]; None for offline writing, where
+            only `close` and a full chunk write.
+
+    Raises:
+        SurfaceError: Something is at `path` already, the storage is not known, or nothing can be written there.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        storage: str = 'mcap',
+        *,
+        metadata: Mapping[str, str] | None = None,
+        flush_interval_s: float | None = FLUSH_INTERVAL_S,
+    ) -> None:
+        self.path = Path(path)
+        if storage not in STORAGES:
+            raise SurfaceError(f'storage {storage!r} is not known; choose one of {", ".join(STORAGES)}')
+        kind = STORAGES[storage]
+        if self.path.exists():
+            raise SurfaceError(f'{self.path}: exists already; choose another name for the recording')
+        if self.path.suffix in ('.mcap', '.db3'):
+            raise SurfaceError(f'{self.path}: a recording is a folder; leave out {self.path.suffix!r}')
+        self._custom_data = {key: str(value) for key, value in (metadata or {}).items() if value}
+        self._storage_name = storage
+        self._file_name = f'{self.path.name}_0{kind.suffix}'
+        self._topics: dict[str, _Topic] = {}
+        self._start_ns: int | None = None
+        self._end_ns: int | None = None
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        try:
+            self.path.mkdir(parents=True)
+            self._storage: BagStorage = kind(self.path / self._file_name)
+            self._write_metadata(STATE_OPEN)
+        except OSError as error:
+            raise SurfaceError(f'{self.path}: the recording cannot be written there ({error.strerror})') from error
+        self._flusher: threading.Thread | None = None
+        if flush_interval_s is not None:
+            self._flusher = threading.Thread(
+                target=self._flush_regularly, args=(flush_interval_s,), name=f'flush {self.path.name}', daemon=True
+            )
+            self._flusher.start()
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """Full type name of each topic added so far."""
+        return {name: topic.msgtype for name, topic in self._topics.items()}
+
+    @property
+    def message_count(self) -> int:
+        """Messages written so far."""
+        return sum(topic.messages for topic in self._topics.values())
+
+    @property
+    def start_ns(self) -> int | None:
+        """Earliest stamp written so far [ns]; None before the first message."""
+        return self._start_ns
+
+    @property
+    def end_ns(self) -> int | None:
+        """Latest stamp written so far [ns]; None before the first message."""
+        return self._end_ns
+
+    def add_topic(self, topic: str, msgtype: str, definition: str | None = None, *, latched: bool = False) -> None:
+        """Add a topic; the same topic and type again changes nothing.
+
+        Args:
+            topic: Name of the topic.
+            msgtype: Full type name, such as `sensor_msgs/msg/JointState`.
+            definition: Text of the message definition with its dependencies (ros2msg); None for the stock ROS 2 types
+                and those of surface_msgs, which are known.
+            latched: Whether the topic is published transient local, so that a replay does so too.
+
+        Raises:
+            SurfaceError: The topic is there with another type, or its type is not known and no definition is given.
+        """
+        with self._lock:
+            self._check_open()
+            if topic in self._topics:
+                if self._topics[topic].msgtype != msgtype:
+                    raise SurfaceError(
+                        f'{self.path}: topic {topic!r} is recorded as {self._topics[topic].msgtype}, not as {msgtype}; '
+                        'one recording holds one type for each topic'
+                    )
+                return
+            text, type_hash = _definition(msgtype, definition)
+            qos = [_qos(latched)]
+            qos_yaml = _to_yaml(dump_qos_v9(qos)).strip()
+            storage_id = self._storage.add_topic(topic, msgtype, text, type_hash, qos_yaml)
+            self._topics[topic] = _Topic(storage_id, msgtype, type_hash, qos)
+            self._write_metadata(STATE_OPEN)
+
+    def write(self, topic: str, stamp_ns: int, cdr: bytes) -> None:
+        """Append one message.
+
+        Args:
+            topic: A topic that was added.
+            stamp_ns: When it was received, or for a block when its newest sample was measured [ns].
+            cdr: The message as CDR bytes, encapsulation header included.
+        """
+        with self._lock:
+            self._check_open()
+            entry = self._topics[topic]
+            self._storage.write(entry.storage_id, stamp_ns, cdr)
+            entry.messages += 1
+            self._start_ns = stamp_ns if self._start_ns is None else min(self._start_ns, stamp_ns)
+            self._end_ns = stamp_ns if self._end_ns is None else max(self._end_ns, stamp_ns)
+
+    def write_message(self, topic: str, message: Any, stamp_ns: int, *, latched: bool = False) -> None:
+        """Append a rosbags message of a known type, adding its topic if it is new."""
+        if topic not in self._topics:
+            self.add_topic(topic, message.__msgtype__, latched=latched)
+        self.write(topic, stamp_ns, messages.serialize(message))
+
+    def flush(self) -> None:
+        """Hand everything written so far to the operating system."""
+        with self._lock:
+            self._check_open()
+            self._storage.flush()
+
+    def close(self) -> None:
+        """Complete the bag; closing twice does nothing."""
+        with self._lock:
+            if self._closed.is_set():
+                return
+            self._closed.set()
+            text = _to_yaml(self._metadata(STATE_COMPLETE)['rosbag2_bagfile_information'])
+            self._storage.close(_METADATA_VERSION, text)
+            self._write_metadata(STATE_COMPLETE)
+        if self._flusher is not None:
+            self._flusher.join()
+
+    def discard(self) -> None:
+        """Close the bag and delete it."""
+        self.close()
+        shutil.rmtree(self.path)
+
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise ValueError(f'the recording {self.path} is closed')
+
+    def _flush_regularly(self, interval_s: float) -> None:
+        while not self._closed.wait(interval_s):
+            with self._lock:
+                if not self._closed.is_set():
+                    self._storage.flush()
+
+    def _metadata(self, state: str) -> dict[str, Any]:
+        start = {'nanoseconds_since_epoch': self._start_ns or 0}
+        duration = {'nanoseconds': (self._end_ns or 0) - (self._start_ns or 0)}
+        return {
+            'rosbag2_bagfile_information': {
+                'version': _METADATA_VERSION,
+                'storage_identifier': self._storage_name,
+                'duration': duration,
+                'starting_time': start,
+                'message_count': self.message_count,
+                'topics_with_message_count': [
+                    {
+                        'topic_metadata': {
+                            'name': name,
+                            'type': topic.msgtype,
+                            'serialization_format': 'cdr',
+                            'offered_qos_profiles': dump_qos_v9(topic.qos),
+                            'type_description_hash': topic.type_hash,
+                        },
+                        'message_count': topic.messages,
+                    }
+                    for name, topic in self._topics.items()
+                ],
+                'compression_format': '',
+                'compression_mode': '',
+                'relative_file_paths': [self._file_name],
+                'files': [
+                    {
+                        'path': self._file_name,
+                        'starting_time': start,
+                        'duration': duration,
+                        'message_count': self.message_count,
+                    }
+                ],
+                'custom_data': {**self._custom_data, STATE_KEY: state},
+                'ros_distro': os.environ.get('ROS_DISTRO', 'unknown'),
+            }
+        }
+
+    def _write_metadata(self, state: str) -> None:
+        temporary = self.path / f'{METADATA_FILE}.tmp'
+        temporary.write_text(_to_yaml(self._metadata(state)), encoding='utf-8')
+        temporary.replace(self.path / METADATA_FILE)
+
+    def __enter__(self) -> RecordingWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _definition(msgtype: str, definition: str | None) -> tuple[str, str]:
+    """Definition text and RIHS01 hash of a type."""
+    store = messages.typestore()
+    if definition is None:
+        try:
+            return messages.definition(msgtype), store.hash_rihs01(msgtype)
+        except KeyError:
+            raise SurfaceError(
+                f'type {msgtype!r}: is neither a stock ROS 2 type nor one of surface_msgs; give its message definition'
+            ) from None
+    own_store = messages.new_typestore()
+    try:
+        own_store.register(get_types_from_msg(definition, msgtype))
+        return definition, own_store.hash_rihs01(msgtype)
+    except (TypesysError, KeyError) as error:
+        raise SurfaceError(f'type {msgtype!r}: its message definition cannot be parsed ({error})') from error
+
+
+def _to_yaml(value: Any) -> str:
+    return yaml.dump(value, Dumper=_PlainDumper, sort_keys=False)
+
+
+def _qos(latched: bool) -> Qos:
+    return Qos(
+        history=QosHistory.KEEP_LAST,
+        depth=1 if latched else 10,
+        reliability=QosReliability.RELIABLE,
+        durability=QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
+        deadline=_INFINITE,
+        lifespan=_INFINITE,
+        liveliness=QosLiveliness.AUTOMATIC,
+        liveliness_lease_duration=_INFINITE,
+        avoid_ros_namespace_conventions=False,
+    )
