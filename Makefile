@@ -46,7 +46,7 @@ demo-real: build ## The same chain on real Husky currents (SURFACE_DATA_DIR)
 
 .PHONY: test
 test: build ## Run every test
-	@$(RUN) python -m pytest test $(PYTEST_ARGS)
+	@$(RUN) pytest test $(PYTEST_ARGS)
 
 .PHONY: test-unit
 test-unit: ## Run the unit tests without ROS, in an environment of their own: make test-unit PYTHON=python3.12

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pin every package, direct or not, for each supported Python: writes requirements/constraints*.txt.
 
-Resolves the requirement files and the project's own dependencies with each Python given (pip's dry run) and merges the results,
-with environment markers where versions differ. Pins without a marker hold for every Python; a constraint installs nothing.
+Resolves the requirement files and the project's own dependencies with each Python given (pip's dry run) and merges the
+results, with environment markers where versions differ. A pin without a marker holds for every Python; a constraint
+installs nothing.
 
 Example:
     python3.11 tools/lock_requirements.py python3.10 python3.11 python3.12 python3.13
@@ -36,11 +37,13 @@ def resolve(python: str, arguments: list[str]) -> tuple[str, dict[str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         venv, report = Path(folder, 'venv'), Path(folder, 'report.json')
         subprocess.run([python, '-m', 'venv', venv], check=True)
-        command = [venv / 'bin' / 'python', '-m', 'pip', 'install', '-q', '--dry-run', '--ignore-installed']
-        subprocess.run([*command, '--report', report, *arguments], check=True)
+        command = [str(venv / 'bin' / 'python'), '-m', 'pip', 'install', '-q', '--dry-run', '--ignore-installed']
+        subprocess.run([*command, '--report', str(report), *arguments], check=True)
         content = json.loads(report.read_text())
     version = content['environment']['python_version']
-    packages = {item['metadata']['name'].lower().replace('_', '-'): item['metadata']['version'] for item in content['install']}
+    packages = {
+        item['metadata']['name'].lower().replace('_', '-'): item['metadata']['version'] for item in content['install']
+    }
     return version, packages
 
 

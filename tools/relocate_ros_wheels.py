@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Point the CMake and ament files of the ROS wheels at the environment they were installed into.
 
-The wheels carry the prefix of the machine that built them (/opt/python/cpXY-cpXY) in the text files below `share/`; with it
-neither `find_package` nor `rosidl` works. Run it with the environment's own Python after every installation of wheels.
+The wheels carry the prefix of the machine that built them (/opt/python/cpXY-cpXY) in the text files below `share/`;
+with it neither `find_package` nor `rosidl` works. Run it with the environment's own Python after every installation of
+wheels.
 """
 
 import re

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Make `.venv`: a Python environment with ROS 2, the project's dependencies, and the project itself (editable).
 
-`make setup` calls it with the Python that the environment is to be made of; it needs the standard library alone. It says what
-it will download before it does, does nothing when the environment already is what is asked for, and writes nothing outside
-the clone. Without an option it keeps what the environment has.
+`make setup` calls it with the Python that the environment is to be made of; it needs the standard library alone. It
+says what it will download before it does, does nothing when the environment already is what is asked for, and writes
+nothing outside the clone. Without an option it keeps what the environment has.
 """
 
 import argparse
@@ -64,8 +64,12 @@ class Wanted:
 def parse_arguments() -> argparse.Namespace:
     """Parse the command line; an empty value means: as the environment is, else the default."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--ros-set', default='', help=f'one of {", ".join(ROS_SETS)} (none: unit tests only); default kilted')
-    parser.add_argument('--torch', default='', help='default (what pip finds), cpu (the +cpu build) or none (no training)')
+    parser.add_argument(
+        '--ros-set', default='', help=f'one of {", ".join(ROS_SETS)} (none: unit tests only); default kilted'
+    )
+    parser.add_argument(
+        '--torch', default='', help='default (what pip finds), cpu (the +cpu build) or none (no training)'
+    )
     parser.add_argument('--torch-spec', default='', help='what pip installs as torch instead: a requirement or a wheel')
     parser.add_argument('--torch-index-url', default='', help='a further package index to find torch on')
     parser.add_argument('--venv', type=Path, default=ROOT / '.venv', help='where the environment goes; default .venv')
@@ -75,7 +79,12 @@ def parse_arguments() -> argparse.Namespace:
 def digest_of_inputs() -> str:
     """Digest the files that decide what is installed."""
     digest = hashlib.sha256()
-    files = [*REQUIREMENTS.glob('*.txt'), *ROOT.glob('src/*/setup.py'), ROOT / 'tools' / 'setup_environment.py', ROOT / 'tools' / 'relocate_ros_wheels.py']
+    files = [
+        *REQUIREMENTS.glob('*.txt'),
+        *ROOT.glob('src/*/setup.py'),
+        ROOT / 'tools' / 'setup_environment.py',
+        ROOT / 'tools' / 'relocate_ros_wheels.py',
+    ]
     for path in sorted(files):
         digest.update(path.read_bytes())
     return digest.hexdigest()
@@ -167,8 +176,8 @@ def announce(wanted: Wanted, venv: Path) -> None:
         print(f'  {what + " ":.<84} about {download}' + (f', {disk} on the disk' if disk else ''))
     if wanted.torch == 'default' and not wanted.torch_spec:
         print(
-            '  Smaller: TORCH=none leaves torch out (labelling works, training does not); TORCH=cpu takes its CPU build,\n'
-            '  from the index in TORCH_INDEX_URL (the address is on the PyTorch start page, "Compute platform: CPU").'
+            '  Smaller: TORCH=none leaves torch out (labelling works, training does not); TORCH=cpu takes its CPU\n'
+            '  build, from the index TORCH_INDEX_URL (its address: the PyTorch start page, "Compute platform: CPU").'
         )
     sys.stdout.flush()
 
@@ -293,9 +302,7 @@ def make_environment(wanted: Wanted, venv: Path, present: Wanted | None) -> None
 
 def install_torch(pip: Pip, wanted: Wanted) -> None:
     """Install torch and the exporter to ONNX."""
-    pin = next(
-        line for line in (REQUIREMENTS / 'torch.txt').read_text().splitlines() if line.startswith('torch==')
-    )
+    pin = next(line for line in (REQUIREMENTS / 'torch.txt').read_text().splitlines() if line.startswith('torch=='))
     spec = wanted.torch_spec or (f'{pin}+cpu' if wanted.torch == 'cpu' else pin)
     arguments = ['-r', str(REQUIREMENTS / 'train.txt'), spec]
     if wanted.torch_index_url:

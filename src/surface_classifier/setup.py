@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build of surface_classifier, for colcon (ament_python) and for pip on a machine without ROS.
 
-The launch files and the parameter files are kept at the top of the repository and installed from there. Paths are relative
-to this folder, as setuptools wants them, and each folder below `launch/` and `config/` keeps its place.
+The launch files and the parameter files are kept at the top of the repository and installed from there. Paths are
+relative to this folder, as setuptools wants them, and each folder below `launch/` and `config/` keeps its place.
 """
 
 from glob import glob
@@ -55,6 +55,7 @@ setup(
     ],
     extras_require={
         'evaluate': EVALUATE,
+        'test': ['pytest>=8.0', 'pytest-timeout>=2.2'],  # makes `colcon test` run pytest
         'train': [*EVALUATE, 'onnx>=1.16', 'onnxscript>=0.1', 'torch>=2.5'],
     },
     entry_points={

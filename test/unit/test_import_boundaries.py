@@ -1,0 +1,188 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Each room imports what the table of rooms allows, ROS stays in its files, and labelling needs no torch."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SRC = ROOT / 'src'
+DRIVER = SRC / 'current_driver' / 'current_driver'
+CLASSIFIER = SRC / 'surface_classifier' / 'surface_classifier'
+
+ROS_PACKAGES = {
+    'ament_index_python',
+    'builtin_interfaces',
+    'launch',
+    'launch_ros',
+    'launch_testing',
+    'rcl_interfaces',
+    'rclpy',
+    'rosidl_runtime_py',
+}
+# Where ROS may be imported; elsewhere in the repository it may not.
+ROS_FOLDERS = (CLASSIFIER / 'nodes', ROOT / 'launch', ROOT / 'bench', ROOT / 'test' / 'node', ROOT / 'test' / 'system')
+ROS_FILES = (DRIVER / 'driver_node.py',)
+
+# What the rooms without ROS may import beside the standard library and themselves. Every room may raise SurfaceError
+# (current_driver.errors), read YAML and name the package's version.
+EVERYWHERE = {'current_driver.errors', 'surface_classifier', 'yaml'}
+ROOMS = {
+    DRIVER: {'current_driver', 'mcap', 'numpy', 'rosbags', 'scipy'},
+    CLASSIFIER / 'signal': {'numpy', 'scipy'},
+    CLASSIFIER / 'data': {'current_driver', 'mcap', 'numpy', 'rosbags', 'surface_classifier.signal', 'tqdm'},
+    CLASSIFIER / 'model': {
+        'numpy',
+        'onnx',
+        'onnxruntime',
+        'onnxscript',
+        'safetensors',
+        'surface_classifier.signal',
+        'torch',
+    },
+    CLASSIFIER / 'training': {
+        'jinja2',
+        'joblib',
+        'matplotlib',
+        'numpy',
+        'scipy',
+        'sklearn',
+        'surface_classifier.data',
+        'surface_classifier.model',
+        'surface_classifier.signal',
+        'torch',
+        'tqdm',
+    },
+}
+
+
+def is_ros(module: str) -> bool:
+    """Tell whether a module belongs to ROS."""
+    package = module.split('.')[0]
+    return package in ROS_PACKAGES or package.endswith(('_msgs', '_srvs'))
+
+
+def imports(path: Path) -> Iterator[tuple[int, str]]:
+    """Give the line and the absolute name of every module a file imports, wherever in the file."""
+    package = path.relative_to(SRC).parts[1:-1] if path.is_relative_to(SRC) else ()
+    for node in ast.walk(ast.parse(path.read_text(), filename=str(path))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            module = '.'.join([*base, *([node.module] if node.module else [])])
+            # `from package import x` may name a module x: one step more, so that rooms are told apart.
+            if module in ('current_driver', 'surface_classifier'):
+                yield from ((node.lineno, f'{module}.{alias.name}') for alias in node.names)
+            else:
+                yield node.lineno, module
+
+
+def python_files(*folders: Path) -> list[Path]:
+    """List the Python files below folders."""
+    return sorted(path for folder in folders for path in folder.rglob('*.py') if 'build' not in path.parts)
+
+
+def may_import_ros(path: Path) -> bool:
+    """Tell whether a file is one of those that may import ROS."""
+    return path in ROS_FILES or any(path.is_relative_to(folder) for folder in ROS_FOLDERS)
+
+
+def allowed(module: str, names: set[str]) -> bool:
+    """Tell whether a module is one of the names, or inside one."""
+    return any(module == name or module.startswith(f'{name}.') for name in names)
+
+
+def room_violations(room: Path, extra: set[str]) -> list[str]:
+    """List the imports of a room that its line in the table does not allow."""
+    own = '.'.join(room.relative_to(SRC).parts[1:])
+    found = []
+    for path in python_files(room):
+        if path in ROS_FILES:
+            continue
+        for line, module in imports(path):
+            package = module.split('.')[0]
+            top = (
+                package in sys.stdlib_module_names or module in EVERYWHERE or module == 'surface_classifier.__version__'
+            )
+            if not top and not allowed(module, {own} | extra):
+                found.append(f'{path.relative_to(ROOT)}:{line} imports {module}')
+    return found
+
+
+def test_ros_is_imported_only_where_it_belongs() -> None:
+    files = python_files(SRC, ROOT / 'test', ROOT / 'demo', ROOT / 'tools')
+    assert len(files) > 20, 'the walk has lost the source files'
+    found = [
+        f'{path.relative_to(ROOT)}:{line} imports {module}'
+        for path in files
+        if not may_import_ros(path)
+        for line, module in imports(path)
+        if is_ros(module)
+    ]
+    assert not found, '\n'.join(found)
+
+
+@pytest.mark.parametrize('room', ROOMS, ids=lambda room: room.name)
+def test_room_imports_what_the_table_allows(room: Path) -> None:
+    assert python_files(room), f'{room} is empty'
+    found = room_violations(room, ROOMS[room])
+    assert not found, '\n'.join(found)
+
+
+def test_only_the_driver_and_the_nodes_reach_the_driver_node() -> None:
+    found = [
+        f'{path.relative_to(ROOT)}:{line}'
+        for path in python_files(SRC)
+        if not may_import_ros(path)
+        for line, module in imports(path)
+        if module.startswith('current_driver.driver_node')
+    ]
+    assert not found, '\n'.join(found)
+
+
+def test_the_walk_sees_every_form_of_import(tmp_path: Path) -> None:
+    path = tmp_path / 'module.py'
+    path.write_text(
+        'import rclpy.node\n'
+        'def f():\n'
+        '    from sensor_msgs.msg import Imu\n'
+        '    from current_driver import driver_node\n'
+        'if False:\n'
+        '    import numpy as np, std_srvs.srv\n'
+    )
+    modules = [module for _, module in imports(path)]
+    assert modules == ['rclpy.node', 'sensor_msgs.msg', 'current_driver.driver_node', 'numpy', 'std_srvs.srv']
+    assert [is_ros(module) for module in modules] == [True, True, False, False, True]
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Run a statement in a fresh interpreter; give the top-level modules it leaves loaded."""
+    code = f'{statement}\nimport sys\nprint(" ".join(sorted({{name.split(".")[0] for name in sys.modules}})))'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    'statement',
+    [
+        'import surface_classifier.cli.main',
+        'import surface_classifier.signal.window_stream',
+        'import surface_classifier.model.engine, surface_classifier.model.labeller, surface_classifier.model.contract',
+    ],
+)
+def test_import_stays_light(statement: str) -> None:
+    heavy = {'torch', 'sklearn', 'matplotlib', 'pandas', 'rclpy'}
+    assert not loaded_after(statement) & heavy
+
+
+def test_classifier_node_labels_without_torch() -> None:
+    pytest.importorskip('rclpy', reason='ROS 2 is not installed')
+    pytest.importorskip('surface_msgs', reason='the workspace is not built')
+    assert 'torch' not in loaded_after('import surface_classifier.nodes.classifier_node')
