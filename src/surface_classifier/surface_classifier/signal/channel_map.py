@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
 from surface_classifier.signal.config import MOTOR_CURRENT_TYPE, ChannelConfig
-from surface_classifier.signal.field_path import FieldReader, PathStep, parse_field_path
+from surface_classifier.signal.field_path import FieldReader, PathStep, parse_field_path, type_name
 from surface_classifier.signal.grid import NANOSECONDS
 
 BLOCK_FIELDS = ('current', 'wheel_speed', 'voltage')
@@ -45,17 +45,18 @@ class TopicSamples(NamedTuple):
 
 
 class TopicReader:
-    """Reads the samples of one topic's channels from its messages.
-
-    Args:
-        topic: The topic, as it is named in the configuration.
-        channels: The channels of this topic, all of the same message type.
-
-    Raises:
-        SurfaceError: A field path cannot lead to a number of that message type.
-    """
+    """Reads the samples of one topic's channels from its messages."""
 
     def __init__(self, topic: str, channels: Sequence[ChannelConfig]) -> None:
+        """Make a reader.
+
+        Args:
+            topic: The topic, as it is named in the configuration.
+            channels: The channels of this topic, all of the same message type.
+
+        Raises:
+            SurfaceError: A field path cannot lead to a number of that message type.
+        """
         self.topic = topic
         self._channels = tuple(channels)
         self._is_block = channels[0].type == MOTOR_CURRENT_TYPE
@@ -109,8 +110,8 @@ class TopicReader:
             first_sample, stream_id = message.first_sample, message.stream_id
         except AttributeError:
             raise SurfaceError(
-                f'topic {self.topic!r} is configured as {MOTOR_CURRENT_TYPE} but carries {type(message).__name__}; give the '
-                'type that is published'
+                f'topic {self.topic!r} is configured as {MOTOR_CURRENT_TYPE} but carries {type_name(message)}; '
+                'give the type that is published'
             ) from None
         samples, motors = len(offsets), len(names)
         if names != self._motor_names:
@@ -131,13 +132,13 @@ class TopicReader:
     def _find_columns(self, names: Sequence[str]) -> list[tuple[str, list[int], list[int]]]:
         """For each field of the block that is read: the channels it fills and the motors they take."""
         columns: dict[str, tuple[list[int], list[int]]] = {}
-        for index, (channel, step) in enumerate(zip(self._channels, self._block_columns)):
+        for index, (channel, step) in enumerate(zip(self._channels, self._block_columns, strict=True)):
             where = f'channel {channel.name!r} of topic {self.topic!r}: field path {channel.field!r}: '
             if isinstance(step.element, int):
                 motor = step.element
                 if motor >= len(names):
                     raise SurfaceError(f'{where}there are {len(names)} motors: {", ".join(names)}')
-            elif step.element in names:
+            elif step.element is not None and step.element in names:
                 motor = list(names).index(step.element)
             else:
                 raise SurfaceError(f'{where}no motor is named {step.element!r}; the motors are {", ".join(names)}')
@@ -178,7 +179,7 @@ def _block_column(channel: ChannelConfig) -> PathStep:
     steps = parse_field_path(channel.field)
     if len(steps) != 1 or steps[0].field not in BLOCK_FIELDS or steps[0].element is None:
         raise SurfaceError(
-            f'channel {channel.name!r}: field path {channel.field!r} leads to no signal of a MotorCurrent; its signals are '
-            f'{", ".join(f"{field}[motor]" for field in BLOCK_FIELDS)}'
+            f'channel {channel.name!r}: field path {channel.field!r} leads to no signal of a MotorCurrent; '
+            f'its signals are {", ".join(f"{field}[motor]" for field in BLOCK_FIELDS)}'
         )
     return steps[0]

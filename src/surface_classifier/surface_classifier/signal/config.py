@@ -202,8 +202,8 @@ class WindowConfig:
             other = types.setdefault(channel.topic, channel.type)
             if other != channel.type:
                 raise SurfaceError(
-                    f'topic {channel.topic!r} is configured both as {other} and as {channel.type}; give every channel of a '
-                    'topic the same type'
+                    f'topic {channel.topic!r} is configured both as {other} and as {channel.type}; '
+                    'give every channel of a topic the same type'
                 )
         base = Grid(self.parts[0].sample_rate_hz).rate
         counts = []
@@ -314,7 +314,7 @@ class WindowConfig:
 
 
 def default_window_config() -> WindowConfig:
-    """The configuration of the simulated robot: the currents of its two motors at 100 Hz, windows of 1 s every 0.5 s."""
+    """The simulated robot: the currents of its two motors at 100 Hz, windows of 1 s every 0.5 s."""
     channels = tuple(
         ChannelConfig(name, 'motor_current', MOTOR_CURRENT_TYPE, f'current[{name}]') for name in ('left', 'right')
     )

@@ -10,7 +10,6 @@ of rosbags. `effort[left_wheel]` means the element of `effort` at the place wher
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -59,23 +58,24 @@ def parse_field_path(text: str) -> tuple[PathStep, ...]:
             break
         position += 1
     raise SurfaceError(
-        f'field path {text!r} cannot be read at character {position + 1}; write it like effort[left_wheel], current[0] or '
-        'wrench.force.x'
+        f'field path {text!r} cannot be read at character {position + 1}; '
+        'write it like effort[left_wheel], current[0] or wrench.force.x'
     )
 
 
 class FieldReader:
-    """Reads the number at one field path from messages of one type.
-
-    Args:
-        path: The field path.
-        where: What a message calls the channel and its topic in an error.
-
-    Raises:
-        SurfaceError: The text is not a path.
-    """
+    """Reads the number at one field path from messages of one type."""
 
     def __init__(self, path: str, where: str = '') -> None:
+        """Make a reader.
+
+        Args:
+            path: The field path.
+            where: What an error calls the channel and its topic.
+
+        Raises:
+            SurfaceError: The text is not a path.
+        """
         self.path = path
         self._where = f'{where}: ' if where else ''
         self._steps = parse_field_path(path)
@@ -96,7 +96,8 @@ class FieldReader:
                 value = getattr(parent, step.field)
             except AttributeError:
                 raise self._error(
-                    f'there is no field {step.field!r} in {type_name(parent)}; its fields are {", ".join(field_names(parent))}'
+                    f'there is no field {step.field!r} in {type_name(parent)}; '
+                    f'its fields are {", ".join(field_names(parent)) or "none"}'
                 ) from None
             if step.element is not None:
                 value = self._element(parent, value, step)
@@ -122,15 +123,15 @@ class FieldReader:
         arrays = string_arrays(parent)
         for field, names in arrays.items():
             if step.element in names:
-                index = list(names).index(step.element)
+                index = names.index(step.element)
                 self._found[step] = (field, index)
                 return index
         if not arrays:
             raise self._error(
-                f'{type_name(parent)} holds no array of names beside {step.field!r} to find {step.element!r} in; give a '
-                f'number, like {step.field}[0]'
+                f'{type_name(parent)} holds no array of names beside {step.field!r} to find {step.element!r} in; '
+                f'give a number, like {step.field}[0]'
             )
-        listed = '; '.join(f'{field}: {", ".join(names) or "(empty)"}' for field, names in arrays.items())
+        listed = '; '.join(f'{field}: {", ".join(names)}' for field, names in arrays.items())
         raise self._error(f'no element is named {step.element!r}; the names are {listed}')
 
     def _describe(self, value: Any) -> str:
@@ -165,11 +166,11 @@ def type_name(message: Any) -> str:
     return type(message).__name__
 
 
-def string_arrays(message: Any) -> dict[str, Sequence[str]]:
-    """The fields of a message that are arrays of strings, by name."""
+def string_arrays(message: Any) -> dict[str, list[Any]]:
+    """The fields of a message that are non-empty arrays of strings, by name."""
     arrays = {}
     for field in field_names(message):
         values = getattr(message, field)
         if isinstance(values, (list, tuple)) and all(isinstance(value, str) for value in values) and values:
-            arrays[field] = values
+            arrays[field] = list(values)
     return arrays

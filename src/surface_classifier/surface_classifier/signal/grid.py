@@ -23,17 +23,18 @@ _INT64_SAFE = 2**62
 
 
 class Grid:
-    """The stamps of an even grid whose point 0 is the epoch.
-
-    Args:
-        rate_hz: Grid points a second, above 0 and up to 1 MHz. It is taken as the nearest fraction with a denominator
-            of at most 1000, so that 33.3333333 means 100/3.
-
-    Raises:
-        ValueError: The rate is not a number in that range.
-    """
+    """The stamps of an even grid whose point 0 is the epoch."""
 
     def __init__(self, rate_hz: float) -> None:
+        """Make a grid.
+
+        Args:
+            rate_hz: Grid points a second, above 0 and up to 1 MHz. It is taken as the nearest fraction with a
+                denominator of at most 1000, so that 33.3333333 means 100/3.
+
+        Raises:
+            ValueError: The rate is not a number in that range.
+        """
         if not (math.isfinite(rate_hz) and 0 < rate_hz <= MAX_RATE_HZ):
             raise ValueError(f'a rate of {rate_hz} Hz: it must be above 0 and at most {MAX_RATE_HZ:g} Hz')
         self.rate = Fraction(rate_hz).limit_denominator(_MAX_DENOMINATOR)

@@ -16,6 +16,7 @@ sums in a fixed order.
 
 from __future__ import annotations
 
+import itertools
 import math
 from abc import ABC, abstractmethod
 from typing import Protocol
@@ -52,11 +53,6 @@ class PointSink(Protocol):
 class Resampler(ABC):
     """Puts the samples of one signal on a grid.
 
-    Args:
-        grid: The grid.
-        gap_limit_ns: Longest interval between two samples that is bridged [ns].
-        sink: Where the points go.
-
     Attributes:
         gaps: Intervals that were not bridged: too long, or with samples known to be lost.
         reach_ns: How far beyond a point samples are needed [ns]: the delay of the points.
@@ -67,6 +63,13 @@ class Resampler(ABC):
     reach_ns = 0
 
     def __init__(self, grid: Grid, gap_limit_ns: int, sink: PointSink) -> None:
+        """Make a resampler that has seen nothing.
+
+        Args:
+            grid: The grid.
+            gap_limit_ns: Longest interval between two samples that is bridged [ns].
+            sink: Where the points go.
+        """
         self._grid = grid
         self._gap_limit_ns = gap_limit_ns
         self._sink = sink
@@ -112,25 +115,18 @@ class Resampler(ABC):
         ):
             self._push_with_gaps(stamps, values, first_gap)
             return
-        self.intervals += count
-        self.spanned_ns += newest_ns - self._newest_ns
-        self._extend(stamps, values)
-        self._newest_ns = newest_ns
+        self._extend_run(stamps, values)
 
     def _push_with_gaps(self, stamps: NDArray[np.int64], values: NDArray[np.float64], first_gap: bool) -> None:
-        breaks = [0] if first_gap else []
-        breaks += [int(place) + 1 for place in np.flatnonzero(stamps[1:] - stamps[:-1] > self._gap_limit_ns)]
-        bounds = [0, *breaks, len(stamps)] if not first_gap else [*breaks, len(stamps)]
-        for number, (start, end) in enumerate(zip(bounds, bounds[1:])):
-            if number or first_gap:
+        starts = (np.flatnonzero(stamps[1:] - stamps[:-1] > self._gap_limit_ns) + 1).tolist()
+        for start, end in itertools.pairwise([0, *starts, len(stamps)]):
+            run_stamps, run_values = stamps[start:end], values[start:end]
+            if start or first_gap:
                 self.gaps += 1
-                self._begin_run(stamps[start:end], values[start:end])
-                start += 1
-            if start < end:
-                self.intervals += end - start
-                self.spanned_ns += int(stamps[end - 1]) - self._newest_ns
-                self._extend(stamps[start:end], values[start:end])
-                self._newest_ns = int(stamps[end - 1])
+                self._begin_run(run_stamps, run_values)
+                run_stamps, run_values = run_stamps[1:], run_values[1:]
+            if len(run_stamps):
+                self._extend_run(run_stamps, run_values)
 
     def _begin_run(self, stamps: NDArray[np.int64], values: NDArray[np.float64]) -> None:
         """Begin a run of samples at the first one given; the points before that can be known are unmeasured."""
@@ -145,6 +141,13 @@ class Resampler(ABC):
             self._next = known
         self._newest_ns = stamp
         self._start(stamp, values[:1])
+
+    def _extend_run(self, stamps: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+        newest_ns = int(stamps[-1])
+        self.intervals += len(stamps)
+        self.spanned_ns += newest_ns - self._newest_ns
+        self._extend(stamps, values)
+        self._newest_ns = newest_ns
 
     @abstractmethod
     def _start(self, stamp_ns: int, value: NDArray[np.float64]) -> None:
@@ -202,16 +205,18 @@ class LowPassResampler(Resampler):
 
     At least 60 dB down from the grid's Nyquist frequency on, flat within 0.1 % up to 0.4 times the grid's rate. Points
     come out 22 grid periods after their stamp: 0.22 s at 100 Hz.
-
-    Args:
-        grid: The grid.
-        gap_limit_ns: Longest interval between two samples that is bridged [ns].
-        sink: Where the points go.
-        input_rate_hz: Rate of the incoming samples [Hz]. Bridged intervals of more than 1.5 of its periods are filled
-            by linear interpolation first.
     """
 
     def __init__(self, grid: Grid, gap_limit_ns: int, sink: PointSink, input_rate_hz: float) -> None:
+        """Make a resampler that has seen nothing.
+
+        Args:
+            grid: The grid.
+            gap_limit_ns: Longest interval between two samples that is bridged [ns].
+            sink: Where the points go.
+            input_rate_hz: Rate of the incoming samples [Hz]. Bridged intervals of more than 1.5 of its periods are
+                filled by linear interpolation first.
+        """
         period_ns = float(NANOSECONDS / grid.rate)
         self.reach_ns = math.ceil(KERNEL_REACH_PERIODS * period_ns)
         self._input_period_ns = NANOSECONDS / input_rate_hz

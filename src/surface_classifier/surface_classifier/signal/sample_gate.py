@@ -49,6 +49,7 @@ class SampleGate:
     """
 
     def __init__(self) -> None:
+        """Make a gate that has seen nothing."""
         self.samples = 0
         self.duplicates = 0
         self.out_of_order = 0
@@ -95,7 +96,7 @@ class SampleGate:
         return OrderedSamples(stamps, values, follows, new_stream), jump
 
     def _number(self, first: int, stream_id: int, count: int, dropped: int) -> tuple[bool, bool]:
-        """Take note of a block's sample numbers; whether its first admitted sample follows, and whether a stream begins."""
+        """Take note of a block's sample numbers; whether its first admitted sample follows, or begins a new stream."""
         expected, old_stream, broken = self._next_sample, self._stream_id, self._broken
         self._next_sample, self._stream_id, self._broken = first + count, stream_id, False
         if expected is None:
@@ -120,7 +121,7 @@ class SampleGate:
         self._next_sample = first + count
 
     def _keep(self, samples: TopicSamples) -> tuple[list[int], int, int | None]:
-        """Places of the samples that are newer than all before them, the number looked at, and where the clock jumped back."""
+        """Places of the samples newer than all before them; how many were looked at; where the clock jumped back."""
         stamps: list[int] = samples.stamps_ns.tolist()
         newest = self.newest_ns
         keep: list[int] = []

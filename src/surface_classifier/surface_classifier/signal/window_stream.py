@@ -24,7 +24,7 @@ from surface_classifier.signal.config import PartConfig, WindowConfig
 from surface_classifier.signal.grid import NANOSECONDS, Grid
 from surface_classifier.signal.grid_buffer import GridBuffer
 from surface_classifier.signal.resampler import LinearResampler, LowPassResampler, Resampler
-from surface_classifier.signal.sample_gate import SampleGate
+from surface_classifier.signal.sample_gate import OrderedSamples, SampleGate
 
 # How long the signals of one topic are kept while those of another, slower one are awaited.
 TOPIC_LAG_S = 10.0
@@ -87,20 +87,20 @@ class StreamCounters:
 
 
 class WindowStream:
-    """Cuts windows from the messages of the configured topics.
-
-    Args:
-        config: The channels, the rates and the windows.
-
-    Raises:
-        SurfaceError: A field path cannot lead to a number.
-    """
+    """Cuts windows from the messages of the configured topics."""
 
     def __init__(self, config: WindowConfig) -> None:
+        """Make a stream that has seen nothing.
+
+        Args:
+            config: The channels, the rates and the windows.
+
+        Raises:
+            SurfaceError: A field path cannot lead to a number.
+        """
         self.config = config
         self._parts = [_Part(config, index) for index in range(len(config.parts))]
         self._topics = {topic: _Topic(topic, self._parts) for topic in config.topics}
-        self._first_part = self._parts[0]
         self._windows = 0
         self._voided = 0
         self._clock_jumps = 0
@@ -108,7 +108,7 @@ class WindowStream:
 
     @property
     def delay_s(self) -> float:
-        """How long after its stamp the last sample of a window is known at the earliest: the delay of the filters [s]."""
+        """Delay of the filters: how long after its stamp the last point of a window is known at the earliest [s]."""
         return max(signal.resampler.reach_ns for part in self._parts for signal in part.signals) / NANOSECONDS
 
     @property
@@ -178,7 +178,8 @@ class WindowStream:
                 signal.resampler.reset()
         self._next_window: int | None = None
         self._needed: list[tuple[GridBuffer, int]] = []
-        self._stream_starts_ns: deque[int] = deque()
+        # Silences between streams: stamps of the last sample of one and of the first of the next.
+        self._pauses: deque[tuple[int, int]] = deque(maxlen=64)
 
     def _topic(self, name: str) -> _Topic:
         try:
@@ -192,112 +193,116 @@ class WindowStream:
         if samples.receive_stamped:
             topic.receive_stamped += len(samples.stamps_ns)
         windows: list[Window] = []
-        rest: TopicSamples | None = samples
-        while rest is not None:
-            ordered, jump = topic.gate.admit(rest)
+        while True:
+            newest_ns = topic.gate.newest_ns
+            ordered, jump = topic.gate.admit(samples)
             if ordered is not None:
-                if ordered.new_stream:
-                    self._stream_starts_ns.append(int(ordered.stamps_ns[0]))
+                if ordered.new_stream and newest_ns is not None:
+                    self._pauses.append((newest_ns, int(ordered.stamps_ns[0])))
                 for signal in topic.signals:
-                    values = ordered.values
-                    signal.resampler.push(
-                        ordered if signal.takes_all else ordered._replace(values=values[:, signal.topic_columns])
-                    )
+                    signal.push(ordered)
                 self._cut(windows)
-            rest = None
-            if jump is not None:
-                self.reset()
-                self._clock_jumps += 1
-                rest = samples = _from_sample(samples, jump)
-        return windows
+                for signal in topic.signals:
+                    signal.buffer.trim()
+            if jump is None:
+                return windows
+            self.reset()
+            self._clock_jumps += 1
+            samples = _from_sample(samples, jump)
 
     def _cut(self, windows: list[Window]) -> None:
         """Append every window that has become complete."""
         if self._next_window is None and not self._find_first_window():
             return
-        while True:
-            for buffer, end in self._needed:
-                if buffer.end < end:
-                    return
-            self._skip_silence()
-            for buffer, end in self._needed:
-                if buffer.end < end:
-                    return
+        while self._is_complete():
             assert self._next_window is not None
+            if self._skip_silence(self._next_window):
+                continue
             window = self._read_window(self._next_window)
             if window.coverage >= self.config.min_coverage:
                 windows.append(window)
                 self._windows += 1
-            elif window.coverage > 0 or not self._is_between_streams(window.start_ns, window.end_ns):
+            elif window.coverage > 0:
                 self._voided += 1
+            else:
+                self._void_silent(window.index, window.index)
             self._set_next_window(self._next_window + 1)
+
+    def _is_complete(self) -> bool:
+        # A plain loop: this runs for every message, and a generator would cost more than the rest of it.
+        for buffer, end in self._needed:  # noqa: SIM110
+            if buffer.end < end:
+                return False
+        return True
 
     def _find_first_window(self) -> bool:
         """Begin with the first window that starts when every signal is known; whether there is one yet."""
-        known_ns = 0
-        for part in self._parts:
-            for signal in part.signals:
-                if not signal.resampler.has_begun:
-                    return False
-                known_ns = max(known_ns, signal.resampler.first_known_ns)
-        point = self._first_part.grid.first_at_or_after(known_ns)
+        signals = [signal for part in self._parts for signal in part.signals]
+        if not all(signal.resampler.has_begun for signal in signals):
+            return False
+        known_ns = max(signal.resampler.first_known_ns for signal in signals)
+        point = self._parts[0].grid.first_at_or_after(known_ns)
         self._set_next_window(-(-point // self.config.stride_samples))
         return True
 
     def _set_next_window(self, index: int) -> None:
         self._next_window = index
-        start = index * self.config.stride_samples
-        start_ns = 0
-        needed = []
-        for number, part in enumerate(self._parts):
-            if number:
-                start = part.grid.first_at_or_after(start_ns)
-            elif len(self._parts) > 1:
-                start_ns = part.grid.stamp_ns(start)
+        self._needed.clear()
+        for part, first in zip(self._parts, self._part_firsts(index), strict=True):
             for signal in part.signals:
-                signal.buffer.wanted_from = start
-                needed.append((signal.buffer, start + part.samples))
-        self._needed = needed
+                signal.buffer.want_from(first)
+                self._needed.append((signal.buffer, first + part.samples))
 
-    def _skip_silence(self) -> None:
-        """Skip the windows of which no signal holds a point, however many: they fill a long silence."""
-        assert self._next_window is not None
-        if any(buffer.first < end for buffer, end in self._needed):
-            return
+    def _part_firsts(self, index: int) -> list[int]:
+        """Grid index of each part's first point in a window."""
+        first = index * self.config.stride_samples
+        if len(self._parts) == 1:
+            return [first]
+        start_ns = self._parts[0].grid.stamp_ns(first)
+        return [first, *(part.grid.first_at_or_after(start_ns) for part in self._parts[1:])]
+
+    def _skip_silence(self, next_window: int) -> bool:
+        """Skip the windows in which no signal holds a point, however many: they fill a long silence."""
+        for buffer, end in self._needed:
+            if buffer.first < end:
+                return False
         stride, samples = self.config.stride_samples, self.config.window_samples
         oldest_ns = min(part.grid.stamp_ns(signal.buffer.first) for part in self._parts for signal in part.signals)
-        grid = self._first_part.grid
-        # One window to spare: the other parts' points may lie up to a period after the span of the first part.
-        index = (grid.last_at_or_before(oldest_ns) - 2 * samples) // stride
-        if index > self._next_window:
-            last_ns = grid.stamp_ns((index - 1) * stride + samples - 1)
-            if not self._is_between_streams(grid.stamp_ns(self._next_window * stride), last_ns):
-                self._voided += index - self._next_window
-            self._set_next_window(index)
+        # Some windows to spare: the points of the other parts may lie beyond the span of the first part.
+        index = (self._parts[0].grid.last_at_or_before(oldest_ns) - 2 * samples) // stride
+        if index <= next_window:
+            return False
+        self._void_silent(next_window, index - 1)
+        self._set_next_window(index)
+        return True
 
-    def _is_between_streams(self, start_ns: int, end_ns: int) -> bool:
-        """Whether a span without any measured value lies before the start of a new stream: nothing was lost in it."""
-        while self._stream_starts_ns and self._stream_starts_ns[0] < start_ns:
-            self._stream_starts_ns.popleft()
-        return bool(self._stream_starts_ns)
+    def _void_silent(self, first: int, last: int) -> None:
+        """Count windows without any measured value, except those between two streams: nothing was lost in them."""
+        grid, stride, samples = self._parts[0].grid, self.config.stride_samples, self.config.window_samples
+        self._voided += last - first + 1
+        for old_ns, new_ns in self._pauses:
+            first_in_pause = -(-grid.first_at_or_after(old_ns + 1) // stride)
+            last_in_pause = (grid.last_at_or_before(new_ns - 1) - samples + 1) // stride
+            self._voided -= max(min(last, last_in_pause) - max(first, first_in_pause) + 1, 0)
 
     def _read_window(self, index: int) -> Window:
+        grid = self._parts[0].grid
         first = index * self.config.stride_samples
-        grid = self._first_part.grid
-        start_ns = grid.stamp_ns(first)
-        parts, starts, coverages = {}, {}, {}
-        measured = values = 0.0
-        for number, part in enumerate(self._parts):
-            part_first = part.grid.first_at_or_after(start_ns) if number else first
-            signals, part_measured = part.read(part_first)
+        signals: dict[str, NDArray[np.float64]] = {}
+        starts: dict[str, int] = {}
+        coverages: dict[str, float] = {}
+        measured = total = 0
+        for part, part_first in zip(self._parts, self._part_firsts(index), strict=True):
+            values, part_measured = part.read(part_first)
             name = part.config.name
-            parts[name] = signals
-            starts[name] = part.grid.stamp_ns(part_first) if number else start_ns
-            coverages[name] = part_measured / signals.size
+            signals[name] = values
+            starts[name] = part.grid.stamp_ns(part_first)
+            coverages[name] = part_measured / values.size
             measured += part_measured
-            values += signals.size
+            total += values.size
         end_ns = grid.stamp_ns(first + self.config.window_samples - 1)
-        return Window(index, start_ns, end_ns, parts, measured / values, starts, coverages)
+        start_ns = starts[self._parts[0].config.name]
+        return Window(index, start_ns, end_ns, signals, measured / total, starts, coverages)
 
 
 class _Signal:
@@ -326,6 +331,12 @@ class _Signal:
             self.resampler = LowPassResampler(grid, gap_limit_ns, self.buffer, part.input_rate_hz)
         else:
             self.resampler = LinearResampler(grid, gap_limit_ns, self.buffer)
+
+    def push(self, samples: OrderedSamples) -> None:
+        """Take samples of the topic in: those columns that are channels of this part."""
+        if not self.takes_all:
+            samples = samples._replace(values=samples.values[:, self.topic_columns])
+        self.resampler.push(samples)
 
 
 class _Part:
