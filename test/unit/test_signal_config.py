@@ -1,0 +1,152 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Window configurations: layout, refusals that name the value, and what the digest covers."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from current_driver.errors import SurfaceError
+from surface_classifier.signal.config import ChannelConfig, WindowConfig, default_window_config
+
+JOINT = 'sensor_msgs/msg/JointState'
+LAYOUT: dict[str, Any] = {
+    'window': {'samples': 32, 'stride': 8, 'gap_limit_s': 0.5, 'min_coverage': 0.9},
+    'parts': [
+        {
+            'name': 'motor',
+            'sample_rate_hz': 6.5,
+            'channels': [
+                {'name': 'left', 'topic': 'joint_states', 'type': JOINT, 'field': 'effort[left_wheel]', 'unit': 'N m'},
+                {'name': 'right', 'topic': 'joint_states', 'type': JOINT, 'field': 'effort[1]', 'scale': -1},
+            ],
+        },
+        {
+            'name': 'imu',
+            'sample_rate_hz': 100,
+            'input_rate_hz': 400,
+            'channels': [
+                {
+                    'name': 'wz',
+                    'topic': 'imu',
+                    'type': 'sensor_msgs/msg/Imu',
+                    'field': 'angular_velocity.z',
+                    'unit': 'rad/s',
+                }
+            ],
+        },
+    ],
+}
+
+
+def changed(path: tuple[Any, ...], value: Any) -> WindowConfig:
+    layout = copy.deepcopy(LAYOUT)
+    place: Any = layout
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return WindowConfig.from_dict(layout)
+
+
+def test_the_layout_is_read_and_written_alike(tmp_path: Path) -> None:
+    config = WindowConfig.from_dict(LAYOUT)
+    assert (config.window_samples, config.stride_samples, config.gap_limit_s, config.min_coverage) == (32, 8, 0.5, 0.9)
+    assert config.parts[0].channels[1] == ChannelConfig('right', 'joint_states', JOINT, 'effort[1]', scale=-1.0)
+    assert [part.decimates for part in config.parts] == [False, True]
+    assert [config.samples_of_part(index) for index in (0, 1)] == [32, 492]
+    assert config.topics == {'joint_states': JOINT, 'imu': 'sensor_msgs/msg/Imu'}
+    assert WindowConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    path = tmp_path / 'window.yaml'
+    path.write_text(yaml.safe_dump(config.to_dict()))
+    assert WindowConfig.from_yaml(path) == config
+
+
+def test_a_whole_number_and_a_float_mean_the_same_rate() -> None:
+    assert (
+        changed(('parts', 0, 'sample_rate_hz'), 100).to_dict()
+        == changed(('parts', 0, 'sample_rate_hz'), 100.0).to_dict()
+    )
+
+
+@pytest.mark.parametrize(
+    ('path', 'value', 'same'),
+    [
+        (('parts', 0, 'channels', 0, 'name'), 'port', False),
+        (('parts', 0, 'channels', 0, 'unit'), 'A', False),
+        (('parts', 0, 'name'), 'drive', False),
+        (('parts', 0, 'sample_rate_hz'), 6.0, False),
+        (('parts', 1, 'sample_rate_hz'), 50, False),
+        (('window', 'samples'), 33, False),
+        (('window', 'stride'), 1, True),
+        (('window', 'gap_limit_s'), 0.1, True),
+        (('window', 'min_coverage'), 0.5, True),
+        (('parts', 1, 'channels', 0, 'topic'), 'imu/data', True),
+        (('parts', 1, 'channels', 0, 'field'), 'angular_velocity.x', True),
+        (('parts', 1, 'channels', 0, 'scale'), 2.0, True),
+        (('parts', 1, 'input_rate_hz'), 200, True),
+    ],
+)
+def test_the_digest_covers_what_a_model_must_agree_on(path: tuple[Any, ...], value: Any, same: bool) -> None:
+    assert (changed(path, value).digest == WindowConfig.from_dict(LAYOUT).digest) is same
+
+
+def test_the_digest_is_fixed() -> None:
+    # Saved models hold it: a change here refuses all of them.
+    assert default_window_config().digest == 'b740339851e421963d0ba97278d29aeb94998240ffa2b6b6f9b547e347afb059'
+
+
+@pytest.mark.parametrize(
+    ('path', 'value', 'message'),
+    [
+        (('windows',), {}, 'unknown key windows'),
+        (('window', 'sample'), 3, 'unknown key sample in `window`; known keys: samples, stride'),
+        (('parts', 0, 'rate'), 3, 'unknown key rate in a part'),
+        (('parts', 0, 'channels', 0, 'units'), 'A', 'unknown key units in a channel'),
+        (('window', 'samples'), 0, 'window_samples is 0'),
+        (('window', 'samples'), 2.5, 'window_samples is 2.5'),
+        (('window', 'stride'), True, 'stride_samples is True'),
+        (('window', 'gap_limit_s'), -1, 'gap_limit_s is -1'),
+        (('window', 'min_coverage'), 0, 'min_coverage is 0'),
+        (('window', 'min_coverage'), 1.5, 'min_coverage is 1.5'),
+        (('parts',), [], 'without parts'),
+        (('parts',), 'motor', "parts is 'motor'; give a list"),
+        (('parts', 0), 'motor', "a part is 'motor'; give a mapping"),
+        (('parts', 0, 'sample_rate_hz'), 0, "part 'motor': sample_rate_hz"),
+        (('parts', 0, 'sample_rate_hz'), 'fast', "sample_rate_hz is 'fast'"),
+        (('parts', 0, 'channels'), [], 'has no channels'),
+        (('parts', 1, 'name'), 'motor', "part 'motor' is given twice"),
+        (('parts', 0, 'channels', 1, 'name'), 'left', "channel 'left' is given twice"),
+        (('parts', 0, 'channels', 1, 'type'), 'std_msgs/msg/Float64', 'configured both as'),
+        (('parts', 0, 'channels', 1, 'scale'), 0, 'scale is 0'),
+        (('parts', 0, 'channels', 1, 'scale'), float('nan'), 'scale is nan'),
+        (('parts', 0, 'channels', 1, 'field'), 'effort[', "field path 'effort['"),
+        (('parts', 0, 'channels', 1, 'topic'), None, 'topic is None'),
+        (('parts', 1, 'sample_rate_hz'), 0.05, 'holds no sample'),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(path: tuple[Any, ...], value: Any, message: str) -> None:
+    with pytest.raises(SurfaceError) as error:
+        changed(path, value)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'), [('window: [', 'is not YAML'), ('parts: []', 'without parts'), ('', 'give a mapping')]
+)
+def test_a_bad_file_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / 'window.yaml'
+    path.write_text(text)
+    with pytest.raises(SurfaceError, match=message) as error:
+        WindowConfig.from_yaml(path)
+    assert str(path) in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SurfaceError, match=r'nowhere\.yaml: cannot be read'):
+        WindowConfig.from_yaml(tmp_path / 'nowhere.yaml')
