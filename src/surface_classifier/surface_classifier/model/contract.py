@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from current_driver.errors import SurfaceError
-
 from surface_classifier.signal.config import WindowConfig
 
 CONTRACT_FORMAT = 1

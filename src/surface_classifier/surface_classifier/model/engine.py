@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
-from current_driver.errors import SurfaceError
 from numpy.typing import NDArray
 
+from current_driver.errors import SurfaceError
 from surface_classifier.model.contract import ONNX_FILE, ModelContract, load_contract, read_verified
 
 EngineName = Literal['auto', 'onnx', 'torch']

@@ -1,0 +1,199 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""`surface evaluate`: score the LSTM beside simple baselines by recording, or a finished model on unseen data."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any
+
+from current_driver.errors import SurfaceError
+from surface_classifier.cli.parsing import add_command, add_json_argument, non_negative_int, positive_int, write_json
+
+if TYPE_CHECKING:
+    from surface_classifier.data.dataset import Dataset
+    from surface_classifier.model.contract import ModelContract
+    from surface_classifier.training.evaluate import EvaluationResult
+
+_DESCRIPTION = """\
+Score the LSTM beside simple baselines: trees on the distribution of levels, nearest mean, majority.
+
+Without --model, LSTM and baselines are trained and tested on folds of whole recordings, so that no drive is on both
+sides. With --model, a finished model is tested on the data set, which should hold recordings it has not seen; the
+baselines are then fitted on --baseline-data, such as the data set the model was trained on.
+"""
+_TITLES = {
+    'lstm': 'LSTM',
+    'trees': 'trees on levels',
+    'nearest_mean': 'nearest mean',
+    'majority': 'majority',
+}
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb's parser."""
+    parser = add_command(
+        subparsers,
+        'evaluate',
+        help='score the LSTM beside simple baselines, by recording',
+        description=_DESCRIPTION,
+        examples="""\
+surface evaluate data/floors --folds 5 --report report.html
+surface evaluate data/borealtc --folds-file folds.json --repetition 0 --json scores.json
+surface evaluate data/new_drives --model models/floors --baseline-data data/floors""",
+    )
+    parser.add_argument('dataset', metavar='DATASET', help='folder of the data set')
+    division = parser.add_mutually_exclusive_group()
+    division.add_argument('--folds', metavar='K', type=positive_int, help='K folds of whole recordings (5)')
+    division.add_argument('--folds-file', metavar='F', help='the folds of a JSON file')
+    division.add_argument('--model', metavar='MODEL', help='test this finished model')
+    parser.add_argument('--repetition', metavar='R', type=non_negative_int, help='repetition in the folds file (0)')
+    parser.add_argument('--folds-seed', metavar='N', type=non_negative_int, help='seed of the K folds (0)')
+    parser.add_argument('--seeds', metavar='N', type=positive_int, help='runs of each fold, with seeds 0 to N - 1 (1)')
+    parser.add_argument('--config', metavar='FILE', help='training preset or YAML file (default)')
+    parser.add_argument('--epochs', metavar='N', type=positive_int, help='largest number of epochs, over the recipe')
+    parser.add_argument('--jobs', metavar='N', type=positive_int, help='processes (as many as there are cores)')
+    parser.add_argument('--baseline-data', metavar='DATASET', help='with --model: data set to fit the baselines on')
+    parser.add_argument('--engine', choices=('auto', 'onnx', 'torch'), help='with --model: what runs it (auto: onnx)')
+    parser.add_argument('--report', metavar='FILE.html', help='write a self-contained page with tables and figures')
+    add_json_argument(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate and print the table."""
+    from surface_classifier.data.dataset import Dataset
+
+    _check_arguments(args)
+    dataset = Dataset.load(args.dataset)
+    contract = None
+    if args.model is None:
+        result = _evaluate_folds(args, dataset)
+    else:
+        from surface_classifier.model.contract import load_contract
+
+        contract = load_contract(args.model)
+        result = _evaluate_model(args, dataset)
+    summary = result.to_dict()
+    if args.json:
+        write_json(summary, args.json)
+    if args.report:
+        _write_report(args, summary, dataset, contract)
+    for note in result.notes:
+        print(f'surface: note: {note}', file=sys.stderr)
+    if args.json != '-':
+        _print(summary)
+    return 0
+
+
+def _check_arguments(args: argparse.Namespace) -> None:
+    """Refuse flags that would be ignored.
+
+    Raises:
+        SurfaceError: A flag does not go with the others.
+    """
+    if args.model is not None:
+        for name in ('seeds', 'config', 'epochs', 'repetition', 'folds_seed', 'jobs'):
+            if getattr(args, name) is not None:
+                raise SurfaceError(f'--{name.replace("_", "-")} does not go with --model: the model is trained already')
+    else:
+        for name in ('baseline_data', 'engine'):
+            if getattr(args, name) is not None:
+                raise SurfaceError(f'--{name.replace("_", "-")} goes with --model only')
+    if args.repetition is not None and args.folds_file is None:
+        raise SurfaceError('--repetition goes with --folds-file only')
+    if args.folds_seed is not None and args.folds_file is not None:
+        raise SurfaceError('--folds-seed does not go with --folds-file: the file says which recording is in which fold')
+
+
+def _evaluate_folds(args: argparse.Namespace, dataset: Dataset) -> EvaluationResult:
+    from dataclasses import replace
+
+    from tqdm import tqdm
+
+    from surface_classifier.data.splits import folds_from_file, stratified_folds
+    from surface_classifier.training.config import load_training_config
+
+    config = load_training_config(args.config or 'default')
+    if args.epochs is not None:
+        config = replace(config, epochs=args.epochs)
+    if args.folds_file is not None:
+        folds = folds_from_file(dataset, args.folds_file, args.repetition or 0)
+    else:
+        folds = stratified_folds(dataset, args.folds or 5, args.folds_seed or 0)
+
+    from surface_classifier.training.evaluate import EvaluationProgress, evaluate_folds
+
+    seeds = range(args.seeds or 1)
+    runs = len(folds) * len(seeds)
+    done: dict[tuple[int, int], int] = {}
+    # None: no bar when standard error is not a terminal.
+    with tqdm(total=runs * (config.epochs + 1), desc='evaluating', unit=' epoch', disable=None, leave=False) as bar:
+
+        def show(progress: EvaluationProgress) -> None:
+            key = (progress.fold, progress.seed)
+            if progress.epoch is not None:
+                done[key] = progress.epoch.epoch
+                bar.set_postfix_str(f'fold {progress.fold}, loss {progress.epoch.loss:.3f}', refresh=False)
+                bar.update()
+            elif progress.classifiers == ('lstm',):
+                bar.update(config.epochs - done[key])  # what early stopping saved
+            else:
+                bar.update()
+
+        return evaluate_folds(dataset, folds, config, seeds, jobs=args.jobs, on_progress=show)
+
+
+def _evaluate_model(args: argparse.Namespace, dataset: Dataset) -> EvaluationResult:
+    from tqdm import tqdm
+
+    from surface_classifier.data.dataset import Dataset
+    from surface_classifier.training.evaluate import evaluate_model
+
+    baseline_data = Dataset.load(args.baseline_data) if args.baseline_data is not None else None
+    with tqdm(total=len(dataset), desc='classifying', unit=' windows', disable=None, leave=False) as bar:
+        return evaluate_model(
+            dataset, args.model, baseline_data, engine=args.engine or 'auto', on_progress=lambda n: bar.update(n)
+        )
+
+
+def _write_report(
+    args: argparse.Namespace, summary: dict[str, Any], dataset: Dataset, contract: ModelContract | None
+) -> None:
+    from surface_classifier.training.report import write_report
+
+    command = shlex.join(['surface', *sys.argv[1:]])
+    path = write_report(args.report, summary, command=command, dataset=dataset, contract=contract)
+    print(f'report {path}', file=sys.stderr)
+
+
+def _print(summary: dict[str, Any]) -> None:
+    print(summary['protocol'])
+    recordings = f'{summary["recordings"]} recordings' if summary['recordings'] else 'recordings not known'
+    print(f'{summary["windows"]} windows, {recordings}, {len(summary["classes"])} classes, {summary["seconds"]:.0f} s')
+    print()
+    print(f'{"":<16}  accuracy  balanced  macro-F1  accuracy of each fold')
+    for key, title in _TITLES.items():
+        scores = summary[key]
+        if scores is None:
+            print(f'{title:<16}  {"–":>8}  {"–":>8}  {"–":>8}  nothing to fit it on, see --baseline-data')
+            continue
+        folds = ' '.join(f'{fold["accuracy"]:.3f}' for fold in scores['per_fold'])
+        print(
+            f'{title:<16}  {scores["accuracy"]:>8.3f}  {scores["balanced_accuracy"]:>8.3f}  '
+            f'{scores["macro_f1"]:>8.3f}  {folds}'
+        )
+    lstm = summary['lstm']
+    width = max(len(name) for name in summary['classes'])
+    print()
+    print(f'LSTM, rows: truth, columns: label in the same order\n{"":<{width}}  {"recall":>6}  {"F1":>5}')
+    for name, row in zip(summary['classes'], lstm['confusion'], strict=True):
+        scores = lstm['per_class'][name]
+        counts = ' '.join(f'{count:>6}' for count in row)
+        print(f'{name:<{width}}  {scores["recall"]:>6.3f}  {scores["f1"]:>5.3f}  {counts}')
+    best = max((key for key in _TITLES if summary[key]), key=lambda key: float(summary[key]['accuracy']))
+    if best != 'lstm':
+        lead = summary[best]['accuracy'] - lstm['accuracy']
+        print(f'\n{_TITLES[best]} beats the LSTM by {lead:.3f} in accuracy')

@@ -1,0 +1,125 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""`surface train`: train an LSTM on a data set and write the model."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from surface_classifier.cli.parsing import add_command, add_json_argument, non_negative_int, positive_int, write_json
+
+if TYPE_CHECKING:
+    from surface_classifier.model.contract import ModelContract
+    from surface_classifier.training.loop import TrainingResult
+
+_DESCRIPTION = """\
+Train an LSTM on a data set and write the model: weights, ONNX, and a contract that says what it was trained for.
+
+Whole recordings are held out (15 % of the windows in the default recipe) to stop when the network gets no better; the
+scores on them are in the contract. For a score that can be quoted, use `surface evaluate`.
+
+--config takes a preset (default, seed, seed-large) or a YAML file with some of these keys:
+
+  preset: default                                  # what the others change
+  network: {hidden_sizes: [64], dropout: 0.2, pooling: last}
+  epochs: 45
+  batch_size: 64
+  learning_rate: 0.002
+  validation_fraction: 0.15                        # 0: train on everything, for all epochs
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb's parser."""
+    parser = add_command(
+        subparsers,
+        'train',
+        help='train an LSTM on a data set',
+        description=_DESCRIPTION,
+        examples="""\
+surface train data/floors -o models/floors
+surface train data/floors -o models/floors_seed_2 --seed 2 --epochs 60
+surface train data/floors -o models/plain --config seed""",
+    )
+    parser.add_argument('dataset', metavar='DATASET', help='folder of the data set')
+    parser.add_argument('-o', '--output', metavar='MODEL', required=True, help='folder to make for the model')
+    parser.add_argument('--config', metavar='FILE', default='default', help='preset or YAML file (%(default)s)')
+    parser.add_argument('--seed', metavar='N', type=non_negative_int, default=0, help='seed of the run (%(default)d)')
+    parser.add_argument('--epochs', metavar='N', type=positive_int, help='largest number of epochs, over the recipe')
+    parser.add_argument('--overwrite', action='store_true', help='replace a model that is there already')
+    add_json_argument(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train and write the model."""
+    from dataclasses import replace
+
+    from surface_classifier.data.dataset import Dataset
+    from surface_classifier.training.config import load_training_config
+
+    config = load_training_config(args.config)
+    if args.epochs is not None:
+        config = replace(config, epochs=args.epochs)
+    dataset = Dataset.load(args.dataset)
+
+    from tqdm import tqdm
+
+    from surface_classifier.training.loop import EpochResult
+    from surface_classifier.training.train_model import train_model
+
+    # None: no bar when standard error is not a terminal.
+    with tqdm(total=config.epochs, desc='training', unit=' epoch', disable=None, leave=False) as bar:
+
+        def show(epoch: EpochResult) -> None:
+            bar.set_postfix_str(
+                f'loss {epoch.loss:.3f}, held out: loss {epoch.validation_loss:.3f}, '
+                f'balanced accuracy {epoch.validation_accuracy:.3f}',
+                refresh=False,
+            )
+            bar.update()
+
+        contract, result = train_model(dataset, args.output, config, args.seed, overwrite=args.overwrite, on_epoch=show)
+    if args.json:
+        write_json(_summary(args.output, contract, result), args.json)
+    if args.json != '-':
+        _print(args.output, contract, result)
+    return 0
+
+
+def _summary(path: str, contract: ModelContract, result: TrainingResult) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        'model': path,
+        'model_digest': contract.weights_sha256,
+        'classes': list(contract.classes),
+        'scores': dict(contract.scores),
+        'training_data': dict(contract.training_data),
+        'training': dict(contract.training),
+        'seed': contract.seed,
+        'epochs': [asdict(epoch) for epoch in result.epochs],
+        'seconds': result.seconds,
+    }
+
+
+def _print(path: str, contract: ModelContract, result: TrainingResult) -> None:
+    data = contract.training_data
+    print(
+        f'trained on {data["windows"]} windows in {result.seconds:.1f} s: {len(result.epochs)} epochs, '
+        f'the best was epoch {result.best_epoch}'
+    )
+    if contract.scores:
+        scores = contract.scores
+        print(
+            f'on {data["held_out_windows"]} windows held out {data["split"]}: accuracy {scores["accuracy"]:.3f}, '
+            f'balanced {scores["balanced_accuracy"]:.3f}, macro-F1 {scores["macro_f1"]:.3f}'
+        )
+    if data['split'] != 'by recording':
+        print(
+            'note: the data set has no recording ids, so the split is by window; windows of one drive may be on both '
+            'sides, and the scores are too good'
+        )
+    print(f'model {path}, digest {contract.weights_sha256[:12]}')
+    print(f'next: surface classify {path} RECORDING')

@@ -1,0 +1,201 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Writing and reading a model: weights in safetensors, the same network as ONNX, and the contract that binds both.
+
+A model appears under its name only when it is complete: it is written beside it, the ONNX file is compared with the
+network, and the folder is renamed at the end. No pickle is written or read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+
+from current_driver.errors import SurfaceError
+from surface_classifier.model.contract import (
+    CONTRACT_FILE,
+    ONNX_FILE,
+    WEIGHTS_FILE,
+    ModelContract,
+    read_verified,
+    save_contract,
+)
+from surface_classifier.model.engine import InferenceEngine, OnnxEngine, softmax
+from surface_classifier.model.lstm import SurfaceLstm
+from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.signal.config import WindowConfig
+
+ONNX_TOLERANCE = 1e-5
+CHECKED_BATCHES = (1, 7)
+# The exporter walks through every step of the sequence, but the LSTM becomes one operator whatever the length, so a
+# short sequence gives the same graph in a fraction of the time.
+EXPORT_SAMPLES = 3
+EXPORT_WINDOWS = 2
+OPSET = 18
+
+
+def check_model_target(path: Path | str, overwrite: bool = False) -> None:
+    """Refuse a place where a model cannot or must not be written, before time is spent on training it.
+
+    Raises:
+        SurfaceError: Something is there already: a model and `overwrite` is not set, or anything else.
+    """
+    folder = Path(path)
+    if not folder.exists():
+        return
+    if not (folder / CONTRACT_FILE).is_file():
+        raise SurfaceError(f'{folder} exists and is not a model; choose another name')
+    if not overwrite:
+        raise SurfaceError(f'{folder} holds a model already; choose another name, or overwrite it with --force')
+
+
+def save_model(
+    path: Path | str, network: SurfaceLstm, contract: ModelContract, overwrite: bool = False
+) -> ModelContract:
+    """Write a model: weights, ONNX and contract, after checking that ONNX Runtime gives what the network gives.
+
+    Args:
+        path: Folder to make.
+        network: The trained network.
+        contract: Its contract; the digests of both files are filled in here.
+        overwrite: Replace a model that is there already.
+
+    Returns:
+        The contract as it was written.
+
+    Raises:
+        SurfaceError: Something is there already, nothing can be written there, or the exporter's packages are missing.
+        RuntimeError: The exported model differs from the network by more than 1e-5.
+    """
+    folder = Path(path)
+    check_model_target(folder, overwrite)
+    partial = folder.with_name(f'.{folder.name}.partial-{os.getpid()}')
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise SurfaceError(f'{folder}: the model cannot be written there ({error.strerror})') from error
+    try:
+        network = network.cpu().eval()
+        weights = safetensors.torch.save({name: value.contiguous() for name, value in network.state_dict().items()})
+        onnx_model = _export_onnx(network, contract.config)
+        (partial / WEIGHTS_FILE).write_bytes(weights)
+        (partial / ONNX_FILE).write_bytes(onnx_model)
+        contract = replace(
+            contract,
+            weights_sha256=hashlib.sha256(weights).hexdigest(),
+            onnx_sha256=hashlib.sha256(onnx_model).hexdigest(),
+        )
+        save_contract(contract, partial)
+        _check_export(OnnxEngine(partial, contract), network)
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return contract
+
+
+def load_network(path: Path | str, contract: ModelContract) -> SurfaceLstm:
+    """Load the weights of a model into its network.
+
+    Raises:
+        SurfaceError: The weights are missing, damaged, or of another network than the contract says.
+    """
+    file = Path(path) / WEIGHTS_FILE
+    content = read_verified(file, contract.weights_sha256)
+    network = SurfaceLstm(
+        LstmConfig.from_dict(contract.architecture),
+        [len(part.channels) for part in contract.config.parts],
+        len(contract.classes),
+    )
+    try:
+        network.load_state_dict(safetensors.torch.load(content), strict=True)
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        raise SurfaceError(f'{file} does not hold the network of its contract: {error}') from error
+    return network.eval()
+
+
+def normalisation_of(network: SurfaceLstm, config: WindowConfig) -> dict[str, dict[str, list[float]]]:
+    """Return what the network subtracts and divides by, for each part and channel [channel units]."""
+    return {
+        part.name: {'mean': network.mean_of(index).tolist(), 'scale': network.scale_of(index).tolist()}
+        for index, part in enumerate(config.parts)
+    }
+
+
+def _export_onnx(network: SurfaceLstm, config: WindowConfig) -> bytes:
+    """Return the network as an ONNX model that takes any number of windows."""
+    example = tuple(torch.zeros(EXPORT_WINDOWS, EXPORT_SAMPLES, len(part.channels)) for part in config.parts)
+    windows = torch.export.Dim('windows')
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            network,
+            example,
+            input_names=[f'part_{part.name}' for part in config.parts],
+            output_names=['logits'],
+            dynamic_shapes=(tuple({0: windows} for _ in example),),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    # The shapes inside the graph are those of the short example; ONNX Runtime infers them anew from the inputs. The
+    # nodes' metadata hold the paths of source files on this machine.
+    del model.graph.value_info[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]
+    for index, graph_input in enumerate(model.graph.input):
+        graph_input.type.tensor_type.shape.dim[1].dim_value = config.samples_of_part(index)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
+
+
+@contextlib.contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Silence the exporter's progress lines, its remarks on packages we do not use, and its warnings about itself."""
+    logger = logging.getLogger('torch.onnx')
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter('ignore')
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _check_export(engine: InferenceEngine, network: SurfaceLstm) -> None:
+    """Compare ONNX Runtime with torch on random windows in the range of the training data, unmeasured values included.
+
+    Raises:
+        RuntimeError: Probabilities differ by more than 1e-5.
+    """
+    config = engine.contract.config
+    rng = np.random.default_rng(0)
+    for windows in CHECKED_BATCHES:
+        parts: list[NDArray[np.float32]] = []
+        for index, part in enumerate(config.parts):
+            values = rng.normal(size=(windows, config.samples_of_part(index), len(part.channels)))
+            values = 2.0 * values * network.scale_of(index).numpy() + network.mean_of(index).numpy()
+            values[0, 0, 0] = np.nan
+            parts.append(values.astype(np.float32))
+        with torch.inference_mode():
+            logits = network(*(torch.from_numpy(part) for part in parts)).double().numpy()
+        difference = np.abs(softmax(logits / engine.contract.temperature) - engine.predict(parts)).max()
+        if not difference <= ONNX_TOLERANCE:
+            raise RuntimeError(f'the exported ONNX model differs from the network by {difference:.1e} in probability')

@@ -1,0 +1,420 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluation: the LSTM beside simple baselines on the same folds of recordings, or a finished model on unseen data.
+
+Every fold and seed is one task with a process and one thread of its own; the result does not depend on how many run at
+once. What comes out is kept as predictions by recording, and every score is computed from them.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.synchronize
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from current_driver.errors import SurfaceError
+from surface_classifier.data.dataset import Dataset
+from surface_classifier.data.splits import Folds
+from surface_classifier.model.contract import check_compatible
+from surface_classifier.model.engine import DeviceName, EngineName, InferenceEngine, load_engine
+from surface_classifier.training.baselines import Parts, Predictor, fit_majority, fit_nearest_mean, fit_trees
+from surface_classifier.training.config import TrainingConfig
+from surface_classifier.training.loop import EpochResult, predict_logits, resident, train
+from surface_classifier.training.metrics import confusion, per_class_scores, scores
+
+Ids = NDArray[np.int64]
+CLASSIFIERS = ('lstm', 'trees', 'nearest_mean', 'majority')
+PREDICTION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What one classifier said about one test set.
+
+    Attributes:
+        fold: Number of the fold.
+        seed: Seed of the training run.
+        windows: Indices of the tested windows in the data set.
+        predicted: Class ids, one for each window.
+    """
+
+    fold: int
+    seed: int
+    windows: Ids
+    predicted: Ids
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """All predictions of an evaluation and what is needed to read them.
+
+    Attributes:
+        classes: Class names; predictions and truth are indices into it.
+        truth: True class of every window of the data set.
+        recording_names: Name of the recording of every window, or of the fold where no recordings are known.
+        recordings: Number of recordings tested; 0 where none are known.
+        protocol: How training and test were divided, in words.
+        seconds: How long it took [s].
+        predictions: By classifier: `lstm`, `trees`, `nearest_mean`, `majority`; None where there was nothing to fit on.
+        epochs: Learning curves of the LSTM: fold, seed and the fields of `EpochResult`.
+        notes: What a reader of the scores should know.
+        provenance: Digest of the data set, recipe, and what else the numbers hang on.
+    """
+
+    classes: tuple[str, ...]
+    truth: Ids
+    recording_names: Sequence[str]
+    recordings: int
+    protocol: str
+    seconds: float
+    predictions: Mapping[str, Sequence[Predictions] | None]
+    epochs: Sequence[Mapping[str, Any]] = ()
+    notes: Sequence[str] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON types.
+
+        `lstm`, `trees`, `nearest_mean` and `majority` hold `accuracy`, `balanced_accuracy` and `macro_f1` (means over
+        `per_fold`, whose entries carry `fold` and `seed`), `per_class` and `confusion` (over all tested windows), and
+        `predictions`: for each recording its `fold` and, window by window in time order and seed after seed, `truth`
+        and `predicted` as indices into `classes`, with the `seed` of each.
+        """
+        models = {name: self._model(found) if found else None for name, found in self.predictions.items()}
+        if models.get('lstm') is not None:
+            models['lstm'] = {**models['lstm'], 'epochs': [dict(epoch) for epoch in self.epochs]}  # type: ignore[dict-item]
+        return {
+            **models,
+            'windows': len(self.truth),
+            'recordings': self.recordings,
+            'classes': list(self.classes),
+            'protocol': self.protocol,
+            'notes': list(self.notes),
+            'provenance': dict(self.provenance),
+            'seconds': self.seconds,
+        }
+
+    def _model(self, runs: Sequence[Predictions]) -> dict[str, Any]:
+        per_fold = [
+            {
+                'fold': run.fold,
+                'seed': run.seed,
+                'windows': len(run.windows),
+                **scores(self.truth[run.windows], run.predicted),
+            }
+            for run in runs
+        ]
+        truth = np.concatenate([self.truth[run.windows] for run in runs])
+        predicted = np.concatenate([run.predicted for run in runs])
+        by_recording: dict[str, dict[str, Any]] = {}
+        for run in runs:
+            for window, label in zip(run.windows.tolist(), run.predicted.tolist(), strict=True):
+                entry = by_recording.setdefault(
+                    self.recording_names[window], {'fold': run.fold, 'seed': [], 'truth': [], 'predicted': []}
+                )
+                entry['seed'].append(run.seed)
+                entry['truth'].append(int(self.truth[window]))
+                entry['predicted'].append(label)
+        return {
+            **{
+                name: float(np.mean([fold[name] for fold in per_fold]))
+                for name in ('accuracy', 'balanced_accuracy', 'macro_f1')
+            },
+            'per_fold': per_fold,
+            'per_class': per_class_scores(truth, predicted, self.classes),
+            'confusion': confusion(truth, predicted, len(self.classes)),
+            'predictions': by_recording,
+        }
+
+
+@dataclass(frozen=True)
+class EvaluationProgress:
+    """One step of an evaluation: an epoch of an LSTM, or a task that is done.
+
+    Attributes:
+        fold: Number of the fold.
+        seed: Seed of the run.
+        classifiers: What the task trains: `('lstm',)` or the baselines.
+        epoch: The epoch that ended; None when the task is done.
+    """
+
+    fold: int
+    seed: int
+    classifiers: tuple[str, ...]
+    epoch: EpochResult | None
+
+
+@dataclass(frozen=True)
+class _Task:
+    dataset: Path
+    fold: int
+    train: Ids
+    test: Ids
+    config: TrainingConfig
+    seed: int
+    classifiers: tuple[str, ...]
+
+
+def evaluate_folds(
+    dataset: Dataset,
+    folds: Folds,
+    config: TrainingConfig,
+    seeds: Sequence[int] = (0,),
+    *,
+    jobs: int | None = None,
+    on_progress: Callable[[EvaluationProgress], None] | None = None,
+) -> EvaluationResult:
+    """Train and test the LSTM and the baselines on every fold.
+
+    Args:
+        dataset: Windows and labels.
+        folds: The division into training and test.
+        config: The LSTM's recipe.
+        seeds: One run of the LSTM and the trees for each fold and seed; the other baselines have no chance in them.
+        jobs: Processes; None: as many as there are cores.
+        on_progress: Called after every epoch and every task.
+
+    Raises:
+        SurfaceError: A fold's training windows cannot be learnt from.
+    """
+    begin = time.perf_counter()
+    tasks = _tasks(dataset, folds, config, seeds)
+    outcomes = _run_tasks(tasks, min(jobs or os.cpu_count() or 1, len(tasks)), on_progress)
+    predictions: dict[str, list[Predictions]] = {name: [] for name in CLASSIFIERS}
+    epochs: list[dict[str, Any]] = []
+    for task, (found, curve) in zip(tasks, outcomes, strict=True):
+        for name, predicted in found.items():
+            predictions[name].append(Predictions(task.fold, task.seed, task.test, predicted))
+        epochs += [{'fold': task.fold, 'seed': task.seed, **asdict(epoch)} for epoch in curve]
+    fold_of_window = np.zeros(len(dataset), dtype=np.int64)
+    for fold in folds:
+        fold_of_window[fold.test] = fold.index
+    balance = 'class-balanced' if config.balanced_sampling else 'as they come'
+    return EvaluationResult(
+        classes=dataset.classes,
+        truth=np.asarray(dataset.labels),
+        recording_names=_recording_names(dataset, fold_of_window),
+        recordings=_count_recordings(dataset),
+        protocol=(
+            f'{folds.protocol}; test windows in their natural mix, training windows {balance}; '
+            f'seed{"s" if len(seeds) > 1 else ""} {", ".join(map(str, seeds))}'
+        ),
+        seconds=time.perf_counter() - begin,
+        predictions=predictions,
+        epochs=epochs,
+        notes=folds.warnings,
+        provenance={'dataset_digest': dataset.digest, 'training': config.to_dict()},
+    )
+
+
+def evaluate_model(
+    dataset: Dataset,
+    model: Path | str,
+    baseline_data: Dataset | None = None,
+    *,
+    engine: EngineName = 'auto',
+    device: DeviceName = 'auto',
+    on_progress: Callable[[int], None] | None = None,
+) -> EvaluationResult:
+    """Test a finished model on data it has not seen.
+
+    Args:
+        dataset: Windows and labels to test on.
+        model: Folder of the model.
+        baseline_data: Windows to fit the baselines on, such as those the model was trained on; None: no baselines.
+        engine: As in `load_engine`.
+        device: As in `load_engine`.
+        on_progress: Called with the number of windows classified since the last call.
+
+    Raises:
+        SurfaceError: The model takes other windows, or the data holds a class the model does not know.
+    """
+    begin = time.perf_counter()
+    loaded = load_engine(model, engine, device)
+    contract = loaded.contract
+    check_compatible(contract, dataset.config, f'data set {dataset.path}')
+    truth = _renumbered(dataset, contract.classes, f'model {model}')
+    everything = np.arange(len(dataset))
+    predictions: dict[str, list[Predictions] | None] = dict.fromkeys(CLASSIFIERS)
+    predicted = _predict_with_engine(loaded, dataset, on_progress)
+    predictions['lstm'] = [Predictions(0, contract.seed, everything, predicted)]
+    notes = _seen_in_training(dataset, contract.training_data)
+    protocol = f'trained model {model}, tested on every window of {dataset.path}'
+    if baseline_data is not None:
+        check_compatible(contract, baseline_data.config, f'data set {baseline_data.path}')
+        labels = _renumbered(baseline_data, contract.classes, f'model {model}')
+        for name in CLASSIFIERS[1:]:
+            predictor = _fit_baseline(name, _windows(baseline_data), labels, contract.seed)
+            predictions[name] = [Predictions(0, contract.seed, everything, predictor(_windows(dataset)))]
+        protocol += f'; baselines fitted on {baseline_data.path}'
+        if baseline_data.digest == dataset.digest:
+            notes.append('the baselines were fitted on the very windows they are tested on')
+    return EvaluationResult(
+        classes=contract.classes,
+        truth=truth,
+        recording_names=_recording_names(dataset, np.zeros(len(dataset), dtype=np.int64)),
+        recordings=_count_recordings(dataset),
+        protocol=protocol,
+        seconds=time.perf_counter() - begin,
+        predictions=predictions,
+        notes=notes,
+        provenance={
+            'dataset_digest': dataset.digest,
+            'model_digest': contract.weights_sha256,
+            'engine': loaded.description,
+            'baseline_data_digest': baseline_data.digest if baseline_data is not None else None,
+        },
+    )
+
+
+def _tasks(dataset: Dataset, folds: Folds, config: TrainingConfig, seeds: Sequence[int]) -> list[_Task]:
+    """Return the tasks, the long ones first so that no process is left with one at the end."""
+    tasks = []
+    for seed in seeds:
+        for fold in folds:
+            baselines = CLASSIFIERS[1:] if seed == seeds[0] else ('trees',)
+            for classifiers in (('lstm',), baselines):
+                tasks.append(_Task(dataset.path, fold.index, fold.train, fold.test, config, seed, classifiers))
+    return sorted(tasks, key=lambda task: task.classifiers != ('lstm',))
+
+
+_Outcome = tuple[dict[str, Ids], tuple[EpochResult, ...]]
+_Report = Callable[[EvaluationProgress], None]
+
+
+def _run_task(task: _Task, report: _Report, cancelled: Callable[[], bool]) -> _Outcome:
+    """Train and test what the task says; return predictions by classifier, and the LSTM's learning curve."""
+    dataset = Dataset.load(task.dataset)
+    found: dict[str, Ids] = {}
+    curve: tuple[EpochResult, ...] = ()
+    for name in task.classifiers:
+        if name == 'lstm':
+            result = train(
+                dataset,
+                task.config,
+                task.seed,
+                windows=task.train,
+                on_epoch=lambda epoch: report(EvaluationProgress(task.fold, task.seed, task.classifiers, epoch)),
+                cancelled=cancelled,
+            )
+            curve = result.epochs
+            found[name] = predict_logits(result.network, resident(dataset, task.test)).argmax(dim=1).numpy()
+        else:
+            labels = np.asarray(dataset.labels)[task.train]
+            predictor = _fit_baseline(name, _windows(dataset, task.train), labels, task.seed)
+            found[name] = predictor(_windows(dataset, task.test))
+    report(EvaluationProgress(task.fold, task.seed, task.classifiers, None))
+    return found, curve
+
+
+def _run_tasks(tasks: Sequence[_Task], jobs: int, on_progress: _Report | None) -> list[_Outcome]:
+    """Run the tasks in this process (one job) or in `jobs` child processes; return what each gave, in their order."""
+    report = on_progress or (lambda _: None)
+    if jobs == 1:
+        return [_run_task(task, report, lambda: False) for task in tasks]
+    # Fresh processes: a fork of a process in which torch has run threads may hang.
+    context = multiprocessing.get_context('spawn')
+    messages: multiprocessing.SimpleQueue[EvaluationProgress | None] = context.SimpleQueue()
+    cancel = context.Event()
+    listener = threading.Thread(target=_forward, args=(messages, report), name='evaluation progress')
+    listener.start()
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(messages, cancel))
+    try:
+        futures = [pool.submit(_run_task_in_worker, task) for task in tasks]
+        for future in as_completed(futures):
+            future.result()  # the first task that fails ends the evaluation
+        return [future.result() for future in futures]
+    finally:
+        cancel.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+        messages.put(None)
+        listener.join()
+
+
+def _forward(messages: multiprocessing.SimpleQueue[EvaluationProgress | None], report: _Report) -> None:
+    while (message := messages.get()) is not None:
+        report(message)
+
+
+_worker: dict[str, Any] = {}
+
+
+def _start_worker(messages: Any, cancel: multiprocessing.synchronize.Event) -> None:
+    """Keep the worker's ends of the queue and the event; Ctrl-C is the parent's to handle, which then cancels."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _worker.update(report=messages.put, cancelled=cancel.is_set)
+
+
+def _run_task_in_worker(task: _Task) -> _Outcome:
+    return _run_task(task, _worker['report'], _worker['cancelled'])
+
+
+def _fit_baseline(name: str, parts: Parts, labels: Ids, seed: int) -> Predictor:
+    if name == 'trees':
+        return fit_trees(parts, labels, seed)
+    return {'nearest_mean': fit_nearest_mean, 'majority': fit_majority}[name](parts, labels)
+
+
+def _windows(dataset: Dataset, windows: Ids | slice = slice(None)) -> list[NDArray[np.float64]]:
+    return [np.asarray(dataset.parts[part.name][windows]) for part in dataset.config.parts]
+
+
+def _predict_with_engine(engine: InferenceEngine, dataset: Dataset, on_progress: Callable[[int], None] | None) -> Ids:
+    predicted = []
+    for start in range(0, len(dataset), PREDICTION_BATCH):
+        batch = slice(start, start + PREDICTION_BATCH)
+        predicted.append(engine.predict(_windows(dataset, batch)).argmax(axis=1))
+        if on_progress is not None:
+            on_progress(len(predicted[-1]))
+    return np.concatenate(predicted)
+
+
+def _renumbered(dataset: Dataset, classes: tuple[str, ...], source: str) -> Ids:
+    """Return the labels of a data set as indices into the classes of a model.
+
+    Raises:
+        SurfaceError: The data set has windows of a class that is not among them.
+    """
+    used = [dataset.classes[k] for k in np.unique(dataset.labels)]
+    unknown = [name for name in used if name not in classes]
+    if unknown:
+        raise SurfaceError(
+            f'data set {dataset.path} holds {", ".join(unknown)}, but {source} knows {", ".join(classes)} only; '
+            'build the data set without it, or train a model with it'
+        )
+    table = np.array([classes.index(name) if name in classes else -1 for name in dataset.classes], dtype=np.int64)
+    renumbered: Ids = table[np.asarray(dataset.labels)]
+    return renumbered
+
+
+def _recording_names(dataset: Dataset, fold_of_window: Ids) -> list[str]:
+    if not dataset.has_recordings:
+        return [f'fold {fold}' for fold in fold_of_window]
+    names = dataset.recording_names
+    return [names[k] for k in dataset.recording]
+
+
+def _count_recordings(dataset: Dataset) -> int:
+    return len(np.unique(dataset.recording)) if dataset.has_recordings else 0
+
+
+def _seen_in_training(dataset: Dataset, training_data: Mapping[str, Any]) -> list[str]:
+    """Say what of the data the model was trained on, as far as digest and names tell."""
+    if dataset.digest == training_data['digest']:
+        return ['the model was trained on this very data set: these scores say how well it remembers']
+    known = {*training_data['recordings'], *training_data['held_out_recordings']}
+    shared = sorted(known & {dataset.recording_names[k] for k in np.unique(dataset.recording)})
+    if dataset.has_recordings and shared:
+        return [f'{len(shared)} recordings have the names of recordings the model was trained on, such as {shared[0]}']
+    return []

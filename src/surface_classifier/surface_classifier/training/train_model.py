@@ -1,0 +1,93 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a data set to a model on disk: train, score on the held-out recordings, write the contract, export and check."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from surface_classifier import __version__
+from surface_classifier.data.dataset import Dataset
+from surface_classifier.model.checkpoint import check_model_target, normalisation_of, save_model
+from surface_classifier.model.contract import ModelContract
+from surface_classifier.training.config import TrainingConfig
+from surface_classifier.training.loop import EpochResult, TrainingResult, predict_logits, resident, train
+from surface_classifier.training.metrics import scores
+
+
+def train_model(
+    dataset: Dataset,
+    path: Path | str,
+    config: TrainingConfig,
+    seed: int = 0,
+    *,
+    windows: np.ndarray[Any, np.dtype[np.int64]] | None = None,
+    overwrite: bool = False,
+    on_epoch: Callable[[EpochResult], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> tuple[ModelContract, TrainingResult]:
+    """Train a model and write it.
+
+    Args:
+        dataset: Windows and labels.
+        path: Folder to make.
+        config: The recipe.
+        seed: Seed of the run.
+        windows: Indices of the windows to use; all when None.
+        overwrite: Replace a model that is there already.
+        on_epoch: Called after every epoch.
+        cancelled: Asked before every step; training stops when it says so.
+
+    Returns:
+        The contract of the written model, and how the training went.
+
+    Raises:
+        SurfaceError: The data set cannot be learnt from, or the model cannot be written there.
+        TrainingCancelledError: `cancelled` said so; nothing was written.
+    """
+    check_model_target(path, overwrite)
+    result = train(dataset, config, seed, windows=windows, on_epoch=on_epoch, cancelled=cancelled)
+    contract = ModelContract(
+        config=dataset.config,
+        classes=dataset.classes,
+        architecture=config.network.to_dict(),
+        normalisation=normalisation_of(result.network, dataset.config),
+        calibration={'method': 'none', 'temperature': 1.0},
+        training_data=_describe_training_data(dataset, result),
+        training={**config.to_dict(), 'epochs_run': len(result.epochs), 'best_epoch': result.best_epoch},
+        seed=seed,
+        scores=_held_out_scores(dataset, result),
+        created_by=f'surface_classifier {__version__}',
+        weights_sha256='',
+        onnx_sha256='',
+    )
+    return save_model(path, result.network, contract, overwrite), result
+
+
+def _describe_training_data(dataset: Dataset, result: TrainingResult) -> dict[str, Any]:
+    def names(windows: np.ndarray[Any, np.dtype[np.int64]]) -> list[str]:
+        if not dataset.has_recordings:
+            return []
+        return [dataset.recording_names[k] for k in np.unique(dataset.recording[windows])]
+
+    return {
+        'digest': dataset.digest,
+        'windows': len(result.train_windows),
+        'recordings': names(result.train_windows),
+        'held_out_windows': len(result.validation_windows),
+        'held_out_recordings': names(result.validation_windows),
+        'split': 'by recording' if dataset.has_recordings else 'by window, as no recordings are known',
+    }
+
+
+def _held_out_scores(dataset: Dataset, result: TrainingResult) -> dict[str, float]:
+    """Scores on the windows that chose the best epoch, so a little better than on data nobody has looked at."""
+    held_out = result.validation_windows
+    if len(held_out) == 0:
+        return {}
+    predicted = predict_logits(result.network, resident(dataset, held_out)).argmax(dim=1).numpy()
+    return scores(np.asarray(dataset.labels[held_out]), predicted)
