@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 _BUILD_DESCRIPTION = """\
 Cut recordings into a data set of windows.
 
-RECORDINGS are bags, or folders that are searched for them. Without --channels the windows hold the currents of the motors in
-the recordings, 100 samples at 100 Hz (or at the recordings' own rate, where that is lower), a new window every half window.
---channels FILE is a window configuration (YAML): which fields of which topics, at which rates; any message type will do.
-A window is taken when it lies wholly under one label; the label is a latched topic inside each bag.
+RECORDINGS are bags, or folders that are searched for them. Without --channels the windows hold the currents of the
+motors in the recordings: 100 samples at 100 Hz (or at the recordings' own rate, where that is lower), a new window each
+half window. --channels FILE is a window configuration (YAML): which fields of which topics, at which rates; any type of
+message will do. A window is taken when it lies wholly under one label; the label is a latched topic inside each bag.
 """
 
 

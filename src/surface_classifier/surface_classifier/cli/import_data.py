@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 _CSV_DESCRIPTION = """\
 Turn CSV files into recordings: one labelled bag for each file.
 
-DIR holds one folder for each class, named after it, with one CSV file for each recording. Without --columns the columns are
-guessed by their names (time; current_left, curL, ...). A columns file (YAML) says what they are, in which units, and which
-second file belongs to a recording:
+DIR holds one folder for each class, named after it, with one CSV file for each recording. Without --columns the columns
+are guessed by their names (time; current_left, curL, ...). A columns file (YAML) says what they are, in which units,
+and which second file belongs to a recording:
 
   files: {motor: 'pro_{id}.csv', imu: 'imu_{id}.csv'}
   motor: {time: {column: time, unit: s}, current: {left: curL, right: curR}, current_unit: A}

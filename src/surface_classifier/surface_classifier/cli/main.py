@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Entry point of the `surface` command: finds the verb, imports its module alone, and turns errors into exit codes.
 
-A verb is a module in this package with `add_parser(subparsers)` and `run(args) -> int`. Only the module of the verb that
-was typed is imported, and verbs import numpy, torch and rclpy inside `run`, so that `surface --help` answers at once and
-`surface dataset` needs no torch.
+A verb is a module in this package with `add_parser(subparsers)` and `run(args) -> int`. Only the module of the verb
+that was typed is imported, and verbs import numpy, torch and rclpy inside `run`, so that `surface --help` answers at
+once and `surface dataset` needs no torch.
 
 Exit codes: 0 done, 1 the verb says no (its own meaning), 2 wrong input or usage, 130 interrupted.
 """

@@ -19,7 +19,7 @@ def add_command(
     subparsers: argparse._SubParsersAction[argparse.ArgumentParser],
     name: str,
     *,
-    help: str,
+    help: str,  # noqa: A002 - argparse's own word
     examples: str,
     description: str | None = None,
 ) -> argparse.ArgumentParser:

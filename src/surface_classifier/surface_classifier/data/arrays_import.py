@@ -3,8 +3,8 @@
 """Imports windows that are NumPy arrays already: X of shape (windows, steps, channels), Y as ids or one-hot.
 
 Such arrays carry no time, so the windows are laid one after another, and no way to read the channels from a topic: the
-configuration says `current[i]` of `motor_current`, so that a model trained on them serves a robot whose motors come in the
-same order.
+configuration says `current[i]` of `motor_current`, so that a model trained on them serves a robot whose motors come in
+the same order.
 """
 
 from __future__ import annotations
@@ -124,7 +124,8 @@ def _labels(file: Path, count: int, names: Sequence[str] | None) -> tuple[NDArra
         y = y[:, 0]
     if y.ndim not in (1, 2) or y.shape[0] != count:
         raise SurfaceError(
-            f'{file}: has the shape {y.shape}, expected ({count},) with an id for each window, or ({count}, classes) one-hot'
+            f'{file}: has the shape {y.shape}, expected ({count},) with an id for each window, or ({count}, classes) '
+            'one-hot'
         )
     if y.dtype.kind not in 'fiubU':
         raise SurfaceError(f'{file}: holds {y.dtype}, expected whole numbers or texts')
@@ -169,8 +170,8 @@ def _groups(file: Path | None, count: int, default: str) -> tuple[NDArray[np.int
     values = _load(file)
     if values.shape not in ((count,), (count, 1)) or values.dtype.kind not in 'iuU':
         raise SurfaceError(
-            f'{file}: holds {values.dtype} of the shape {values.shape}, expected ({count},) whole numbers or texts, the '
-            'recording of each window'
+            f'{file}: holds {values.dtype} of the shape {values.shape}, expected ({count},) whole numbers or texts, '
+            'the recording of each window'
         )
     names, groups = np.unique(values.reshape(-1), return_inverse=True)
     return groups.reshape(-1).astype(np.int64), tuple(

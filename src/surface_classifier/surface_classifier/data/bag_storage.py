@@ -69,6 +69,7 @@ class McapStorage:
     suffix = '.mcap'
 
     def __init__(self, path: Path) -> None:
+        """Create the file."""
         self._file = path.open('wb')
         self._writer = McapFileWriter(self._file)
         self._writer.start(profile=Profile.ROS2)
@@ -93,7 +94,7 @@ class McapStorage:
         """See `BagStorage`."""
         self._writer.flush()
 
-    def close(self, metadata_version: int, metadata: str) -> None:
+    def close(self, metadata_version: int, metadata: str) -> None:  # noqa: ARG002 - MCAP notes the version inside
         """See `BagStorage`."""
         self._writer.flush()
         self._writer.add_metadata('rosbag2', {'serialized_metadata': metadata})
@@ -107,6 +108,7 @@ class SqliteStorage:
     suffix = '.db3'
 
     def __init__(self, path: Path) -> None:
+        """Create the database."""
         # The writer's lock keeps threads apart; the connection may then be used from all of them.
         self._database = sqlite3.connect(path, check_same_thread=False)
         self._database.executescript(_SQLITE_SCHEMA)

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Imports recordings kept as CSV files, one folder for each class: each recording becomes one labelled bag.
 
-A file without absolute time starts at 0; recording k of an import starts a day after recording k - 1, on a multiple of every
-common window stride (see `current_driver.recording_reader.recording_base_ns`), so that windows begin at its first sample.
+A file without absolute time starts at 0; recording k of an import starts a day after recording k - 1, on a multiple of
+every common window stride (see `current_driver.recording_reader.recording_base_ns`), so that windows begin at its first
+sample.
 """
 
 from __future__ import annotations
@@ -145,7 +146,8 @@ def find_csv_recordings(
         if not found:
             pattern = next(iter(columns.files.values())) if columns is not None and columns.files else '*.csv'
             raise SurfaceError(
-                f'{folder}: holds no recording ({pattern}); add one, or leave the folder out with --exclude {folder.name}'
+                f'{folder}: holds no recording ({pattern}); add one, or leave the folder out with '
+                f'--exclude {folder.name}'
             )
         recordings.extend(found)
     return recordings

@@ -260,6 +260,7 @@ class DatasetWriter:
         has_recordings: bool = True,
         overwrite: bool = False,
     ) -> None:
+        """Open the files beside the place where the data set will be."""
         self.path = Path(path)
         self._config = config
         self._has_recordings = has_recordings

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cuts labelled recordings into a data set of windows, through the same stream that cuts windows live.
 
-A window is taken when it lies wholly inside one labelled segment. Recordings are read once, message by message, and windows
-go straight to disk, so that memory does not grow with the recordings.
+A window is taken when it lies wholly inside one labelled segment. Recordings are read once, message by message, and
+windows go straight to disk, so that memory does not grow with the recordings.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import dataclasses
 import itertools
 import math
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +40,6 @@ DEFAULT_WINDOW_SAMPLES = 100
 _RATE_MESSAGES = 500
 _RATE_DIGITS = 4
 
-_INFO_KEYS = ('robot', 'operator', 'place', 'payload', 'battery', 'note')
 _SUMMED_COUNTERS = (
     'samples',
     'duplicates',
@@ -72,7 +71,7 @@ class _Tally:
 
     counters: Counter[str] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
-    labelled_s: Counter[str] = field(default_factory=Counter)
+    labelled_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     windows: Counter[str] = field(default_factory=Counter)
     longest: tuple[float, str] = (0.0, '')
     observed_rate_hz: dict[str, float] = field(default_factory=dict)
@@ -99,7 +98,7 @@ def build_dataset(
     overwrite: bool = False,
     skip_missing: bool = False,
     allow_one_class: bool = False,
-    on_progress: Callable[[float], object] = lambda seconds: None,
+    on_progress: Callable[[float], object] | None = None,
 ) -> BuildResult:
     """Cut recordings into a data set.
 
@@ -108,7 +107,8 @@ def build_dataset(
         config: How to cut; an `input_rate_hz` that is None is measured on the first recording and stored.
         target: Folder of the data set to make.
         overwrite: Replace a data set that is there already.
-        skip_missing: Leave out recordings without one of the configured topics, with a warning, instead of refusing them.
+        skip_missing: Leave out recordings without one of the configured topics, with a warning, instead of refusing
+        them.
         allow_one_class: Accept windows of one class only, which can test a model but not train one.
         on_progress: Called with the seconds of recording that were read since the last call.
 
@@ -125,7 +125,7 @@ def build_dataset(
     config = with_input_rates(config, usable[0])
     with DatasetWriter(target, config, overwrite=overwrite) as writer:
         for recording in usable:
-            _add_recording(recording, config, writer, tally, on_progress)
+            _add_recording(recording, config, writer, tally, on_progress or (lambda _: None))
         _check_outcome(config, writer, tally, Path(target), allow_one_class)
         counters: dict[str, Any] = {
             **tally.counters,
@@ -169,8 +169,9 @@ def motor_window_config(
         other_topic, other_motors = _motors(recording)
         if (other_topic, sorted(other_motors)) != (topic, sorted(motors)):
             raise SurfaceError(
-                f'{recording.path}: has the motors {", ".join(other_motors)} in {other_topic!r}, but {recordings[0].path} has '
-                f'{", ".join(motors)} in {topic!r}; say with --channels FILE which channels to use'
+                f'{recording.path}: has the motors {", ".join(other_motors)} in {other_topic!r}, but '
+                f'{recordings[0].path} has {", ".join(motors)} in {topic!r}; say with --channels FILE which '
+                'channels to use'
             )
     channels = tuple(ChannelConfig(name, topic, messages.MOTOR_CURRENT, f'current[{name}]') for name in motors)
     # The rate of the grid does not matter for counting the samples that come in.
@@ -206,7 +207,8 @@ def override_window_config(
         if len(config.parts) > 1:
             names = ', '.join(part.name for part in config.parts)
             raise SurfaceError(
-                f'--sample-rate {sample_rate_hz:g}: the windows have several parts, {names}; set their rates in the channels file'
+                f'--sample-rate {sample_rate_hz:g}: the windows have several parts, {names}; set their rates in the '
+                'channels file'
             )
         first = dataclasses.replace(first, sample_rate_hz=sample_rate_hz)
         config = dataclasses.replace(config, parts=(first,))
@@ -319,8 +321,8 @@ def _resolve(recording: Recording, reader: RecordingReader, stream: WindowStream
         wanted = stream.config.topics[configured]
         if reader.topics[actual] != wanted:
             raise SurfaceError(
-                f'{recording.path}: topic {actual!r} is of type {reader.topics[actual]}, configured as {wanted}; correct the '
-                'type in the channels file'
+                f'{recording.path}: topic {actual!r} is of type {reader.topics[actual]}, configured as {wanted}; '
+                'correct the type in the channels file'
             )
     return topics
 
@@ -339,10 +341,11 @@ def _motors(recording: Recording) -> tuple[str, tuple[str, ...]]:
     with recording.reader() as reader:
         topics = [topic for topic, msgtype in reader.topics.items() if msgtype == messages.MOTOR_CURRENT]
         if len(topics) != 1:
+            listed = ', '.join(sorted(reader.topics))
             what = 'has no topic' if not topics else f'has several topics ({", ".join(sorted(topics))})'
             raise SurfaceError(
-                f'{recording.path}: {what} of type {messages.MOTOR_CURRENT} (its topics: {", ".join(sorted(reader.topics))}); '
-                'say with --channels FILE which channels to use'
+                f'{recording.path}: {what} of type {messages.MOTOR_CURRENT} (its topics: {listed}); say '
+                'with --channels FILE which channels to use'
             )
         first = next(reader.messages(topics=topics), None)
         if first is None:
@@ -353,7 +356,16 @@ def _motors(recording: Recording) -> tuple[str, tuple[str, ...]]:
 def _info(recording: Recording, reader: RecordingReader) -> RecordingInfo:
     noted: Mapping[str, str] = reader.metadata
     seconds = (reader.end_ns - reader.start_ns) / messages.NANOSECONDS
-    return RecordingInfo(recording.name, seconds, **{key: noted.get(key, '') for key in _INFO_KEYS})
+    return RecordingInfo(
+        recording.name,
+        seconds,
+        robot=noted.get('robot', ''),
+        operator=noted.get('operator', ''),
+        place=noted.get('place', ''),
+        payload=noted.get('payload', ''),
+        battery=noted.get('battery', ''),
+        note=noted.get('note', ''),
+    )
 
 
 def _why_none(config: WindowConfig, info: RecordingInfo, counters: StreamCounters) -> str:
@@ -369,8 +381,8 @@ def _void_reason(config: WindowConfig, observed_hz: Mapping[str, float]) -> str:
     for index, part in enumerate(config.parts):
         rate = observed_hz.get(part.name, math.nan)
         texts.append(
-            f'part {part.name!r} has samples at {rate:.4g} Hz on a grid of {part.sample_rate_hz:g} Hz, and intervals over '
-            f'{config.gap_limit_of_part_s(index):.3g} s are not bridged'
+            f'part {part.name!r} has samples at {rate:.4g} Hz on a grid of {part.sample_rate_hz:g} Hz, and intervals '
+            f'over {config.gap_limit_of_part_s(index):.3g} s are not bridged'
         )
     return '; '.join(texts)
 
@@ -389,12 +401,12 @@ def _check_outcome(
             )
         if tally.counters['voided']:
             raise SurfaceError(
-                f'all {tally.counters["voided"]} windows were voided: {_void_reason(config, tally.observed_rate_hz)}; lower '
-                '--sample-rate, or raise gap_limit_s in the channels file'
+                f'all {tally.counters["voided"]} windows were voided: {_void_reason(config, tally.observed_rate_hz)}; '
+                'lower --sample-rate, or raise gap_limit_s in the channels file'
             )
         raise SurfaceError(
-            f'no window of {config.window_s:g} s lies wholly under one label (the longest stretch is {longest_s:.2f} s, in '
-            f'{name}); make them shorter with --window-seconds or --stride-seconds'
+            f'no window of {config.window_s:g} s lies wholly under one label (the longest stretch is '
+            f'{longest_s:.2f} s, in {name}); make them shorter with --window-seconds or --stride-seconds'
         )
     empty = [name for name in tally.labelled_s if not tally.windows[name]]
     if empty:
@@ -403,6 +415,6 @@ def _check_outcome(
         only = next(iter(tally.windows))
         if not allow_one_class:
             raise SurfaceError(
-                f'{target}: all {writer.windows} windows are of one class, {only!r}; add recordings of another surface, or '
-                'give --allow-one-class if the data set is to test a model'
+                f'{target}: all {writer.windows} windows are of one class, {only!r}; add recordings of another '
+                'surface, or give --allow-one-class if the data set is to test a model'
             )

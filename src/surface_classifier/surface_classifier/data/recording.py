@@ -50,6 +50,7 @@ class Recording:
     """
 
     def __init__(self, path: str | os.PathLike[str], name: str | None = None) -> None:
+        """Take the path; `reader` opens the bag."""
         self.path = Path(path)
         if not self.path.exists():
             raise SurfaceError(f'{self.path}: no such recording')
@@ -98,8 +99,8 @@ class Recording:
 def surface_of_span(segments: Sequence[Segment], start_ns: int, end_ns: int) -> str | None:
     """Surface that holds during a whole span, such as a window.
 
-    The last segment holds until the data end: stamps of samples may lie after the last log time of a bag whose log times
-    are those of another clock.
+    The last segment holds until the data end: stamps of samples may lie after the last log time of a bag whose log
+    times are those of another clock.
 
     Args:
         segments: As `Recording.segments` gives them.
@@ -138,8 +139,8 @@ def find_recordings(paths: Iterable[str | os.PathLike[str]]) -> list[Recording]:
         bags = _bags_below(root)
         if not bags:
             raise SurfaceError(
-                f'{root}: holds no recording (no bag folder with {METADATA_FILE}, no .mcap or .db3 file); make one with '
-                '`surface simulate` or `surface import`, or record one with the trainer node'
+                f'{root}: holds no recording (no bag folder with {METADATA_FILE}, no .mcap or .db3 file); make one '
+                'with `surface simulate` or `surface import`, or record one with the trainer node'
             )
         for bag in bags:
             if bag.resolve() not in seen:
@@ -178,7 +179,7 @@ def _truth_topic(path: Path, topics: Mapping[str, str]) -> str:
     listed = ', '.join(sorted(topics)) or 'none'
     if not labels:
         raise SurfaceError(
-            f'{path}: has no label, a topic of type {messages.SURFACE_TRUTH} (its topics: {listed}); record it with the '
-            'trainer node, or import it with `surface import csv`'
+            f'{path}: has no label, a topic of type {messages.SURFACE_TRUTH} (its topics: {listed}); record it with '
+            'the trainer node, or import it with `surface import csv`'
         )
     raise SurfaceError(f'{path}: has several labels, {", ".join(labels)}; keep one of these topics in the bag')

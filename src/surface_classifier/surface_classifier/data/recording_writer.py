@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a recording as a rosbag2 bag, live or offline, losing less than a second when the process is killed.
 
-`rosbags.Writer` and rosbag2's own defaults keep seconds of data, or all of it, in memory until the bag is closed. Here a
-thread flushes the storage at least every half second, whether messages come or not, and `metadata.yaml` is there from the
-first moment on; so a bag whose writer was killed still holds its topics, its label and all but its last moments
-(the recording reader takes it as it is). Flushing hands the data to the operating system: it survives the end of the process,
-and that of the machine only once the system has written it out.
+`rosbags.Writer` and rosbag2's own defaults keep seconds of data, or all of it, in memory until the bag is closed. Here
+a thread flushes the storage at least every half second, whether messages come or not, and `metadata.yaml` is there from
+the first moment on; so a bag whose writer was killed still holds its topics, its label and all but its last moments
+(the recording reader takes it as it is). Flushing hands the data to the operating system: it survives the end of the
+process, and that of the machine only once the system has written it out.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ STATE_COMPLETE = 'complete'
 class _PlainDumper(yaml.SafeDumper):
     """Repeats equal values instead of writing YAML anchors, which not every reader of bags resolves."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        """Say that no value is worth an anchor."""
         return True
 
 
@@ -66,8 +67,8 @@ class RecordingWriter:
         storage: `mcap` or `sqlite3`.
         metadata: What to note in the bag's custom data, such as operator, robot, place, payload, battery, note. Empty
             values are left out.
-        flush_interval_s: Longest time that a message stays in this process's memory [s]; None for offline writing, where
-            only `close` and a full chunk write.
+        flush_interval_s: Longest time that a message stays in this process's memory [s]; None for offline writing,
+            where only `close` and a full chunk write.
 
     Raises:
         SurfaceError: Something is at `path` already, the storage is not known, or nothing can be written there.
@@ -81,6 +82,7 @@ class RecordingWriter:
         metadata: Mapping[str, str] | None = None,
         flush_interval_s: float | None = FLUSH_INTERVAL_S,
     ) -> None:
+        """Make the folder with an empty storage file and its metadata."""
         self.path = Path(path)
         if storage not in STORAGES:
             raise SurfaceError(f'storage {storage!r} is not known; choose one of {", ".join(STORAGES)}')

@@ -75,7 +75,8 @@ def stratified_folds(dataset: Dataset, count: int = 5, seed: int = 0) -> Folds:
         seed: Seed of the order in which recordings of similar length are dealt out.
 
     Raises:
-        SurfaceError: There is one class only, a class is in one recording only, or there are more folds than recordings.
+        SurfaceError: There is one class only, a class is in one recording only, or there are more folds than
+            recordings.
     """
     if count < 2:
         raise SurfaceError(f'--folds {count}: at least 2 folds are needed')
@@ -89,8 +90,8 @@ def stratified_folds(dataset: Dataset, count: int = 5, seed: int = 0) -> Folds:
     else:
         lonely = dataset.classes[_classes_in_one_fold(units.weights, fold_of_unit, count)[0]]
         raise SurfaceError(
-            f'{dataset.path}: no division into {count} folds leaves {lonely!r} in every training set; use more folds or '
-            'record it once more'
+            f'{dataset.path}: no division into {count} folds leaves {lonely!r} in every training set; use more folds '
+            'or record it once more'
         )
     unit = 'leave-recordings-out' if dataset.has_recordings else 'windows shuffled, no recordings known'
     return _folds(dataset, units.of_window, fold_of_unit, count, f'{count} folds, {unit}, stratified, seed {seed}')
@@ -191,7 +192,8 @@ def check_classes(dataset: Dataset) -> None:
     present = [name for name, windows in zip(dataset.classes, dataset.class_counts, strict=True) if windows]
     if len(present) < 2:
         raise SurfaceError(
-            f'{dataset.path}: has one class only, {_listed(present)}; add recordings of another surface and build it anew'
+            f'{dataset.path}: has one class only, {_listed(present)}; add recordings of another surface '
+            'and build it anew'
         )
 
 
