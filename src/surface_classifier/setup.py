@@ -61,10 +61,10 @@ setup(
     entry_points={
         'console_scripts': [
             'surface = surface_classifier.cli.main:main',
-            'bringup = surface_classifier.nodes.bringup:main',
-            'classifier_node = surface_classifier.nodes.classifier_node:main',
-            'preprocessor_node = surface_classifier.nodes.preprocessor_node:main',
-            'trainer_node = surface_classifier.nodes.trainer_node:main',
+            'bringup = surface_classifier.nodes.executables:bringup',
+            'classifier_node = surface_classifier.nodes.executables:classifier_node',
+            'preprocessor_node = surface_classifier.nodes.executables:preprocessor_node',
+            'trainer_node = surface_classifier.nodes.executables:trainer_node',
         ]
     },
 )

@@ -1,0 +1,129 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of the driver node, and the source they stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from current_driver.messages import NANOSECONDS
+from current_driver.node_parameters import NodeParameter
+from current_driver.source import CurrentSource
+
+if TYPE_CHECKING:
+    from current_driver.simulator import SimulatorConfig
+
+SIMULATOR = 'simulator'
+REPLAY = 'replay'
+TOPIC = 'topic'
+
+DRIVER_PARAMETERS = (
+    NodeParameter(
+        'source',
+        SIMULATOR,
+        "What is published: a simulated robot, recordings, or nothing, because another node's topic is the input.",
+        choices=(SIMULATOR, REPLAY, TOPIC),
+    ),
+    NodeParameter('rate', 1.0, 'Speed as a factor on real time; 0: as fast as the readers follow.', '1', 0, 1e6),
+    NodeParameter(
+        'readers', 1, 'With rate 0: nodes that must report their progress before the start.', 'nodes', 0, 100
+    ),
+    NodeParameter(
+        'in_flight', 64, 'With rate 0: messages of a topic that are sent and not yet worked off.', 'messages', 1, 200
+    ),
+    NodeParameter(
+        'publish_clock', False, 'Publish the stamps of what is published on /clock, for nodes with use_sim_time.'
+    ),
+    NodeParameter('exit_when_done', False, 'End the process when the source has ended and everything has arrived.'),
+    NodeParameter('frame_id', 'base_link', 'Frame of the simulated currents.'),
+    NodeParameter('block_samples', 10, 'Simulator: samples in a message.', 'samples', 1, 10000),
+    NodeParameter('simulator.seed', 1, 'Seed of everything that differs from drive to drive.', '', 0, 2**53),
+    NodeParameter('simulator.surfaces', (), 'Surfaces the robot drives over; none: all six.'),
+    NodeParameter('simulator.sample_rate_hz', 100.0, 'Rate of the samples.', 'Hz', 1, 20000),
+    NodeParameter('simulator.motors', 2, 'Motors: 1, 2 or 4.', 'motors', 1, 4),
+    NodeParameter('simulator.duration_s', 0.0, 'How long the drive lasts; 0: without end.', 's', 0, 1e9),
+    NodeParameter('simulator.seconds_per_surface', 30.0, 'How long the robot stays on a surface.', 's', 1, 1e9),
+    NodeParameter(
+        'simulator.shuffle_surfaces', True, 'A new order of the surfaces in every round; otherwise as they are given.'
+    ),
+    NodeParameter('simulator.payload_kg', -1.0, 'Payload; negative: drawn from the seed.', 'kg', -1, 200),
+    NodeParameter('simulator.sensor_gain', 0.0, 'Gain of the current sensors; 0: drawn from the seed.', '1', 0, 10),
+    NodeParameter('simulator.charge', 0.0, 'State of charge at the start; 0: drawn from the seed.', '1', 0, 1),
+    NodeParameter(
+        'simulator.start_s',
+        0,
+        'Stamp of the first sample; 0: the present time, or 1000000000 when the simulation has its own time (rate 0 or '
+        'publish_clock).',
+        's',
+        0,
+        2**31 - 1,
+    ),
+    NodeParameter(
+        'replay.paths', (), 'Recordings to play, one after the other: rosbag2 folders, .mcap, .db3 or .csv files.'
+    ),
+    NodeParameter('replay.topics', (), 'Topics to play; none: all.'),
+    NodeParameter('replay.loop', False, 'Begin again after the last recording.'),
+    NodeParameter('replay.start_offset_s', 0.0, 'Left out at the beginning of the first recording.', 's', 0, 1e9),
+    NodeParameter(
+        'replay.columns_file', '', 'YAML file that says what the columns of CSV files are; empty: by their names.'
+    ),
+)
+
+
+def make_source(values: Mapping[str, Any], now_ns: int) -> CurrentSource | None:
+    """Return the source that parameters stand for, not yet open; None for `source: topic`.
+
+    Args:
+        values: Checked parameters by name.
+        now_ns: Present time of the node's clock, at which a simulation in real time begins [ns].
+
+    Raises:
+        SurfaceError: They do not describe a usable source.
+    """
+    # Each source loads its own libraries: a robot that runs a replay needs no simulator.
+    if values['source'] == REPLAY:
+        from current_driver.replay_source import ReplaySource
+
+        return ReplaySource(
+            values['replay.paths'],
+            start_offset_s=values['replay.start_offset_s'],
+            loop=values['replay.loop'],
+            topics=values['replay.topics'],
+            columns=values['replay.columns_file'] or None,
+        )
+    if values['source'] == SIMULATOR:
+        from current_driver.simulator_source import SimulatorSource
+
+        return SimulatorSource(_simulator_config(values, now_ns), values['block_samples'], values['frame_id'])
+    return None
+
+
+def describe_source(values: Mapping[str, Any]) -> str:
+    """Say in a few words what the parameters make the driver publish."""
+    if values['source'] == REPLAY:
+        speed = 'as fast as its readers follow' if values['rate'] == 0 else f'at {values["rate"]:g} x'
+        return f'replay of {", ".join(values["replay.paths"])} {speed}'
+    if values['source'] == SIMULATOR:
+        return f'simulated robot, seed {values["simulator.seed"]}'
+    return 'topics of another node'
+
+
+def _simulator_config(values: Mapping[str, Any], now_ns: int) -> SimulatorConfig:
+    from current_driver.simulator import SimulatorConfig
+
+    given = {
+        name: values[f'simulator.{name}']
+        for name in ('seed', 'sample_rate_hz', 'motors', 'duration_s', 'seconds_per_surface', 'shuffle_surfaces')
+    }
+    if values['simulator.surfaces']:
+        given['surfaces'] = values['simulator.surfaces']
+    if values['simulator.payload_kg'] >= 0:
+        given['payload_kg'] = values['simulator.payload_kg']
+    for name in ('sensor_gain', 'charge'):
+        given[name] = values[f'simulator.{name}'] or None
+    if values['simulator.start_s']:
+        given['start_ns'] = values['simulator.start_s'] * NANOSECONDS
+    elif values['rate'] != 0 and not values['publish_clock']:
+        given['start_ns'] = now_ns
+    return SimulatorConfig(**given)

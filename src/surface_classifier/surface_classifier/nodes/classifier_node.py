@@ -1,0 +1,254 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""The classifier node: windows in, surface labels out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from typing import Any, NamedTuple
+
+from rclpy.duration import Duration
+
+from current_driver.driver_node import MonitoredNode, qos_overrides, run, stream_qos
+from current_driver.errors import SurfaceError
+from current_driver.health import Health
+from surface_classifier.model.contract import ModelContract, check_compatible, check_window_digest
+from surface_classifier.model.engine import load_engine
+from surface_classifier.model.labeller import Labeller
+from surface_classifier.nodes.background import in_thread
+from surface_classifier.nodes.conversion import describe_window_message, label_message, to_ns, window_from_message
+from surface_classifier.nodes.flow import ProgressReporter
+from surface_classifier.nodes.health import ClassifierState, classifier_health
+from surface_classifier.nodes.inference_worker import InferenceWorker
+from surface_classifier.nodes.parameters import CLASSIFIER_PARAMETERS
+from surface_classifier.signal.window_stream import Window
+from surface_msgs.msg import CurrentWindow, SurfaceLabel
+from surface_msgs.srv import LoadModel
+
+WINDOW_TOPIC = 'current_window'
+LABEL_TOPIC = 'surface_label'
+WINDOW_DEPTH = 64
+LOSSLESS_DEPTH = 1000
+LABEL_DEPTH = 100
+DURATIONS_KEPT = 100
+
+
+class WindowKind(NamedTuple):
+    """What windows hold: their configuration's digest, and the same in words."""
+
+    digest: str
+    description: str
+
+
+class _Serving(NamedTuple):
+    """The model in use."""
+
+    path: str
+    labeller: Labeller
+
+    @property
+    def contract(self) -> ModelContract:
+        return self.labeller.engine.contract
+
+
+class _Job(NamedTuple):
+    """A window in the queue."""
+
+    window: Window
+    kind: WindowKind
+    frame_id: str
+
+
+class ClassifierNode(MonitoredNode):
+    """Labels windows with a model, in a thread of its own."""
+
+    def __init__(self, *, local_kind: WindowKind | None = None, **options: Any) -> None:
+        """Load the model, warm it up, and subscribe to the windows.
+
+        Args:
+            local_kind: What windows hold that arrive through `accept` in this process; None: they come by subscription.
+            options: Passed on to `rclpy.node.Node`.
+        """
+        super().__init__('classifier', CLASSIFIER_PARAMETERS, **options)
+        self._fault = ''
+        self._mismatch = ''
+        self._serving: _Serving | None = None
+        self._kind = local_kind
+        self._received = 0
+        self._labels = 0
+        self._refused = 0
+        self._told_dropped = 0
+        self._received_s: float | None = None
+        self._durations_s: deque[float] = deque(maxlen=DURATIONS_KEPT)
+        if self.values['model']:
+            try:
+                self._serving = self._load(self.values['model'])
+            except SurfaceError as error:
+                self._fault = str(error)
+
+        lossless = bool(self.values['lossless'])
+        self._labels_out = self.create_publisher(
+            SurfaceLabel, LABEL_TOPIC, stream_qos(LABEL_DEPTH, reliable=True), qos_overriding_options=qos_overrides()
+        )
+        # The sender of lossless windows keeps few on their way, so that the long queue is never full; in one process it
+        # is the queue that holds the sender back.
+        self._worker: InferenceWorker[_Job] = InferenceWorker(
+            self._label,
+            LOSSLESS_DEPTH if lossless and local_kind is None else self.values['queue_size'],
+            waits=lossless,
+        )
+        self._reporter: ProgressReporter | None = None
+        if local_kind is None:
+            if lossless:
+                self._reporter = ProgressReporter(self, WINDOW_TOPIC)
+            self.create_subscription(
+                CurrentWindow,
+                WINDOW_TOPIC,
+                self.guarded(self._on_window),
+                stream_qos(LOSSLESS_DEPTH if lossless else WINDOW_DEPTH, reliable=lossless),
+                qos_overriding_options=qos_overrides(),
+            )
+        self.create_service(LoadModel, '~/load_model', self._on_load_model)
+
+    def accept(self, window: Window, frame_id: str) -> None:
+        """Take in a window of this process; with `lossless`, wait while the queue is full.
+
+        Args:
+            window: The window, of the kind that was told to the constructor.
+            frame_id: Frame of its signals.
+        """
+        assert self._kind is not None
+        self._take(_Job(window, self._kind, frame_id))
+
+    def finish(self, timeout_s: float) -> None:
+        """Wait until every window is labelled and every label has arrived.
+
+        Args:
+            timeout_s: Longest time to wait for each [s].
+        """
+        self._worker.wait_until_idle(timeout_s)
+        self._labels_out.wait_for_all_acked(Duration(seconds=timeout_s))
+
+    def health(self) -> Health:
+        """Return the present state."""
+        serving = self._serving
+        dropped, told = self._worker.dropped, self._told_dropped
+        self._told_dropped = dropped
+        durations_s = list(self._durations_s)
+        return classifier_health(
+            ClassifierState(
+                fault=self._fault or self._mismatch,
+                model=serving.path if serving else '',
+                model_digest=serving.contract.weights_sha256 if serving else '',
+                engine=serving.labeller.engine.description if serving else '',
+                age_s=None if self._received_s is None else time.monotonic() - self._received_s,
+                input_timeout_s=self.values['input_timeout_s'],
+                uptime_s=self.uptime_s,
+                received=self._received,
+                labels=self._labels,
+                dropped=dropped,
+                newly_dropped=dropped - told,
+                refused=self._refused,
+                queue=len(self._worker),
+                inference_ms=1e3 * sum(durations_s) / len(durations_s) if durations_s else math.nan,
+            )
+        )
+
+    def close(self) -> None:
+        """End the inference thread."""
+        self._worker.stop()
+
+    def _load(self, path: str) -> _Serving:
+        """Load a model and run it once, so that the first label is as fast as the others.
+
+        Raises:
+            SurfaceError: The model or the device cannot be used.
+        """
+        engine = load_engine(path, self.values['engine'], self.values['device'])
+        engine.warm_up()
+        return _Serving(path, Labeller(engine))
+
+    async def _on_load_model(self, request: LoadModel.Request, response: LoadModel.Response) -> LoadModel.Response:
+        try:
+            serving = await in_thread(self, lambda: self._load(request.path))
+            self._check_suits(serving)
+            self._serving = serving
+            self._fault = self._mismatch = ''
+            response.success = True
+            response.message = f'{request.path} is in use, {serving.labeller.engine.description}'
+        except Exception as error:  # whatever is wrong with the new model, the one in use keeps serving
+            kept = f'; {self._serving.path} keeps serving' if self._serving else ''
+            response.success = False
+            response.message = f'{error}{kept}'
+            self.report_fault(error)
+        if self._serving is not None:
+            response.model_digest = self._serving.contract.weights_sha256
+            response.class_names = list(self._serving.contract.classes)
+        return response
+
+    def _check_suits(self, serving: _Serving) -> None:
+        """Compare a new model with the windows that come or, before the first, with those the model in use takes.
+
+        Raises:
+            SurfaceError: They differ.
+        """
+        if self._kind is not None:
+            check_window_digest(serving.contract, *self._kind, f'topic {WINDOW_TOPIC}')
+        elif self._serving is not None:
+            check_compatible(
+                serving.contract, self._serving.contract.config, f'the preprocessor of {self._serving.path}'
+            )
+
+    def _on_window(self, message: CurrentWindow) -> None:
+        if self._reporter is not None:
+            self._reporter.take()
+        try:
+            if self._kind is None or message.config_digest != self._kind.digest:
+                self._kind = WindowKind(message.config_digest, describe_window_message(message))
+            window = window_from_message(message)
+        except Exception:
+            self._refused += 1
+            self._finish(to_ns(message.header.stamp))
+            raise
+        self._take(_Job(window, self._kind, message.header.frame_id))
+
+    def _take(self, job: _Job) -> None:
+        self._received += 1
+        self._received_s = time.monotonic()
+        dropped = self._worker.put(job)
+        if dropped is not None:
+            self._finish(dropped.window.end_ns)
+
+    def _label(self, job: _Job) -> None:
+        """Label one window; runs in the inference thread."""
+        try:
+            serving = self._serving
+            if serving is None:
+                self._refused += 1
+                return
+            try:
+                check_window_digest(serving.contract, *job.kind, f'topic {WINDOW_TOPIC}')
+            except SurfaceError as error:
+                self._refused += 1
+                self._mismatch = str(error)
+                return
+            self._mismatch = ''
+            label = serving.labeller.label(job.window)
+            self._labels_out.publish(label_message(label, job.frame_id))
+            self._labels += 1
+            self._durations_s.append(label.inference_s)
+        except Exception as error:  # one window must not end the thread that labels the next one
+            self.report_fault(error)
+        finally:
+            self._finish(job.window.end_ns)
+
+    def _finish(self, stamp_ns: int) -> None:
+        if self._reporter is not None:
+            self._reporter.finish(stamp_ns)
+
+
+def main() -> int:
+    """Run the node."""
+    return run(lambda: [ClassifierNode()])

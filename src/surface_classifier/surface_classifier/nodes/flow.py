@@ -1,0 +1,72 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""How a reader tells a replay how far it has come, so that nothing is lost at any speed."""
+
+from __future__ import annotations
+
+import threading
+
+from std_msgs.msg import Header
+
+from current_driver.driver_node import MonitoredNode, progress_topic, stream_qos
+from surface_classifier.nodes.conversion import to_time
+from surface_msgs.msg import StreamProgress
+
+REPEAT_PERIOD_S = 0.2
+
+
+class ProgressReporter:
+    """Reports on `TOPIC/progress` how many messages of a topic a node has taken in and worked off.
+
+    The last report is repeated while somebody listens: a replay that starts later must find its readers, and the first
+    reports of a new publisher go out before everybody has found it. Reports may come from any thread.
+
+    Attributes:
+        received: Messages taken in.
+        done: Messages worked off.
+    """
+
+    def __init__(self, node: MonitoredNode, topic: str) -> None:
+        """Report for a node.
+
+        Args:
+            node: The reading node.
+            topic: The topic it reads.
+        """
+        self.received = 0
+        self.done = 0
+        self._reader = node.get_fully_qualified_name()
+        self._stamp_ns = 0
+        self._lock = threading.Lock()
+        self._publisher = node.create_publisher(
+            StreamProgress, progress_topic(node.resolve_topic_name(topic)), stream_qos(10, reliable=True)
+        )
+        node.create_timer(REPEAT_PERIOD_S, node.guarded(self.publish), clock=node.steady_clock)
+
+    def take(self) -> None:
+        """Count a message that came in."""
+        self.received += 1
+
+    def finish(self, stamp_ns: int) -> None:
+        """Count a message that is worked off, and report it.
+
+        Args:
+            stamp_ns: Stamp of the message [ns].
+        """
+        with self._lock:
+            self.done += 1
+            self._stamp_ns = stamp_ns
+        self.publish()
+
+    def publish(self) -> None:
+        """Send the present state to whoever listens."""
+        if not self._publisher.get_subscription_count():
+            return
+        with self._lock:
+            message = StreamProgress(
+                header=Header(stamp=to_time(self._stamp_ns)),
+                reader=self._reader,
+                received=self.received,
+                done=self.done,
+            )
+            self._publisher.publish(message)

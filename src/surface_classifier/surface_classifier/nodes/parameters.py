@@ -1,0 +1,109 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of the preprocessor, the classifier and the trainer, one table each."""
+
+from __future__ import annotations
+
+from current_driver.node_parameters import NodeParameter
+
+LOSSLESS = NodeParameter(
+    'lossless',
+    False,
+    'Take every message, reliably, and report on TOPIC/progress how far it has come, so that a replay at rate 0 can go '
+    'as fast as this node follows. Off: sensor-data quality of service, the newest data first.',
+)
+
+PREPROCESSOR_PARAMETERS = (
+    NodeParameter('model', '', 'Folder of a model whose contract says how windows are cut; empty: see window_file.'),
+    NodeParameter(
+        'window_file',
+        '',
+        'YAML file that says how windows are cut (parts, channels, rates, window); empty: see channels.',
+    ),
+    NodeParameter(
+        'channels',
+        (),
+        'A YAML flow mapping for each channel: {name, topic, type, field, unit, scale, offset}. Beside a model or '
+        "a window_file: where its channels of these names come from. None of the three: the simulated robot's motors.",
+    ),
+    NodeParameter(
+        'sample_rate_hz', 0.0, 'Rate of the even grid of the first part; 0: as configured, else 100.', 'Hz', 0, 1e5
+    ),
+    NodeParameter(
+        'input_rate_hz',
+        0.0,
+        'Rate of the incoming samples; above 1.5 times the grid they are low-passed first; 0: as configured.',
+        'Hz',
+        0,
+        1e6,
+    ),
+    NodeParameter('window_samples', 0, 'Samples of a window; 0: as configured, else 100.', 'samples', 0, 1e6),
+    NodeParameter('stride_samples', 0, 'Samples from window to window; 0: as configured, else 50.', 'samples', 0, 1e6),
+    NodeParameter(
+        'gap_limit_s',
+        0.0,
+        'Longest gap between samples that is bridged; 0: as configured, else 2.5 periods.',
+        's',
+        0,
+        3600,
+    ),
+    NodeParameter(
+        'min_coverage',
+        0.0,
+        'Share of a window that must be measured, or it is voided; 0: as configured, else 1.',
+        '1',
+        0,
+        1,
+    ),
+    NodeParameter('input_timeout_s', 2.0, 'Warn when a topic has been silent for so long.', 's', 0.1, 3600),
+    NodeParameter(
+        'in_flight', 64, 'Lossless: windows published and not yet worked off by their reader.', 'windows', 1, 1000
+    ),
+    NodeParameter(
+        'readers',
+        1,
+        'Lossless: nodes that must report on current_window/progress before windows are sent.',
+        'nodes',
+        0,
+        100,
+    ),
+    LOSSLESS,
+)
+
+CLASSIFIER_PARAMETERS = (
+    NodeParameter('model', '', 'Folder of the model; empty: wait for ~/load_model.'),
+    NodeParameter(
+        'engine',
+        'auto',
+        'What runs the model; auto: torch on a CUDA device, else onnx.',
+        choices=('auto', 'onnx', 'torch'),
+    ),
+    NodeParameter('device', 'auto', 'Where the model runs.', choices=('auto', 'cpu', 'cuda')),
+    NodeParameter(
+        'queue_size',
+        8,
+        'Windows that wait for the model at most; the oldest is dropped, and counted.',
+        'windows',
+        1,
+        1000,
+    ),
+    NodeParameter('input_timeout_s', 5.0, 'Warn when no window has come for so long.', 's', 0.1, 3600),
+    LOSSLESS,
+)
+
+TRAINER_PARAMETERS = (
+    NodeParameter('output_dir', 'recordings', 'Folder for new recordings.'),
+    NodeParameter('topics', ('motor_current',), 'Topics to record, as raw bytes, of any installed type.'),
+    NodeParameter(
+        'label_topic',
+        '',
+        'Topic of surface_msgs/msg/SurfaceTruth that sets the label, such as surface_truth of the simulator; '
+        'empty: by ~/set_surface alone.',
+    ),
+    NodeParameter(
+        'surfaces', (), 'Names of surfaces that are allowed, so that a typing error makes no new class; none: any.'
+    ),
+    NodeParameter('storage', 'mcap', 'Storage of the bags.', choices=('mcap', 'sqlite3')),
+    NodeParameter('input_timeout_s', 2.0, 'Warn when a recorded topic has been silent for so long.', 's', 0.1, 3600),
+    LOSSLESS,
+)

@@ -1,0 +1,216 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""The preprocessor node: any topic's numbers in, windows on an even time grid out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from typing import Any, NamedTuple
+
+from rclpy.clock import JumpThreshold, TimeJump
+from rclpy.duration import Duration
+
+from current_driver.driver_node import FlowControl, MonitoredNode, qos_overrides, run, stream_qos
+from current_driver.errors import SurfaceError
+from current_driver.health import Health
+from current_driver.ros_types import ros_message_class
+from surface_classifier.model.contract import describe_windows
+from surface_classifier.nodes.conversion import WindowWriter
+from surface_classifier.nodes.flow import ProgressReporter
+from surface_classifier.nodes.health import PreprocessorState, preprocessor_health, rate_mismatch
+from surface_classifier.nodes.parameters import PREPROCESSOR_PARAMETERS
+from surface_classifier.nodes.window_parameters import window_config
+from surface_classifier.signal.channel_map import header_stamp_ns
+from surface_classifier.signal.config import WindowConfig
+from surface_classifier.signal.window_stream import Window, WindowStream
+from surface_msgs.msg import CurrentWindow
+
+WINDOW_TOPIC = 'current_window'
+INPUT_DEPTH = 256
+WINDOW_DEPTH = 64
+
+WindowTaker = Callable[[Window, str], None]
+
+
+class _Unfinished(NamedTuple):
+    """An input message whose windows are not all worked off yet."""
+
+    reporter: ProgressReporter
+    stamp_ns: int
+    windows: int  # windows to publish since the start, its own included
+
+
+class PreprocessorNode(MonitoredNode):
+    """Cuts windows from the messages of the configured topics.
+
+    Attributes:
+        config: How windows are cut; None when the parameters do not say so in a usable way.
+    """
+
+    def __init__(
+        self, *, local_topics: frozenset[str] = frozenset(), local_classifier: bool = False, **options: Any
+    ) -> None:
+        """Configure the windows and subscribe to their topics.
+
+        Args:
+            local_classifier: One of the `readers` of the windows is in this process, see `hand_over`.
+            local_topics: Topics (fully qualified) that arrive through `accept` in this process instead of a
+                subscription.
+            options: Passed on to `rclpy.node.Node`.
+        """
+        super().__init__('preprocessor', PREPROCESSOR_PARAMETERS, **options)
+        self._take_window: WindowTaker | None = None
+        self._lossless = bool(self.values['lossless'])
+        self._lock = threading.RLock()
+        self._fault = ''
+        self._frame_id = ''
+        self._clock_jumps = 0
+        self._to_publish = 0
+        self._outbox: deque[CurrentWindow] = deque()
+        self._unfinished: deque[_Unfinished] = deque()
+        self._received_s: dict[str, float | None] = {}
+        self._reporters: dict[str, ProgressReporter] = {}
+        self.config: WindowConfig | None = None
+        self.local_inputs: dict[str, str] = {}
+        try:
+            self.config = window_config(self.values)
+            classes = {topic: ros_message_class(msgtype) for topic, msgtype in self.config.topics.items()}
+            self._stream = WindowStream(self.config)
+        except SurfaceError as error:
+            self._fault = str(error)
+            return
+
+        self._writer = WindowWriter(self.config)
+        depth = max(WINDOW_DEPTH, self.values['in_flight'])
+        self._publisher = self.create_publisher(
+            CurrentWindow, WINDOW_TOPIC, stream_qos(depth, reliable=True), qos_overriding_options=qos_overrides()
+        )
+        if self._lossless:
+            readers = max(0, self.values['readers'] - local_classifier)
+            self._flow = FlowControl(self, self.values['in_flight'], readers, self._pump)
+            self._flow.add(WINDOW_TOPIC, self._publisher)
+        for topic, message_class in classes.items():
+            self._received_s[topic] = None
+            resolved = self.resolve_topic_name(topic)
+            if resolved in local_topics:
+                self.local_inputs[resolved] = topic
+                continue
+            if self._lossless:
+                self._reporters[topic] = ProgressReporter(self, topic)
+            self.create_subscription(
+                message_class,
+                topic,
+                self.guarded(partial(self.accept, topic)),
+                stream_qos(INPUT_DEPTH, reliable=self._lossless),
+                qos_overriding_options=qos_overrides(),
+            )
+        self._jump_handle = self.get_clock().create_jump_callback(
+            JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False),
+            post_callback=self._on_clock_jump,
+        )
+
+    def hand_over(self, take: WindowTaker) -> None:
+        """Give each window, with its frame, to another node of this process.
+
+        Windows are then published only while somebody subscribes to them.
+
+        Args:
+            take: Takes a window; may wait, to hold back what comes in.
+        """
+        self._take_window = take
+
+    def accept(self, topic: str, message: Any) -> None:
+        """Take in one message.
+
+        Args:
+            topic: The topic as the configuration names it.
+            message: The message.
+        """
+        receive_ns = self.get_clock().now().nanoseconds
+        reporter = self._reporters.get(topic)
+        with self._lock:
+            self._received_s[topic] = time.monotonic()
+            if reporter is not None:
+                reporter.take()
+            try:
+                header = getattr(message, 'header', None)
+                if header is not None:
+                    self._frame_id = header.frame_id
+                for window in self._stream.push_message(topic, message, receive_ns):
+                    self._give_out(window)
+            finally:
+                if reporter is not None:
+                    self._unfinished.append(
+                        _Unfinished(reporter, header_stamp_ns(message) or receive_ns, self._to_publish)
+                    )
+                    self._pump()
+
+    def health(self) -> Health:
+        """Return the present state."""
+        if self._fault or self.config is None:
+            return preprocessor_health(PreprocessorState(fault=self._fault))
+        now_s = time.monotonic()
+        with self._lock:
+            counters = asdict(self._stream.counters)
+            waiting = len(self._outbox)
+        observed = counters['observed_rate_hz']
+        wrong_rates = (
+            rate_mismatch(part.name, observed.get(part.name) or 0.0, part.sample_rate_hz, part.input_rate_hz)
+            for part in self.config.parts
+        )
+        return preprocessor_health(
+            PreprocessorState(
+                topics=self.config.topics,
+                ages_s={topic: None if at_s is None else now_s - at_s for topic, at_s in self._received_s.items()},
+                input_timeout_s=self.values['input_timeout_s'],
+                uptime_s=self.uptime_s,
+                counters=counters,
+                clock_jumps=self._clock_jumps,
+                wrong_rates=tuple(text for text in wrong_rates if text),
+                waiting_windows=waiting,
+                settings={'windows': describe_windows(self.config), 'stride [s]': self.config.stride_s},
+            )
+        )
+
+    def _give_out(self, window: Window) -> None:
+        if self._take_window is not None:
+            self._take_window(window, self._frame_id)
+            if not self._publisher.get_subscription_count():
+                return
+        message = self._writer.message(window, self._stream.counters.voided, self._frame_id)
+        if self._lossless:
+            self._to_publish += 1
+            self._outbox.append(message)
+        else:
+            self._publisher.publish(message)
+
+    def _pump(self) -> None:
+        """Lossless: publish what the reader has room for, and report the messages whose windows are worked off."""
+        with self._lock:
+            while self._outbox and self._flow.may_send(WINDOW_TOPIC):
+                self._publisher.publish(self._outbox.popleft())
+                self._flow.count_sent(WINDOW_TOPIC)
+            while self._unfinished and self._unfinished[0].windows <= self._flow.done(WINDOW_TOPIC):
+                finished = self._unfinished.popleft()
+                finished.reporter.finish(finished.stamp_ns)
+
+    def _on_clock_jump(self, jump: TimeJump) -> None:
+        with self._lock:
+            newest_ns = self._stream.counters.last_stamp_ns
+            if newest_ns is None or newest_ns <= self.get_clock().now().nanoseconds:
+                return  # nothing is buffered that is newer than the clock
+            self._stream.reset()
+            self._clock_jumps += 1
+        self.get_logger().warning(
+            f'the clock jumped back by {-jump.delta.nanoseconds * 1e-9:.3f} s; buffers are cleared'
+        )
+
+
+def main() -> int:
+    """Run the node."""
+    return run(lambda: [PreprocessorNode()])
