@@ -78,7 +78,9 @@ class Resampler(ABC):
 
     def reset(self) -> None:
         """Forget all samples; the counter of gaps stays."""
+        # Index of the next point to give out, and of the first one that the samples of this run tell.
         self._next: int | None = None
+        self._known_from = 0
         self._newest_ns = 0
         self.first_known_ns = 0
         self.intervals = 0
@@ -129,18 +131,25 @@ class Resampler(ABC):
                 self._extend_run(run_stamps, run_values)
 
     def _begin_run(self, stamps: NDArray[np.int64], values: NDArray[np.float64]) -> None:
-        """Begin a run of samples at the first one given; the points before that can be known are unmeasured."""
+        """Begin a run of samples at the first one given; points that reach back beyond it are unmeasured."""
         stamp = int(stamps[0])
         known = self._grid.first_at_or_after(stamp + self.reach_ns)
         if self._next is None:
             self._next = known
             self.first_known_ns = stamp + self.reach_ns
             self._sink.begin(known)
-        elif known > self._next:
-            self._sink.append_unmeasured(known - self._next)
-            self._next = known
+        self._known_from = known
+        self._give_unmeasured(self._grid.last_at_or_before(stamp - self.reach_ns))
         self._newest_ns = stamp
         self._start(stamp, values[:1])
+
+    def _give_unmeasured(self, last: int) -> None:
+        """Give those points up to index `last` out that are too close to the start of the run to be known."""
+        assert self._next is not None
+        end = min(last + 1, self._known_from)
+        if end > self._next:
+            self._sink.append_unmeasured(end - self._next)
+            self._next = end
 
     def _extend_run(self, stamps: NDArray[np.int64], values: NDArray[np.float64]) -> None:
         newest_ns = int(stamps[-1])
@@ -238,6 +247,7 @@ class LowPassResampler(Resampler):
         self._stamps = np.concatenate((self._stamps, stamps[1:]))
         self._values = np.concatenate((self._values, values[1:]))
         last = self._grid.last_at_or_before(int(stamps[-1]) - self.reach_ns)
+        self._give_unmeasured(last)
         if last < self._next:
             return
         points = np.empty((last - self._next + 1, values.shape[1]))
