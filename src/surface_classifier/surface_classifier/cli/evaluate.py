@@ -154,9 +154,7 @@ def _evaluate_model(args: argparse.Namespace, dataset: Dataset) -> EvaluationRes
 
     baseline_data = Dataset.load(args.baseline_data) if args.baseline_data is not None else None
     with tqdm(total=len(dataset), desc='classifying', unit=' windows', disable=None, leave=False) as bar:
-        return evaluate_model(
-            dataset, args.model, baseline_data, engine=args.engine or 'auto', on_progress=lambda n: bar.update(n)
-        )
+        return evaluate_model(dataset, args.model, baseline_data, engine=args.engine or 'auto', on_progress=bar.update)
 
 
 def _write_report(

@@ -59,7 +59,7 @@ def check_model_target(path: Path | str, overwrite: bool = False) -> None:
     if not (folder / CONTRACT_FILE).is_file():
         raise SurfaceError(f'{folder} exists and is not a model; choose another name')
     if not overwrite:
-        raise SurfaceError(f'{folder} holds a model already; choose another name, or overwrite it with --force')
+        raise SurfaceError(f'{folder} holds a model already; choose another name, or replace it with --overwrite')
 
 
 def save_model(

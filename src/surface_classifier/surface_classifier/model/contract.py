@@ -79,7 +79,7 @@ class ModelContract:
         return float(self.calibration['temperature'])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the contract as JSON types, with the digests of the window configuration and of the contract itself."""
+        """Return JSON types, with the digests of the window configuration and of the contract itself."""
         values = {item.name: getattr(self, item.name) for item in fields(self) if item.name != 'config'}
         values['classes'] = list(self.classes)
         values['window'] = self.config.to_dict()

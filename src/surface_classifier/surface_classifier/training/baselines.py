@@ -28,14 +28,14 @@ TREES_LEAF_SAMPLES = 3
 TREES_FEATURE_SHARE = 0.15
 
 
-def fit_majority(parts: Parts, labels: Labels) -> Predictor:
+def fit_majority(_parts: Parts, labels: Labels) -> Predictor:
     """Always the commonest class of the training windows."""
     commonest = int(np.bincount(labels).argmax())
     return lambda parts: np.full(len(parts[0]), commonest, dtype=np.int64)
 
 
 def fit_nearest_mean(parts: Parts, labels: Labels) -> Predictor:
-    """The class whose mean level is nearest: one mean per channel and window, standardised over the training windows."""
+    """The class whose mean level is nearest: one mean per channel, standardised over the training windows."""
     classifier = make_pipeline(StandardScaler(), NearestCentroid()).fit(_means(parts), labels)
     return lambda parts: np.asarray(classifier.predict(_means(parts)), dtype=np.int64)
 

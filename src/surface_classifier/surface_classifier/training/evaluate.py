@@ -225,7 +225,7 @@ def evaluate_model(
     *,
     engine: EngineName = 'auto',
     device: DeviceName = 'auto',
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Callable[[int], object] | None = None,
 ) -> EvaluationResult:
     """Test a finished model on data it has not seen.
 
@@ -280,12 +280,14 @@ def evaluate_model(
 
 def _tasks(dataset: Dataset, folds: Folds, config: TrainingConfig, seeds: Sequence[int]) -> list[_Task]:
     """Return the tasks, the long ones first so that no process is left with one at the end."""
-    tasks = []
+    tasks: list[_Task] = []
     for seed in seeds:
         for fold in folds:
             baselines = CLASSIFIERS[1:] if seed == seeds[0] else ('trees',)
-            for classifiers in (('lstm',), baselines):
-                tasks.append(_Task(dataset.path, fold.index, fold.train, fold.test, config, seed, classifiers))
+            tasks += [
+                _Task(dataset.path, fold.index, fold.train, fold.test, config, seed, classifiers)
+                for classifiers in (('lstm',), baselines)
+            ]
     return sorted(tasks, key=lambda task: task.classifiers != ('lstm',))
 
 
@@ -370,7 +372,7 @@ def _windows(dataset: Dataset, windows: Ids | slice = slice(None)) -> list[NDArr
     return [np.asarray(dataset.parts[part.name][windows]) for part in dataset.config.parts]
 
 
-def _predict_with_engine(engine: InferenceEngine, dataset: Dataset, on_progress: Callable[[int], None] | None) -> Ids:
+def _predict_with_engine(engine: InferenceEngine, dataset: Dataset, on_progress: Callable[[int], object] | None) -> Ids:
     predicted = []
     for start in range(0, len(dataset), PREDICTION_BATCH):
         batch = slice(start, start + PREDICTION_BATCH)
