@@ -47,7 +47,7 @@ def motor_current(samples: int = 3, motors: tuple[str, ...] = ('left', 'right'),
     return TYPES[MOTOR_CURRENT_TYPE](**{**fields, **changes})
 
 
-def block_reader(*fields: str, **settings: float) -> TopicReader:
+def block_reader(*fields: str, **settings: Any) -> TopicReader:
     channels = [
         ChannelConfig(f'c{n}', 'motor_current', MOTOR_CURRENT_TYPE, f, **settings) for n, f in enumerate(fields)
     ]

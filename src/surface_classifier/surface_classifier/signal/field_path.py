@@ -9,6 +9,7 @@ of rosbags. `effort[left_wheel]` means the element of `effort` at the place wher
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -152,7 +153,7 @@ def field_names(message: Any) -> tuple[str, ...]:
     """Names of a message's fields; empty for anything that is not a message. Works for rclpy and for rosbags."""
     if hasattr(message, 'get_fields_and_field_types'):
         return tuple(message.get_fields_and_field_types())
-    return tuple(getattr(message, '__dataclass_fields__', ()))
+    return tuple(item.name for item in dataclasses.fields(message)) if dataclasses.is_dataclass(message) else ()
 
 
 def type_name(message: Any) -> str:
