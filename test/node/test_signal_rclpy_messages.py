@@ -24,6 +24,7 @@ TYPES = typestore().types
 JOINT_STATE = 'sensor_msgs/msg/JointState'
 ARRAY = 'std_msgs/msg/Float64MultiArray'
 IMU = 'sensor_msgs/msg/Imu'
+BATTERY = 'sensor_msgs/msg/BatteryState'
 EMPTY = np.array([])
 
 
@@ -56,6 +57,24 @@ RECORDED: dict[str, Any] = {
     JOINT_STATE: TYPES[JOINT_STATE](header(), ['left_wheel', 'right_wheel'], EMPTY, EMPTY, np.array([1.5, -2.5])),
     ARRAY: TYPES[ARRAY](TYPES['std_msgs/msg/MultiArrayLayout']([], 0), np.array([7.0, 8.0])),
     IMU: imu(),
+    BATTERY: TYPES[BATTERY](
+        header=header(),
+        voltage=24.5,
+        temperature=20.0,
+        current=-3.5,
+        charge=1.0,
+        capacity=2.0,
+        design_capacity=2.0,
+        percentage=0.5,
+        power_supply_status=2,
+        power_supply_health=1,
+        power_supply_technology=2,
+        present=True,
+        cell_voltage=np.array([3.5, 3.75], dtype=np.float32),
+        cell_temperature=np.array([], dtype=np.float32),
+        location='base',
+        serial_number='',
+    ),
 }
 
 
@@ -77,6 +96,7 @@ def reader(type_name: str, *fields: str) -> TopicReader:
         (JOINT_STATE, ('effort[right_wheel]', 'effort[0]')),
         (IMU, ('angular_velocity.z', 'orientation_covariance[8]')),
         (ARRAY, ('data[1]',)),
+        (BATTERY, ('current', 'cell_voltage[1]')),
     ],
 )
 def test_live_and_recorded_messages_give_the_same_samples(type_name: str, fields: tuple[str, ...]) -> None:
@@ -98,6 +118,7 @@ def test_live_and_recorded_messages_give_the_same_samples(type_name: str, fields
         (JOINT_STATE, JOINT_STATE, 'header.stamp.nsec'),
         (JOINT_STATE, JOINT_STATE, 'name[0]'),
         (ARRAY, ARRAY, 'data[left]'),
+        (BATTERY, BATTERY, 'amperes'),
         (MOTOR_CURRENT_TYPE, MOTOR_CURRENT_TYPE, 'current[middle]'),
         (MOTOR_CURRENT_TYPE, MOTOR_CURRENT_TYPE, 'voltage[left]'),
         (JOINT_STATE, MOTOR_CURRENT_TYPE, 'current[left]'),

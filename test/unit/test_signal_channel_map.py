@@ -104,7 +104,10 @@ def test_a_name_is_found_wherever_it_moves() -> None:
 @pytest.mark.parametrize(
     ('path', 'parts'),
     [
-        ('torque', ["no field 'torque' in sensor_msgs/msg/JointState", 'header, name, position, velocity, effort']),
+        (
+            'torque',
+            ["no field 'torque' in sensor_msgs/msg/JointState", 'fields are header, name, position, velocity, effort'],
+        ),
         ('header.time', ["no field 'time' in std_msgs/msg/Header", 'stamp, frame_id']),
         ('effort[front]', ["no element is named 'front'", 'name: left_wheel, right_wheel']),
         ('effort[2]', ["'effort' holds 2 values, so there is no [2]"]),
@@ -121,6 +124,7 @@ def test_an_error_says_what_there_is(path: str, parts: list[str]) -> None:
         FieldReader(path, "channel 'left'").read(joint_state())
     for part in ["channel 'left'", f'{path!r}', *parts]:
         assert part in str(error.value)
+    assert '__' not in str(error.value)
 
 
 def test_a_name_without_names_beside_it() -> None:

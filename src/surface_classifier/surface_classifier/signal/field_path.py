@@ -153,7 +153,10 @@ def field_names(message: Any) -> tuple[str, ...]:
     """Names of a message's fields; empty for anything that is not a message. Works for rclpy and for rosbags."""
     if hasattr(message, 'get_fields_and_field_types'):
         return tuple(message.get_fields_and_field_types())
-    return tuple(item.name for item in dataclasses.fields(message)) if dataclasses.is_dataclass(message) else ()
+    if not dataclasses.is_dataclass(message):
+        return ()
+    # rosbags keeps constants (upper case) and `__msgtype__` among the fields; names of fields begin in lower case.
+    return tuple(item.name for item in dataclasses.fields(message) if item.name[0].islower())
 
 
 def type_name(message: Any) -> str:
