@@ -1,14 +1,17 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Offline classification: messages of a recording through the very stream and labeller that the live nodes use."""
+"""Offline classification: recordings and data sets through the very labeller that the live nodes use."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from surface_classifier.model.labeller import Label, Labeller
-from surface_classifier.signal.window_stream import WindowStream
+from surface_classifier.signal.window_stream import Window, WindowStream
 
 
 def label_messages(
@@ -27,3 +30,34 @@ def label_messages(
     for topic, message, receive_ns in messages:
         for window in stream.push_message(topic, message, receive_ns):
             yield labeller.label(window)
+
+
+def label_windows(
+    labeller: Labeller,
+    parts: Mapping[str, NDArray[np.float64]],
+    start_ns: NDArray[np.int64],
+    end_ns: NDArray[np.int64],
+) -> Iterator[Label]:
+    """Label the windows of a data set, numbered from 0 as they stand there.
+
+    Args:
+        labeller: Labels the windows.
+        parts: For each part an array (windows, samples, channels); NaN where unmeasured.
+        start_ns: Stamp of each window's first sample [ns].
+        end_ns: Stamp of each window's last sample [ns].
+    """
+    for row, (start, end) in enumerate(zip(start_ns.tolist(), end_ns.tolist(), strict=True)):
+        values = {name: windows[row] for name, windows in parts.items()}
+        measured = {name: ~np.isnan(window) for name, window in values.items()}
+        total = sum(mask.size for mask in measured.values())
+        yield labeller.label(
+            Window(
+                index=row,
+                start_ns=start,
+                end_ns=end,
+                parts=values,
+                coverage=sum(int(mask.sum()) for mask in measured.values()) / total,
+                part_starts_ns=dict.fromkeys(values, start),
+                part_coverage={name: float(mask.mean()) for name, mask in measured.items()},
+            )
+        )

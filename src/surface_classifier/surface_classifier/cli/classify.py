@@ -1,0 +1,176 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""`surface classify`: label recordings or a data set with a trained model, as the live nodes would."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from current_driver import messages
+from current_driver.errors import SurfaceError
+from surface_classifier.cli.parsing import add_command, add_json_argument, write_json
+
+if TYPE_CHECKING:
+    from surface_classifier.data.dataset import Dataset
+    from surface_classifier.data.recording import Recording
+    from surface_classifier.model.labeller import Label, Labeller
+
+_DESCRIPTION = """\
+Label recordings or a data set with a trained model.
+
+A recording goes through the same window stream and labeller as in the live nodes, one window at a time, so it gets the
+labels they would give. Where it carries labels of its own, the share of windows that agree is shown; windows over a
+change of surface, and stretches without a label, do not count.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb's parser."""
+    parser = add_command(
+        subparsers,
+        'classify',
+        help='label a recording or a data set with a trained model',
+        description=_DESCRIPTION,
+        examples="""\
+surface classify models/floors recordings/drive_2
+surface classify models/floors recordings --json labels.json
+surface classify models/floors data/new_drives --engine torch""",
+    )
+    parser.add_argument('model', metavar='MODEL', help='folder of the model')
+    parser.add_argument('source', metavar='RECORDING|DATASET', help='a bag, a folder that holds bags, or a data set')
+    parser.add_argument(
+        '--engine', choices=('auto', 'onnx', 'torch'), default='auto', help='what runs the model (auto: onnx)'
+    )
+    parser.add_argument(
+        '--device', choices=('auto', 'cpu', 'cuda'), default='auto', help='where it runs (auto: the CPU, for onnx)'
+    )
+    add_json_argument(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Classify and print what was found."""
+    from surface_classifier.data.dataset import METADATA_FILE, Dataset
+    from surface_classifier.model.engine import load_engine
+    from surface_classifier.model.labeller import Labeller
+
+    labeller = Labeller(load_engine(args.model, args.engine, args.device))
+    if (Path(args.source) / METADATA_FILE).is_file():
+        recordings = _classify_dataset(labeller, Dataset.load(args.source))
+    else:
+        recordings = _classify_recordings(labeller, args.source)
+    if not any(recording['labels'] for recording in recordings):
+        window_s = labeller.engine.contract.config.window_s
+        voided = sum(recording['voided'] for recording in recordings)
+        raise SurfaceError(
+            f'{args.source}: gives no window of {window_s:g} s with all channels measured ({voided} voided); '
+            'the recording may be shorter than a window, or sampled more slowly than the model expects'
+        )
+    for recording in recordings:
+        recording['accuracy'] = _accuracy(recording['labels'])
+    contract = labeller.engine.contract
+    result = {
+        'model': args.model,
+        'model_digest': contract.weights_sha256,
+        'engine': labeller.engine.description,
+        'classes': list(contract.classes),
+        'accuracy': _accuracy([label for recording in recordings for label in recording['labels']]),
+        'recordings': recordings,
+    }
+    if args.json:
+        write_json(result, args.json)
+    if args.json != '-':
+        _print(result)
+    return 0
+
+
+def _classify_recordings(labeller: Labeller, source: str) -> list[dict[str, Any]]:
+    from surface_classifier.cli.progress import progress_bar
+    from surface_classifier.data.recording import find_recordings
+
+    found = progress_bar(find_recordings([source]), 'classifying', 'recordings')
+    return [_classify_recording(labeller, recording) for recording in found]
+
+
+def _classify_recording(labeller: Labeller, recording: Recording) -> dict[str, Any]:
+    from surface_classifier.data.recording import surface_of_span
+    from surface_classifier.model.classify import label_messages
+    from surface_classifier.signal.window_stream import WindowStream
+
+    stream = WindowStream(labeller.engine.contract.config)
+    with recording.reader() as reader:
+        labelled = messages.SURFACE_TRUTH in reader.topics.values()
+        segments = recording.segments(reader) if labelled else []
+        try:
+            topics = stream.resolve_topics(reader.topics)
+            incoming = (
+                (topics[stamped.topic], reader.deserialize(stamped), stamped.stamp_ns)
+                for stamped in reader.messages(topics=list(topics))
+            )
+            labels = [
+                _entry(label, surface_of_span(segments, label.window_start_ns, label.stamp_ns) or None)
+                for label in label_messages(labeller, stream, incoming)
+            ]
+        except SurfaceError as error:
+            raise SurfaceError(f'{recording.path}: {error}') from error
+    return {'name': recording.name, 'voided': stream.counters.voided, 'labels': labels}
+
+
+def _classify_dataset(labeller: Labeller, dataset: Dataset) -> list[dict[str, Any]]:
+    from surface_classifier.cli.progress import progress_bar
+    from surface_classifier.model.classify import label_windows
+    from surface_classifier.model.contract import check_compatible
+
+    check_compatible(labeller.engine.contract, dataset.config, f'data set {dataset.path}')
+    found: dict[str, list[dict[str, Any]]] = {}
+    rows = progress_bar(range(len(dataset)), 'classifying', 'windows')
+    labels = label_windows(labeller, dataset.parts, dataset.start_ns, dataset.end_ns)
+    for row, label in zip(rows, labels, strict=True):
+        name = dataset.recording_names[dataset.recording[row]]
+        found.setdefault(name, []).append(_entry(label, dataset.classes[dataset.labels[row]]))
+    return [{'name': name, 'voided': 0, 'labels': entries} for name, entries in found.items()]
+
+
+def _entry(label: Label, truth: str | None) -> dict[str, Any]:
+    """Return a label as JSON types; `truth` is None where it is not known."""
+    return {
+        'stamp_ns': label.stamp_ns,
+        'window_start_ns': label.window_start_ns,
+        'window_index': label.window_index,
+        'surface': label.surface,
+        'surface_id': label.surface_id,
+        'known': label.known,
+        'reason': label.reason.name.lower(),
+        'confidence': label.confidence,
+        'probabilities': label.probabilities.tolist(),
+        'coverage': label.coverage,
+        'truth': truth,
+    }
+
+
+def _accuracy(labels: list[dict[str, Any]]) -> float | None:
+    """Share of the labels whose truth is known that agree with it."""
+    right = [label['surface'] == label['truth'] for label in labels if label['truth'] is not None]
+    return sum(right) / len(right) if right else None
+
+
+def _print(result: dict[str, Any]) -> None:
+    width = max(len('recording'), *(len(recording['name']) for recording in result['recordings']))
+    print(f'{"recording":<{width}}  windows  voided  right  labels')
+    for recording in result['recordings']:
+        counts = Counter(label['surface'] for label in recording['labels']).most_common()
+        shares = ', '.join(f'{name} {count / len(recording["labels"]):.0%}' for name, count in counts)
+        print(
+            f'{recording["name"]:<{width}}  {len(recording["labels"]):>7}  {recording["voided"]:>6}  '
+            f'{_percent(recording["accuracy"]):>5}  {shares}'
+        )
+    if result['accuracy'] is not None:
+        print(f'{_percent(result["accuracy"])} of all labelled windows are right')
+    print(f'model {result["model_digest"][:12]}, {result["engine"]}')
+
+
+def _percent(share: float | None) -> str:
+    return '–' if share is None else f'{share:.0%}'

@@ -1,0 +1,144 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""`surface info`: say what a recording, data set or model holds."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from surface_classifier.cli.parsing import add_command, add_json_argument, write_json
+
+if TYPE_CHECKING:
+    from surface_classifier.data.recording import Recording
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the verb's parser."""
+    parser = add_command(
+        subparsers,
+        'info',
+        help='say what a recording, data set or model holds',
+        description='Say what a recording, data set or model holds. Models are verified against their digests.',
+        examples="""\
+surface info recordings/drive_1
+surface info data/floors
+surface info models/floors --json -""",
+    )
+    parser.add_argument('path', metavar='PATH', help='a bag, a folder that holds bags, a data set or a model')
+    add_json_argument(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Find out what it is, and print what it holds."""
+    from surface_classifier.data.dataset import METADATA_FILE, Dataset
+    from surface_classifier.model.contract import CONTRACT_FILE
+
+    path = Path(args.path)
+    show: Callable[[dict[str, Any]], None]
+    if (path / CONTRACT_FILE).is_file():
+        summary, show = _model(path), _print_model
+    elif (path / METADATA_FILE).is_file():
+        from surface_classifier.cli.dataset import dataset_summary, print_dataset
+
+        dataset = Dataset.load(path)
+        summary = {'kind': 'data set', **dataset_summary(dataset)}
+
+        def show(_: dict[str, Any]) -> None:
+            print_dataset(dataset)
+    else:
+        summary, show = _recordings(path), _print_recordings
+    if args.json:
+        write_json(summary, args.json)
+    if args.json != '-':
+        show(summary)
+    return 0
+
+
+def _model(path: Path) -> dict[str, Any]:
+    from surface_classifier.model.contract import (
+        ONNX_FILE,
+        WEIGHTS_FILE,
+        describe_windows,
+        load_contract,
+        read_verified,
+    )
+
+    contract = load_contract(path)
+    for name, digest in ((WEIGHTS_FILE, contract.weights_sha256), (ONNX_FILE, contract.onnx_sha256)):
+        read_verified(path / name, digest)
+    return {'kind': 'model', 'path': str(path), 'takes': describe_windows(contract.config), **contract.to_dict()}
+
+
+def _print_model(summary: dict[str, Any]) -> None:
+    data, training, scores = summary['training_data'], summary['training'], summary['scores']
+    print(f'model {summary["path"]}, written by {summary["created_by"]}; files match their digests')
+    print(f'takes    {summary["takes"]}')
+    print(f'tells    {", ".join(summary["classes"])}')
+    network = ', '.join(f'{key} {value}' for key, value in summary['architecture'].items())
+    print(f'network  {network}')
+    for part, values in summary['normalisation'].items():
+        numbers = ', '.join(
+            f'{mean:.4g} ± {scale:.4g}' for mean, scale in zip(values['mean'], values['scale'], strict=True)
+        )
+        print(f'inputs   {part}: {numbers}')
+    print(
+        f'trained  on {data["windows"]} windows of {len(data["recordings"])} recordings (data set '
+        f'{data["digest"][:12]}), seed {summary["seed"]}, {training["epochs_run"]} epochs, best '
+        f'{training["best_epoch"]}'
+    )
+    if scores:
+        print(
+            f'held out {data["held_out_windows"]} windows {data["split"]}: accuracy {scores["accuracy"]:.3f}, '
+            f'balanced {scores["balanced_accuracy"]:.3f}, macro-F1 {scores["macro_f1"]:.3f}'
+        )
+    print(f'weights  {summary["weights_sha256"]}')
+
+
+def _recordings(path: Path) -> dict[str, Any]:
+    from surface_classifier.data.recording import find_recordings
+
+    found = [_recording(recording) for recording in find_recordings([path])]
+    return {'kind': 'recordings', 'path': str(path), 'recordings': found}
+
+
+def _recording(recording: Recording) -> dict[str, Any]:
+    from current_driver import messages
+
+    with recording.reader() as reader:
+        labelled = messages.SURFACE_TRUTH in reader.topics.values()
+        segments = recording.segments(reader) if labelled else []
+        return {
+            'name': recording.name,
+            'path': str(recording.path),
+            'start_ns': reader.start_ns,
+            'end_ns': reader.end_ns,
+            'seconds': (reader.end_ns - reader.start_ns) / messages.NANOSECONDS,
+            'topics': dict(reader.topics),
+            'metadata': dict(reader.metadata),
+            'segments': [
+                {'start_ns': segment.start_ns, 'end_ns': segment.end_ns, 'surface': segment.surface}
+                for segment in segments
+            ],
+            'warnings': list(reader.warnings),
+        }
+
+
+def _print_recordings(summary: dict[str, Any]) -> None:
+    for recording in summary['recordings']:
+        print(f'{recording["name"]}  {recording["seconds"]:.1f} s  {recording["path"]}')
+        for topic, msgtype in recording['topics'].items():
+            print(f'  {topic}: {msgtype}')
+        seconds: dict[str, float] = {}
+        for segment in recording['segments']:
+            name = segment['surface'] or 'not labelled'
+            seconds[name] = seconds.get(name, 0.0) + (segment['end_ns'] - segment['start_ns']) / 1e9
+        print('  ' + (', '.join(f'{name} {time:.1f} s' for name, time in seconds.items()) or 'no label topic'))
+        for key, value in recording['metadata'].items():
+            if value:
+                print(f'  {key}: {value}')
+        for warning in recording['warnings']:
+            print(f'  warning: {warning}')
