@@ -519,7 +519,7 @@ class CurrentDriverNode(MonitoredNode):
         """At the end, wait until what was sent has arrived and, with flow control, is worked off."""
         if self._flow is not None:
             self._wait_until(self._flow.all_done, PUBLISHING)
-        if self.values['exit_when_done']:
+        elif self.values['exit_when_done']:
             for publisher in self._streams.values():
                 publisher.wait_for_all_acked(Duration(seconds=LAST_MESSAGE_TIMEOUT_S))
 

@@ -1,0 +1,375 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""The trainer node: records raw topics with the surface the robot stands on, and trains models from recordings."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePath
+from typing import Any, TypeVar
+
+from rclpy.action import ActionServer, CancelResponse
+from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+
+from current_driver.driver_node import MonitoredNode, qos_overrides, run, stream_qos
+from current_driver.errors import SurfaceError
+from current_driver.health import Health
+from current_driver.messages import SURFACE_TRUTH
+from current_driver.ros_types import ros_message_class
+from surface_classifier.data.recording_writer import RecordingWriter
+from surface_classifier.nodes.background import in_thread
+from surface_classifier.nodes.conversion import to_ns, truth_message
+from surface_classifier.nodes.flow import ProgressReporter
+from surface_classifier.nodes.health import TrainerState, trainer_health
+from surface_classifier.nodes.message_definitions import message_definition
+from surface_classifier.nodes.parameters import TRAINER_PARAMETERS
+from surface_classifier.nodes.raw_stamps import TimeReader, time_reader
+from surface_classifier.nodes.recording_session import RecordingSession
+from surface_classifier.nodes.train_job import TrainJob
+from surface_msgs.action import Train
+from surface_msgs.msg import SurfaceTruth
+from surface_msgs.srv import SetSurface, StartRecording, StopRecording
+
+TRUTH_TOPIC = 'surface_truth'
+SEARCH_PERIOD_S = 0.2
+INPUT_DEPTH = 1000
+
+METADATA_FIELDS = {
+    'operator': 'operator_name',
+    'robot': 'robot',
+    'place': 'place',
+    'payload': 'payload',
+    'battery': 'battery',
+    'note': 'note',
+}
+
+Response = TypeVar('Response')
+
+
+@dataclass
+class _Input:
+    """A topic that is recorded."""
+
+    topic: str
+    msgtype: str
+    definition: str | None
+    latched: bool
+    times: TimeReader
+    reporter: ProgressReporter | None
+    received_s: float | None = None
+
+
+class TrainerNode(MonitoredNode):
+    """Records labelled bags and runs training in a child process."""
+
+    def __init__(self, **options: Any) -> None:
+        """Offer the services and look for the topics.
+
+        Args:
+            options: Passed on to `rclpy.node.Node`.
+        """
+        super().__init__('trainer', TRAINER_PARAMETERS, **options)
+        self._fault = ''
+        self._surface = ''
+        self._origin = 'operator'
+        self._session: RecordingSession | None = None
+        self._session_began_s = 0.0
+        self._job: TrainJob | None = None
+        self._training_stage = ''
+        self._inputs: dict[str, _Input] = {}
+        self._truth_topic = self.resolve_topic_name(TRUTH_TOPIC)
+        label_topic = self.values['label_topic']
+        self._label_topic = self.resolve_topic_name(label_topic) if label_topic else ''
+        if not label_topic and self._truth_topic in map(self.resolve_topic_name, self.values['topics']):
+            self._label_topic = self._truth_topic  # the label is one topic of a bag, whoever sets it
+        self._label_reporter: ProgressReporter | None = None
+        # By fully qualified name, as a bag names them.
+        self._wanted = [self.resolve_topic_name(topic) for topic in self.values['topics']]
+        self._labels_out = None
+        if self._label_topic != self._truth_topic:
+            self._labels_out = self.create_publisher(
+                SurfaceTruth,
+                TRUTH_TOPIC,
+                stream_qos(1, reliable=True, latched=True),
+                qos_overriding_options=qos_overrides(),
+            )
+        self._search = self.create_timer(SEARCH_PERIOD_S, self.guarded(self._find_topics), clock=self.steady_clock)
+        self.create_service(StartRecording, '~/start_recording', self._answering(self._start_recording))
+        self.create_service(StopRecording, '~/stop_recording', self._answering(self._stop_recording))
+        self.create_service(SetSurface, '~/set_surface', self._answering(self._set_surface))
+        self._actions = ActionServer(
+            self, Train, '~/train', execute_callback=self._train, cancel_callback=self._cancel_training
+        )
+
+    def health(self) -> Health:
+        """Return the present state."""
+        now_s = time.monotonic()
+        session = self._session
+        return trainer_health(
+            TrainerState(
+                fault=self._fault,
+                recording=str(session.writer.path) if session else '',
+                messages=session.writer.message_count if session else 0,
+                recorded_s=now_s - self._session_began_s if session else 0.0,
+                surface=self._surface,
+                ages_s={
+                    topic: None if entry.received_s is None else now_s - entry.received_s
+                    for topic, entry in self._inputs.items()
+                },
+                unresolved=tuple(self._missing_topics()),
+                input_timeout_s=self.values['input_timeout_s'],
+                uptime_s=self.uptime_s,
+                training=self._training_stage,
+            )
+        )
+
+    def close(self) -> None:
+        """Complete the recording in progress and end a training run."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+        if self._job is not None:
+            self._job.cancel()
+
+    def destroy_node(self) -> None:
+        """Destroy the action server with the node."""
+        self._actions.destroy()
+        super().destroy_node()
+
+    # ---- Topics ----
+
+    def _missing_topics(self) -> list[str]:
+        missing = [topic for topic in self._wanted if topic not in self._inputs]
+        if self._label_topic and self._label_topic not in self._inputs:
+            missing.append(self._label_topic)
+        return missing
+
+    def _find_topics(self) -> None:
+        """Subscribe to the topics that somebody publishes by now, as they are published."""
+        missing = self._missing_topics()
+        if not missing:
+            self._search.cancel()
+            return
+        published = {
+            topic: types
+            for topic, types in self.get_topic_names_and_types()
+            if topic in missing and self.count_publishers(topic)
+        }
+        try:
+            for topic, types in published.items():
+                if len(types) > 1:
+                    raise SurfaceError(f'topic {topic} is published with several types, {", ".join(types)}; end one')
+                self._subscribe(topic, types[0])
+        except SurfaceError as error:
+            self._fault = str(error)
+            raise
+        self._fault = ''
+
+    def _subscribe(self, topic: str, msgtype: str) -> None:
+        is_label = topic == self._label_topic
+        if is_label and msgtype != SURFACE_TRUTH:
+            raise SurfaceError(f'label_topic {topic} carries {msgtype}; it must carry {SURFACE_TRUTH}')
+        message_class = ros_message_class(msgtype)
+        offers = [info.qos_profile for info in self.get_publishers_info_by_topic(topic)]
+        latched = all(offer.durability == DurabilityPolicy.TRANSIENT_LOCAL for offer in offers)
+        reliable = all(offer.reliability == ReliabilityPolicy.RELIABLE for offer in offers)
+        reporter = ProgressReporter(self, topic) if self.values['lossless'] else None
+        entry = _Input(
+            topic, msgtype, message_definition(msgtype), latched, time_reader(msgtype, message_class), reporter
+        )
+        if self._session is not None and not is_label:
+            self._session.add_topic(topic, msgtype, entry.definition, latched=latched)
+        self.create_subscription(
+            message_class,
+            topic,
+            self.guarded(partial(self._on_label if is_label else self._on_message, entry)),
+            stream_qos(INPUT_DEPTH, reliable=reliable or self.values['lossless'], latched=latched),
+            qos_overriding_options=qos_overrides(),
+            raw=not is_label,
+        )
+        self._inputs[topic] = entry
+
+    def _on_message(self, entry: _Input, cdr: bytes) -> None:
+        entry.received_s = time.monotonic()
+        receive_ns = self.get_clock().now().nanoseconds
+        if entry.reporter is not None:
+            entry.reporter.take()
+        try:
+            if self._session is not None:
+                self._session.write(entry.topic, cdr, *entry.times(cdr, receive_ns))
+        finally:
+            if entry.reporter is not None:
+                entry.reporter.finish(receive_ns)
+
+    def _on_label(self, entry: _Input, truth: SurfaceTruth) -> None:
+        entry.received_s = time.monotonic()
+        if entry.reporter is not None:
+            entry.reporter.take()
+        try:
+            self._check_name(truth.surface)
+            self._apply_surface(to_ns(truth.header.stamp), truth.surface, truth.origin or 'topic')
+        finally:
+            if entry.reporter is not None:
+                entry.reporter.finish(to_ns(truth.header.stamp))
+
+    # ---- Label ----
+
+    def _check_name(self, surface: str) -> None:
+        """Refuse a surface that is not among the allowed ones.
+
+        Raises:
+            SurfaceError: It is not.
+        """
+        allowed = self.values['surfaces']
+        if surface and allowed and surface not in allowed:
+            raise SurfaceError(
+                f'surface {surface!r} is not one of {", ".join(allowed)}; use one of them or extend parameter surfaces'
+            )
+
+    def _apply_surface(self, stamp_ns: int, surface: str, origin: str) -> None:
+        self._surface, self._origin = surface, origin
+        if self._labels_out is not None:
+            self._labels_out.publish(truth_message(stamp_ns, surface, origin))
+        if self._session is not None:
+            self._session.set_surface(stamp_ns, surface, origin)
+
+    def _set_surface(self, request: SetSurface.Request, response: SetSurface.Response) -> None:
+        self._check_name(request.surface)
+        response.previous = self._surface
+        stamp_ns = to_ns(request.stamp) or self.get_clock().now().nanoseconds
+        self._apply_surface(stamp_ns, request.surface, 'operator')
+        response.message = f'surface is {request.surface}' if request.surface else 'not labelled from now on'
+
+    # ---- Recording ----
+
+    def _start_recording(self, request: StartRecording.Request, response: StartRecording.Response) -> None:
+        if self._session is not None:
+            raise SurfaceError(f'{self._session.writer.path} is being recorded; stop it first with ~/stop_recording')
+        self._check_name(request.surface)
+        name = request.name or time.strftime('%Y%m%d-%H%M%S', time.localtime(self.get_clock().now().nanoseconds * 1e-9))
+        if PurePath(name).is_absolute() or '..' in PurePath(name).parts:
+            raise SurfaceError(f'the name {name!r} leads out of {self.values["output_dir"]}; give a plain name')
+        metadata = {key: getattr(request, attribute) for key, attribute in METADATA_FIELDS.items()}
+        path = Path(self.values['output_dir']) / name
+        writer = RecordingWriter(path, self.values['storage'], metadata=metadata)
+        if request.surface:
+            self._surface, self._origin = request.surface, 'operator'
+            if self._labels_out is not None:
+                now_ns = self.get_clock().now().nanoseconds
+                self._labels_out.publish(truth_message(now_ns, request.surface, 'operator'))
+        session = RecordingSession(writer, self._truth_topic, self._surface, self._origin)
+        for entry in self._inputs.values():
+            if entry.topic != self._label_topic:
+                session.add_topic(entry.topic, entry.msgtype, entry.definition, latched=entry.latched)
+        self._session = session
+        self._session_began_s = time.monotonic()
+        response.path = str(path)
+        response.message = f'recording {", ".join(self._wanted)} to {path}'
+        if missing := self._missing_topics():
+            response.message += f'; nobody publishes {", ".join(missing)} yet'
+
+    def _stop_recording(self, request: StopRecording.Request, response: StopRecording.Response) -> None:
+        if self._session is None:
+            raise SurfaceError('nothing is being recorded; start with ~/start_recording')
+        session, self._session = self._session, None
+        summary = session.close(discard=request.discard)
+        response.path = summary.path
+        response.duration = summary.seconds
+        response.messages = summary.messages
+        response.surfaces = list(summary.surface_seconds)
+        response.surface_durations = list(summary.surface_seconds.values())
+        response.message = f'{summary.path} is {"deleted" if request.discard else "complete"}'
+
+    def _answering(self, serve: Callable[[Any, Any], None]) -> Callable[[Any, Any], Any]:
+        """Wrap a service so that what is wrong with a request is its answer."""
+
+        def answer(request: Any, response: Response) -> Response:
+            try:
+                serve(request, response)
+                response.success = True  # type: ignore[attr-defined]
+            except Exception as error:
+                if not isinstance(error, SurfaceError):
+                    self.report_fault(error)
+                response.success = False  # type: ignore[attr-defined]
+                response.message = str(error)  # type: ignore[attr-defined]
+            return response
+
+        return answer
+
+    # ---- Training ----
+
+    async def _train(self, handle: Any) -> Train.Result:
+        goal = handle.request
+        result = Train.Result(accuracy=math.nan, balanced_accuracy=math.nan, model=goal.model)
+        try:
+            self._check_goal(goal)
+            job = TrainJob(
+                {
+                    'recordings': list(goal.recordings),
+                    'dataset': goal.dataset,
+                    'model': goal.model,
+                    'config': goal.config,
+                    'seed': goal.seed,
+                }
+            )
+        except Exception as error:
+            result.message = str(error)
+            handle.abort()
+            return result
+        self._job, self._training_stage = job, 'starting'
+        try:
+            answer = await in_thread(self, lambda: job.run(partial(self._on_train_event, handle)))
+        except Exception as error:
+            result.message = str(error)
+            if job.cancelled and handle.is_cancel_requested:
+                handle.canceled()
+            else:
+                if not isinstance(error, SurfaceError):
+                    self.report_fault(error)
+                handle.abort()
+            return result
+        finally:
+            self._job, self._training_stage = None, ''
+        result.success = True
+        result.message = f"{answer['model']} is trained; load it with the classifier's ~/load_model"
+        for name in ('model', 'model_digest', 'accuracy', 'balanced_accuracy', 'duration'):
+            setattr(result, name, answer[name])
+        handle.succeed()
+        return result
+
+    def _check_goal(self, goal: Train.Goal) -> None:
+        if self._job is not None:
+            raise SurfaceError('a training run is in progress; wait for its end or cancel it')
+        if not goal.model:
+            raise SurfaceError('the goal names no folder for the model; set its field model')
+        if bool(goal.recordings) == bool(goal.dataset):
+            raise SurfaceError('the goal must name either recordings or a data set')
+
+    def _cancel_training(self, _handle: Any) -> CancelResponse:
+        if self._job is None:
+            return CancelResponse.REJECT
+        self._job.cancel()
+        return CancelResponse.ACCEPT
+
+    def _on_train_event(self, handle: Any, event: dict[str, Any]) -> None:
+        """Pass on what the child says; runs in the thread that waits for it."""
+        self._training_stage = event.get('stage', self._training_stage)
+        feedback = Train.Feedback(
+            stage=self._training_stage,
+            epoch=event.get('epoch', 0),
+            epochs=event['epochs'],
+            **{
+                name: event.get(name, math.nan)
+                for name in ('loss', 'loss_noise', 'validation_loss', 'validation_accuracy')
+            },
+        )
+        handle.publish_feedback(feedback)
+
+
+def main() -> int:
+    """Run the node."""
+    return run(lambda: [TrainerNode()])
