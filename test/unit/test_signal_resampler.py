@@ -223,3 +223,11 @@ def test_the_observed_rate_leaves_gaps_out() -> None:
     push(resampler, BASE_NS + np.arange(50) * 8 * MS, np.zeros(50))
     push(resampler, BASE_NS + 10_000 * MS + np.arange(50) * 8 * MS, np.zeros(50))
     assert resampler.observed_rate_hz == pytest.approx(125.0)
+
+
+def test_the_observed_rate_of_samples_too_slow_for_the_gap_limit() -> None:
+    resampler = linear(Points())
+    assert np.isnan(resampler.observed_rate_hz)
+    push(resampler, BASE_NS + np.arange(50) * 40 * MS, np.zeros(50))
+    assert resampler.gaps == 49
+    assert resampler.observed_rate_hz == pytest.approx(25.0)

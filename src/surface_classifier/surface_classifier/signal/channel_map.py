@@ -66,7 +66,7 @@ class TopicReader:
         if self._is_block:
             self._block_columns = tuple(_block_column(channel) for channel in channels)
             self._motor_names: list[str] | None = None
-            self._columns: list[tuple[str, list[int], list[int]]] = []
+            self._columns: list[tuple[str, NDArray[np.intp], NDArray[np.intp]]] = []
         else:
             self._fields = tuple(
                 FieldReader(channel.field, f'channel {channel.name!r} of topic {topic!r}') for channel in channels
@@ -88,7 +88,7 @@ class TopicReader:
             values *= self._scale
             values += self._offset
         finite = np.isfinite(values)
-        if not finite.all():
+        if not np.logical_and.reduce(finite, axis=None):
             values[~finite] = np.nan
         return samples
 
@@ -117,19 +117,27 @@ class TopicReader:
         if names != self._motor_names:
             self._columns = self._find_columns(names)
             self._motor_names = list(names)
-        values = np.empty((samples, len(self._channels)))
-        for field, channels, motor_columns in self._columns:
-            data = np.asarray(getattr(message, field), dtype=np.float64)
-            if data.size != samples * motors:
-                raise SurfaceError(
-                    f'topic {self.topic!r}: {field!r} holds {data.size} values, not {samples} samples x {motors} motors'
-                    + ('; this source does not measure it, so leave its channels out' if not data.size else '')
-                )
-            values[:, channels] = data.reshape(samples, motors)[:, motor_columns]
+        if len(self._columns) == 1:
+            field, _, motor_columns = self._columns[0]
+            values = self._block_values(message, field, samples, motors).take(motor_columns, axis=1)
+        else:
+            values = np.empty((samples, len(self._channels)))
+            for field, channels, motor_columns in self._columns:
+                values[:, channels] = self._block_values(message, field, samples, motors)[:, motor_columns]
         stamps = np.asarray(offsets, dtype=np.int64) + (stamp.sec * NANOSECONDS + stamp.nanosec)
         return TopicSamples(self.topic, stamps, values, int(first_sample), int(stream_id))
 
-    def _find_columns(self, names: Sequence[str]) -> list[tuple[str, list[int], list[int]]]:
+    def _block_values(self, message: Any, field: str, samples: int, motors: int) -> NDArray[np.float64]:
+        """One signal of a block, shape (samples, motors): a view of the message's own memory."""
+        data = np.asarray(getattr(message, field), dtype=np.float64)
+        if data.size != samples * motors:
+            raise SurfaceError(
+                f'topic {self.topic!r}: {field!r} holds {data.size} values, not {samples} samples x {motors} motors'
+                + ('; this source does not measure it, so leave its channels out' if not data.size else '')
+            )
+        return data.reshape(samples, motors)
+
+    def _find_columns(self, names: Sequence[str]) -> list[tuple[str, NDArray[np.intp], NDArray[np.intp]]]:
         """For each field of the block that is read: the channels it fills and the motors they take."""
         columns: dict[str, tuple[list[int], list[int]]] = {}
         for index, (channel, step) in enumerate(zip(self._channels, self._block_columns, strict=True)):
@@ -145,7 +153,10 @@ class TopicReader:
             channels, motors = columns.setdefault(step.field, ([], []))
             channels.append(index)
             motors.append(motor)
-        return [(field, channels, motors) for field, (channels, motors) in columns.items()]
+        return [
+            (field, np.array(channels, dtype=np.intp), np.array(motors, dtype=np.intp))
+            for field, (channels, motors) in columns.items()
+        ]
 
 
 def header_stamp_ns(message: Any) -> int | None:

@@ -51,7 +51,7 @@ class GridBuffer:
         row = self._room(count)
         self._rows[row : row + count] = values
         missing = np.isnan(values)
-        if missing.any():
+        if np.logical_or.reduce(missing, axis=None):
             self.last_unmeasured = self.end + int(np.flatnonzero(missing.any(axis=1))[-1])
         self.end += count
 

@@ -57,7 +57,6 @@ class Resampler(ABC):
         gaps: Intervals that were not bridged: too long, or with samples known to be lost.
         reach_ns: How far beyond a point samples are needed [ns]: the delay of the points.
         first_known_ns: Earliest time from which on points can be known [ns], once the signal has begun.
-        intervals: Bridged intervals since the last reset; `spanned_ns` is their sum. Their ratio is the observed rate.
     """
 
     reach_ns = 0
@@ -83,8 +82,9 @@ class Resampler(ABC):
         self._known_from = 0
         self._newest_ns = 0
         self.first_known_ns = 0
-        self.intervals = 0
-        self.spanned_ns = 0
+        # Numbers of intervals between samples and their sums, for the observed rate.
+        self._bridged = self._bridged_ns = 0
+        self._unbridged = self._unbridged_ns = 0
 
     @property
     def has_begun(self) -> bool:
@@ -93,8 +93,14 @@ class Resampler(ABC):
 
     @property
     def observed_rate_hz(self) -> float:
-        """Mean rate of the incoming samples, gaps left out [Hz]; NaN while it is unknown."""
-        return self.intervals * NANOSECONDS / self.spanned_ns if self.spanned_ns else math.nan
+        """Mean rate of the incoming samples [Hz]; NaN while it is unknown.
+
+        Gaps are left out, unless most intervals are gaps: then the samples come too slowly for the gap limit.
+        """
+        count, spanned_ns = self._bridged, self._bridged_ns
+        if self._unbridged > self._bridged:
+            count, spanned_ns = count + self._unbridged, spanned_ns + self._unbridged_ns
+        return count * NANOSECONDS / spanned_ns if spanned_ns else math.nan
 
     def push(self, samples: OrderedSamples) -> None:
         """Take samples in, and give every point out that has become known."""
@@ -113,7 +119,7 @@ class Resampler(ABC):
         if first_gap or (
             newest_ns - self._newest_ns > self._gap_limit_ns
             and count > 1
-            and int((stamps[1:] - stamps[:-1]).max()) > self._gap_limit_ns
+            and int(np.maximum.reduce(stamps[1:] - stamps[:-1])) > self._gap_limit_ns
         ):
             self._push_with_gaps(stamps, values, first_gap)
             return
@@ -125,6 +131,8 @@ class Resampler(ABC):
             run_stamps, run_values = stamps[start:end], values[start:end]
             if start or first_gap:
                 self.gaps += 1
+                self._unbridged += 1
+                self._unbridged_ns += int(run_stamps[0]) - self._newest_ns
                 self._begin_run(run_stamps, run_values)
                 run_stamps, run_values = run_stamps[1:], run_values[1:]
             if len(run_stamps):
@@ -153,8 +161,8 @@ class Resampler(ABC):
 
     def _extend_run(self, stamps: NDArray[np.int64], values: NDArray[np.float64]) -> None:
         newest_ns = int(stamps[-1])
-        self.intervals += len(stamps)
-        self.spanned_ns += newest_ns - self._newest_ns
+        self._bridged += len(stamps)
+        self._bridged_ns += newest_ns - self._newest_ns
         self._extend(stamps, values)
         self._newest_ns = newest_ns
 
@@ -182,7 +190,7 @@ class LinearResampler(Resampler):
         count = self._grid.last_at_or_before(int(stamps[-1])) - self._next + 1
         if count > 0:
             points = self._grid.stamps_ns(self._next, count)
-            if count == len(stamps) and (points == stamps).all():
+            if count == len(stamps) and np.logical_and.reduce(points == stamps):
                 self._sink.append(values)
             else:
                 self._sink.append(self._interpolate(points, stamps, values))
@@ -204,7 +212,7 @@ class LinearResampler(Resampler):
         result *= share[:, np.newaxis]
         result += values_left
         exact = points == stamps_right
-        if exact.any():
+        if np.logical_or.reduce(exact):
             result[exact] = values_right[exact]
         return np.asarray(result, dtype=np.float64)
 

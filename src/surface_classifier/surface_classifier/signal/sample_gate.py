@@ -79,7 +79,7 @@ class SampleGate:
             return None, None
         dropped, jump = 0, None
         if (self.newest_ns is not None and stamps[0] <= self.newest_ns) or (
-            count > 1 and not (stamps[1:] > stamps[:-1]).all()
+            count > 1 and not np.logical_and.reduce(stamps[1:] > stamps[:-1])
         ):
             keep, count, jump = self._keep(samples)
             if not keep:

@@ -130,6 +130,11 @@ class WindowStream:
             last_stamp_ns=max(newest, default=None),
         )
 
+    @property
+    def voided(self) -> int:
+        """Windows left out so far; the counter of that name, without the cost of all of them."""
+        return self._voided
+
     def resolve_topics(self, available: Iterable[str]) -> dict[str, str]:
         """The configured topic for each topic, of those available, that carries one.
 
