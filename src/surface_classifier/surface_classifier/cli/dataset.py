@@ -92,8 +92,7 @@ surface dataset info data/floors --verify --json -""",
 def _run_build(args: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from tqdm import tqdm
-
+    from surface_classifier.cli.progress import progress_counter
     from surface_classifier.data.dataset import check_dataset_target
     from surface_classifier.data.dataset_builder import (
         build_dataset,
@@ -115,10 +114,7 @@ def _run_build(args: argparse.Namespace) -> int:
         configured = override_window_config(WindowConfig.from_yaml(args.channels), **settings)
     recordings = find_recordings(args.recordings)
     config = configured if configured is not None else motor_window_config(recordings, **settings)
-    # None: no bar when standard error is not a terminal.
-    with tqdm(
-        total=round(recording_seconds(recordings)), desc='cutting', unit=' s of recording', disable=None, leave=False
-    ) as bar:
+    with progress_counter(recording_seconds(recordings), 'cutting', 's of recording') as progress:
         result = build_dataset(
             recordings,
             config,
@@ -126,7 +122,7 @@ def _run_build(args: argparse.Namespace) -> int:
             overwrite=args.overwrite,
             skip_missing=args.skip_missing,
             allow_one_class=args.allow_one_class,
-            on_progress=lambda seconds: bar.update(round(seconds, 3)),
+            on_progress=progress,
         )
     for warning in result.warnings:
         print(f'surface: warning: {warning}', file=sys.stderr)

@@ -73,7 +73,7 @@ def write_json(result: Mapping[str, Any], destination: str) -> None:
 
 
 def positive_int(text: str) -> int:
-    """Argparse type: a whole number of at least 1."""
+    """Argument type: a whole number of at least 1."""
     value = _number(text, int, 'a whole number')
     if value < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is not at least 1')
@@ -81,7 +81,7 @@ def positive_int(text: str) -> int:
 
 
 def non_negative_int(text: str) -> int:
-    """Argparse type: a whole number of at least 0."""
+    """Argument type: a whole number of at least 0."""
     value = _number(text, int, 'a whole number')
     if value < 0:
         raise argparse.ArgumentTypeError(f'{text!r} is below 0')
@@ -89,10 +89,18 @@ def non_negative_int(text: str) -> int:
 
 
 def positive_float(text: str) -> float:
-    """Argparse type: a finite number above 0."""
+    """Argument type: a finite number above 0."""
     value = _number(text, float, 'a number')
     if not (math.isfinite(value) and value > 0):
         raise argparse.ArgumentTypeError(f'{text!r} is not a number above 0')
+    return float(value)
+
+
+def non_negative_float(text: str) -> float:
+    """Argument type: a finite number of at least 0."""
+    value = _number(text, float, 'a number')
+    if not (math.isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError(f'{text!r} is not a number of at least 0')
     return float(value)
 
 

@@ -1,13 +1,16 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""The progress bar of long verbs: on standard error, and only where a person sees it."""
+"""The progress bars of long verbs: on standard error, and only where a person sees it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 _Item = TypeVar('_Item')
+
+# tqdm shows no bar when `disable` is None and standard error is not a terminal.
 
 
 def progress_bar(items: Iterable[_Item], description: str, unit: str) -> Iterable[_Item]:
@@ -20,5 +23,20 @@ def progress_bar(items: Iterable[_Item], description: str, unit: str) -> Iterabl
     """
     from tqdm import tqdm
 
-    # None: no bar when standard error is not a terminal.
     return tqdm(items, desc=description, unit=f' {unit}', disable=None, leave=False)
+
+
+@contextmanager
+def progress_counter(total: float, description: str, unit: str) -> Iterator[Callable[[float], object]]:
+    """A bar that is told how far it is: call what the context gives with the amount done since the last call.
+
+    Args:
+        total: Amount that makes a full bar.
+        description: What is being done.
+        unit: Unit of the amounts.
+    """
+    from tqdm import tqdm
+
+    form = '{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} ' + unit + ' [{elapsed}<{remaining}]'
+    with tqdm(total=total, desc=description, bar_format=form, disable=None, leave=False) as bar:
+        yield bar.update

@@ -39,6 +39,7 @@ DEFAULT_WINDOW_SAMPLES = 100
 # A few seconds of even a slow robot, and enough for a rate that holds to a per mille.
 _RATE_MESSAGES = 500
 _RATE_DIGITS = 4
+_SLOWEST_PERIOD_S = 2.0
 
 _SUMMED_COUNTERS = (
     'samples',
@@ -247,14 +248,19 @@ def with_input_rates(config: WindowConfig, recording: Recording) -> WindowConfig
 
 
 def _input_rates(config: WindowConfig, recording: Recording) -> dict[str, float]:
-    stream = WindowStream(config)
+    # Intervals that are not bridged are not counted either: samples far slower than the grid need a wider limit.
+    slow_config = dataclasses.replace(config, gap_limit_s=_SLOWEST_PERIOD_S)
+    streams = [WindowStream(config), WindowStream(slow_config)]
     with recording.reader() as reader:
-        topics = _resolve(recording, reader, stream)
+        topics = _resolve(recording, reader, streams[0])
         for actual, configured in topics.items():
             for stamped in itertools.islice(reader.messages(topics=[actual]), _RATE_MESSAGES):
-                _push(recording, reader, stream, configured, stamped)
+                for stream in streams:
+                    _push(recording, reader, stream, configured, stamped)
+    close, wide = (stream.counters.observed_rate_hz for stream in streams)
     rates = {}
-    for part, rate in stream.counters.observed_rate_hz.items():
+    for part in close:
+        rate = wide[part] if math.isnan(close[part]) else close[part]
         if math.isnan(rate):
             raise SurfaceError(
                 f'{recording.path}: the rate of part {part!r} cannot be measured, there are too few samples; give its '
@@ -379,7 +385,7 @@ def _why_none(config: WindowConfig, info: RecordingInfo, counters: StreamCounter
 def _void_reason(config: WindowConfig, observed_hz: Mapping[str, float]) -> str:
     texts = []
     for index, part in enumerate(config.parts):
-        rate = observed_hz.get(part.name, math.nan)
+        rate = observed_hz.get(part.name, part.input_rate_hz)
         texts.append(
             f'part {part.name!r} has samples at {rate:.4g} Hz on a grid of {part.sample_rate_hz:g} Hz, and intervals '
             f'over {config.gap_limit_of_part_s(index):.3g} s are not bridged'

@@ -54,7 +54,7 @@ class Recording:
         self.path = Path(path)
         if not self.path.exists():
             raise SurfaceError(f'{self.path}: no such recording')
-        self.name = name or _name(self.path.resolve())
+        self.name = name or _own_name(self.path)
 
     def reader(self) -> RecordingReader:
         """Open the bag, for a `with` statement; one whose writer was killed gives what was written before.
@@ -145,7 +145,7 @@ def find_recordings(paths: Iterable[str | os.PathLike[str]]) -> list[Recording]:
         for bag in bags:
             if bag.resolve() not in seen:
                 seen.add(bag.resolve())
-                short = _name(bag.resolve()) if bag == root else _name(bag.relative_to(root))
+                short = _own_name(bag) if bag == root else _name(bag.relative_to(root))
                 found.append((bag, short, _name(bag)))
     names = [short for _, short, _ in found]
     return [Recording(bag, short if names.count(short) == 1 else long) for bag, short, long in found]
@@ -158,7 +158,7 @@ def _bags_below(root: Path) -> list[Path]:
         return [root] if root.suffix in STORAGE_SUFFIXES else []
     bags: list[Path] = []
     for folder, subfolders, files in os.walk(root):
-        subfolders.sort()
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith('.'))
         storage = [file for file in files if Path(file).suffix in STORAGE_SUFFIXES]
         if METADATA_FILE in files:
             bags.append(Path(folder))
@@ -166,6 +166,10 @@ def _bags_below(root: Path) -> list[Path]:
         else:
             bags.extend(Path(folder) / file for file in sorted(storage))
     return sorted(bags)
+
+
+def _own_name(path: Path) -> str:
+    return _name(Path(path.resolve().name))
 
 
 def _name(path: Path) -> str:
