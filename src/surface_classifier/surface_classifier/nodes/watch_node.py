@@ -101,6 +101,7 @@ class Screen:
         self._live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal and not plain else None
         self._period_s = 1.0 / FRAMES_PER_S if self._live else LINE_PERIOD_S
         self._next_s = 0.0
+        self._last_line = ''
 
     def __enter__(self) -> Screen:
         """Takes the terminal."""
@@ -123,8 +124,11 @@ class Screen:
         if self._live:
             self._live.update(render(state, self.console.width, self._title), refresh=True)
         else:
-            self.console.print(state.line(), highlight=False, markup=False, soft_wrap=True)
-            self.console.file.flush()
+            line = state.line()
+            if line != self._last_line:
+                self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+                self.console.file.flush()
+            self._last_line = line
 
 
 def watch(

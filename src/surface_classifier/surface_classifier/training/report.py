@@ -183,8 +183,8 @@ def evaluation_page(
     classes = tuple(result['classes'])
     scores = [_model_score(name, result[key]) for key, name in MODEL_TITLES.items() if result.get(key)]
     lead = (
-        f'{_count(result["windows"])} windows of {_recordings_phrase(result)}, {len(classes)} surfaces. '
-        f'{_protocol_sentence(result["protocol"])}'
+        f'{_count(result["windows"])} windows of {_recordings_phrase(result["recordings"])}, {len(classes)} surfaces. '
+        f'{_sentence(result["protocol"])}'
     )
     first = next((result[key] for key in MODEL_TITLES if result.get(key)), None)
     epochs = tuple(_epoch_points(result['lstm'].get('epochs', ()))) if result.get('lstm') else ()
@@ -235,9 +235,12 @@ def model_score(name: str, truth: Ids, predicted: Ids, classes: tuple[str, ...])
     """
     from surface_classifier.training.metrics import confusion, per_class_scores, scores
 
+    values = scores(truth, predicted)
     return ModelScore(
         name=name,
-        **scores(truth, predicted),
+        accuracy=values['accuracy'],
+        balanced_accuracy=values['balanced_accuracy'],
+        macro_f1=values['macro_f1'],
         confusion=confusion(truth, predicted, len(classes)),
         per_class=per_class_scores(truth, predicted, classes),
     )
@@ -539,15 +542,11 @@ def _count(value: int) -> str:
     return f'{int(value):,}'.replace(',', '\N{THIN SPACE}')
 
 
-def _recordings_phrase(result: Mapping[str, Any]) -> str:
-    recordings = result['recordings']
-    number = recordings if isinstance(recordings, int) else len(recordings)
-    return 'one recording' if number == 1 else f'{_count(number)} recordings'
+def _recordings_phrase(recordings: int) -> str:
+    if not recordings:
+        return 'recordings that are not known'
+    return 'one recording' if recordings == 1 else f'{_count(recordings)} recordings'
 
 
-def _protocol_sentence(protocol: str | Mapping[str, Any]) -> str:
-    if isinstance(protocol, str):
-        return protocol if protocol.endswith('.') else protocol + '.'
-    if 'description' in protocol:
-        return _protocol_sentence(str(protocol['description']))
-    return ', '.join(f'{key.replace("_", " ")}: {value}' for key, value in protocol.items()) + '.'
+def _sentence(text: str) -> str:
+    return text if text.endswith('.') else text + '.'
