@@ -39,7 +39,6 @@ DEFAULT_WINDOW_SAMPLES = 100
 # A few seconds of even a slow robot, and enough for a rate that holds to a per mille.
 _RATE_MESSAGES = 500
 _RATE_DIGITS = 4
-_SLOWEST_PERIOD_S = 2.0
 
 _SUMMED_COUNTERS = (
     'samples',
@@ -248,19 +247,14 @@ def with_input_rates(config: WindowConfig, recording: Recording) -> WindowConfig
 
 
 def _input_rates(config: WindowConfig, recording: Recording) -> dict[str, float]:
-    # Intervals that are not bridged are not counted either: samples far slower than the grid need a wider limit.
-    slow_config = dataclasses.replace(config, gap_limit_s=_SLOWEST_PERIOD_S)
-    streams = [WindowStream(config), WindowStream(slow_config)]
+    stream = WindowStream(config)
     with recording.reader() as reader:
-        topics = _resolve(recording, reader, streams[0])
+        topics = _resolve(recording, reader, stream)
         for actual, configured in topics.items():
             for stamped in itertools.islice(reader.messages(topics=[actual]), _RATE_MESSAGES):
-                for stream in streams:
-                    _push(recording, reader, stream, configured, stamped)
-    close, wide = (stream.counters.observed_rate_hz for stream in streams)
+                _push(recording, reader, stream, configured, stamped)
     rates = {}
-    for part in close:
-        rate = wide[part] if math.isnan(close[part]) else close[part]
+    for part, rate in stream.counters.observed_rate_hz.items():
         if math.isnan(rate):
             raise SurfaceError(
                 f'{recording.path}: the rate of part {part!r} cannot be measured, there are too few samples; give its '
