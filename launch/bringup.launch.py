@@ -1,0 +1,224 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""From motor current to surface labels: driver, preprocessor and classifier, apart or composed, and a plot if wanted.
+
+An example for each source:
+
+    ros2 launch surface_classifier bringup.launch.py model:=MODEL
+    ros2 launch surface_classifier bringup.launch.py model:=MODEL source:=replay bag:=RECORDING use_sim_time:=true
+    ros2 launch surface_classifier bringup.launch.py model:=MODEL source:=topic params_file:=my_robot.yaml
+"""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    LogInfo,
+    OpaqueFunction,
+    RegisterEventHandler,
+    Shutdown,
+)
+from launch.event_handlers import OnProcessExit, OnShutdown
+from launch.events.process import ProcessExited
+from launch.launch_description_entity import LaunchDescriptionEntity
+from launch.substitutions import PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterFile
+from launch_ros.substitutions import FindPackageShare
+
+from surface_classifier.model.contract import load_contract
+from surface_classifier.nodes.launch_arguments import (
+    CLASSIFIER,
+    DRIVER,
+    DRIVER_ARGUMENTS,
+    LABEL_TOPIC,
+    LABEL_TYPE,
+    PREPROCESSOR,
+    bringup_parameters,
+    parameter_file,
+    plotted_fields,
+    resolve_name,
+    truth_value,
+)
+
+PACKAGE = 'surface_classifier'
+
+ARGUMENTS = [
+    DeclareLaunchArgument(
+        'source',
+        default_value='simulator',
+        choices=['simulator', 'replay', 'topic'],
+        description='Where the motor current comes from: a simulated robot, a recording (bag:=), or a topic of your '
+        'robot (params_file:= says which; see config/joint_states.yaml).',
+    ),
+    DeclareLaunchArgument(
+        'model',
+        default_value='',
+        description='Folder of the model, as `surface train` writes it. Empty: as in params_file; without any, no '
+        "label is given until one is loaded through the classifier's service ~/load_model.",
+    ),
+    DeclareLaunchArgument(
+        'device',
+        default_value='',
+        choices=['', 'auto', 'cpu', 'cuda'],
+        description='Where the model runs; auto: on a CUDA device if there is one, else on the CPU. Empty: as in '
+        'params_file.',
+    ),
+    DeclareLaunchArgument(
+        'params_file',
+        default_value=PathJoinSubstitution([FindPackageShare(PACKAGE), 'config', 'bringup.yaml']),
+        description='Parameter file of all nodes; $(env VAR) and other substitutions are resolved in it. '
+        'Launch arguments that are given go first.',
+    ),
+    DeclareLaunchArgument(
+        'namespace', default_value='', description='Namespace of the nodes and their topics, such as robot1.'
+    ),
+    DeclareLaunchArgument(
+        'use_sim_time',
+        default_value='false',
+        description='true: the nodes follow /clock. The simulator and the replay then publish it; with source:=topic '
+        'somebody else must, such as `ros2 bag play --clock`.',
+    ),
+    DeclareLaunchArgument(
+        'composed',
+        default_value='false',
+        description='true: one process for all nodes, which takes less memory and CPU; false: a process for each.',
+    ),
+    DeclareLaunchArgument(
+        'plot',
+        default_value='false',
+        description='true: open rqt_plot on the confidence and the probability of each class, at the first label.',
+    ),
+    *[
+        DeclareLaunchArgument(name, default_value='', description=argument.description)
+        for name, argument in DRIVER_ARGUMENTS.items()
+    ],
+    DeclareLaunchArgument(
+        'log_level', default_value='info', description='Severity from which the nodes log: debug, info, warn, error.'
+    ),
+]
+
+
+def start_chain(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Return the nodes that the arguments ask for."""
+    arguments = dict(context.launch_configurations)
+    parameters = bringup_parameters(arguments)
+    actions: list[LaunchDescriptionEntity] = []
+    if not arguments['model']:
+        node = resolve_name(arguments['namespace'], CLASSIFIER)
+        actions.append(
+            LogInfo(
+                msg='No model:= is given. Unless params_file names one, no label is published until you load one: '
+                f'ros2 service call {node}/load_model surface_msgs/srv/LoadModel "{{path: /path/to/model}}". '
+                'Models are made with `surface train`.'
+            )
+        )
+    # First the plot: what it lacks is told before anything has been started.
+    if truth_value('plot', arguments['plot']):
+        actions += plot(arguments, parameters[CLASSIFIER].get('model'))
+    if truth_value('composed', arguments['composed']):
+        actions += composed_chain(arguments, parameters)
+    else:
+        actions += separate_chain(arguments, parameters)
+    return actions
+
+
+def separate_chain(
+    arguments: Mapping[str, str], parameters: Mapping[str, dict[str, Any]]
+) -> list[LaunchDescriptionEntity]:
+    """Return a process for each node; no driver where the input is a topic of the robot."""
+    packages = {DRIVER: 'current_driver', PREPROCESSOR: PACKAGE, CLASSIFIER: PACKAGE}
+    if arguments['source'] == 'topic':
+        del packages[DRIVER]
+    return [
+        Node(
+            package=package,
+            executable=f'{name}_node',
+            name=name,
+            parameters=[given_parameters(arguments), parameters[name]],
+            **common_options(arguments, f'{name} has ended'),
+        )
+        for name, package in packages.items()
+    ]
+
+
+def composed_chain(
+    arguments: Mapping[str, str], parameters: Mapping[str, dict[str, Any]]
+) -> list[LaunchDescriptionEntity]:
+    """Return one process for all nodes."""
+    # Parameters given as a dictionary would go to all nodes of the process alike; a file tells them apart.
+    descriptor, path = tempfile.mkstemp(prefix='bringup_', suffix='.yaml')
+    with os.fdopen(descriptor, 'w') as file:
+        file.write(parameter_file(parameters))
+    return [
+        Node(
+            package=PACKAGE,
+            executable='bringup',
+            parameters=[given_parameters(arguments), path],
+            **common_options(arguments, 'the chain has ended'),
+        ),
+        RegisterEventHandler(OnShutdown(on_shutdown=lambda *_: Path(path).unlink(missing_ok=True))),
+    ]
+
+
+def given_parameters(arguments: Mapping[str, str]) -> ParameterFile:
+    """Return the parameter file, with its substitutions resolved."""
+    return ParameterFile(os.path.expanduser(arguments['params_file']), allow_substs=True)  # noqa: PTH111
+
+
+def common_options(arguments: Mapping[str, str], end: str) -> dict[str, Any]:
+    """Return what all nodes are started with; the end of one ends the whole, because none is of use alone."""
+    return {
+        'namespace': arguments['namespace'],
+        'output': 'screen',
+        'ros_arguments': ['--log-level', arguments['log_level']],
+        'on_exit': Shutdown(reason=end),
+    }
+
+
+def plot(arguments: Mapping[str, str], model: str | None) -> list[LaunchDescriptionEntity]:
+    """Return what opens rqt_plot at the first label: it shows nothing of a topic that does not exist when it starts.
+
+    Raises:
+        RuntimeError: rqt_plot is not installed.
+    """
+    try:
+        get_package_share_directory('rqt_plot')
+    except PackageNotFoundError as error:
+        distribution = os.environ.get('ROS_DISTRO', '$ROS_DISTRO')
+        raise RuntimeError(
+            'plot:=true needs rqt_plot, which is not installed: '
+            f'sudo apt install ros-{distribution}-rqt-plot, or leave plot:=true out'
+        ) from error
+    classes = load_contract(model).classes if model else ()
+    topic = resolve_name(arguments['namespace'], LABEL_TOPIC)
+    curves = [f'{topic}/{field}' for field in plotted_fields(len(classes))]
+    named = ', '.join(f'probabilities[{index}] is {name}' for index, name in enumerate(classes))
+    first_label = ExecuteProcess(
+        name='first_label',
+        cmd=['ros2', 'topic', 'echo', '--once', '--field', 'surface', topic, LABEL_TYPE],
+        output='log',
+    )
+
+    def open_plot(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
+        if event.returncode != 0 or context.is_shutdown:
+            return []
+        return [Node(package='rqt_plot', executable='rqt_plot', arguments=curves, output='screen')]
+
+    return [
+        LogInfo(msg=f'rqt_plot opens at the first label; {named or "without model:= it shows the confidence alone"}.'),
+        first_label,
+        RegisterEventHandler(OnProcessExit(target_action=first_label, on_exit=open_plot)),
+    ]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return the arguments and what they start."""
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start_chain)])
