@@ -25,10 +25,15 @@ from pathlib import Path
 import numpy as np
 from live_report import LiveResult, print_result, write_live_report
 from live_scores import score_drive, segments_of
-from node_processes import NodeProcesses, free_domain_id, terminated_like_interrupted
 from rich.console import Console
 
 from current_driver.errors import SurfaceError
+from surface_classifier.nodes.node_processes import (
+    NodeProcesses,
+    ParameterValue,
+    free_domain_id,
+    interrupted_by_stop_requests,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -74,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
     plan = Plan(drives=args.drives, live_rate=args.live_rate, epochs=args.epochs)
     demo = Demo(args.output, plan, console, plain=args.plain, shuffle_labels=args.shuffle_labels)
     try:
-        with terminated_like_interrupted():
+        with interrupted_by_stop_requests():
             return demo.run(args.recordings)
     except KeyboardInterrupt:
         console.print('interrupted; every node was stopped')
@@ -207,7 +212,7 @@ class Demo:
         nearest_mean = fit_nearest_mean([data.parts[name] for name in names], data.labels)
 
         with NodeProcesses(self.output / 'log', self.environment) as nodes:
-            common = {'model': str(model), 'lossless': True, 'use_sim_time': True}
+            common: dict[str, ParameterValue] = {'model': str(model), 'lossless': True, 'use_sim_time': True}
             nodes.start('surface_classifier', 'preprocessor_node', common)
             nodes.start('surface_classifier', 'classifier_node', common)
             started = []
@@ -238,7 +243,7 @@ class Demo:
         baseline = nearest_mean([np.stack([parts[name] for parts in steady]) for name in names])
         return LiveResult(drive, data.classes, score, baseline)
 
-    def _driver(self, seed: int, rate: float) -> dict[str, bool | int | float | str | tuple[str, ...]]:
+    def _driver(self, seed: int, rate: float) -> dict[str, ParameterValue]:
         return {
             'source': 'simulator',
             'rate': rate,

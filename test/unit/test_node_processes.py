@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Processes of the demo: parameters survive the command line, failures are told with the log, nothing is left."""
+"""Nodes as processes: parameters survive the command line, failures are told with the log, nothing is left."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import stat
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +15,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'demo'))
-
-from node_processes import NodeProcesses, free_domain_id, terminated_like_interrupted
-
 from current_driver.errors import SurfaceError
+from surface_classifier.nodes import node_processes
+from surface_classifier.nodes.node_processes import (
+    NodeProcesses,
+    ParameterValue,
+    free_domain_id,
+    interrupted_by_stop_requests,
+)
 
 DEADLINE_S = 20.0
 
@@ -56,7 +58,13 @@ def is_alive(pid: int) -> bool:
 
 def test_parameters_arrive_as_they_were_given(tmp_path: Path, make_executable: Callable[[str, str], None]) -> None:
     make_executable('echo_node', 'for argument in "$@"; do echo "$argument"; done')
-    given = {'text': "it's 1.0", 'flag': True, 'number': 0.0, 'count': 3, 'names': ('a b', 'c')}
+    given: dict[str, ParameterValue] = {
+        'text': "it's 1.0",
+        'flag': True,
+        'number': 0.0,
+        'count': 3,
+        'names': ('a b', 'c'),
+    }
     with NodeProcesses(tmp_path / 'log', os.environ) as nodes:
         node = nodes.start('some_package', 'echo_node', given)
         node.wait(DEADLINE_S)
@@ -100,7 +108,7 @@ def test_a_missing_executable_names_the_remedy(tmp_path: Path, make_executable: 
 def test_nothing_is_left_after_an_error_even_if_a_node_ignores_ctrl_c(
     tmp_path: Path, make_executable: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('node_processes.STOP_S', 0.2)
+    monkeypatch.setattr(node_processes, 'STOP_S', 0.2)
     make_executable('stubborn_node', 'trap "" INT; echo ready; while true; do sleep 0.1; done')
 
     def run() -> None:
@@ -117,7 +125,7 @@ def test_nothing_is_left_after_an_error_even_if_a_node_ignores_ctrl_c(
 
 
 def test_a_stop_request_is_like_ctrl_c() -> None:
-    with terminated_like_interrupted(), pytest.raises(KeyboardInterrupt):
+    with interrupted_by_stop_requests(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is not signal.default_int_handler
 
@@ -126,6 +134,6 @@ def test_a_domain_in_use_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     domain = free_domain_id()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(('', 7410 + 250 * domain))
-        monkeypatch.setattr('node_processes.range', lambda *_: [domain], raising=False)
+        monkeypatch.setattr(node_processes, 'range', lambda *_: [domain], raising=False)
         with pytest.raises(SurfaceError, match='in use'):
             free_domain_id()

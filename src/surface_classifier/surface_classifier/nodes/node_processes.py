@@ -99,8 +99,12 @@ class NodeProcesses:
         command = [str(find_executable(package, executable)), '--ros-args']
         for name, value in parameters.items():
             command += ['-p', f'{name}:={_yaml(value)}']
+        return self.start_command(executable, command)
+
+    def start_command(self, name: str, command: Sequence[str]) -> NodeProcess:
+        """Starts any command as a node; `name` is for its log file and for messages."""
         self._count += 1
-        log = self._log_folder / f'{self._count:02d}_{executable}.log'
+        log = self._log_folder / f'{self._count:02d}_{name}.log'
         with log.open('wb') as output:
             # A session of its own: Ctrl-C in the terminal reaches the caller alone, who then stops the nodes in order.
             process = subprocess.Popen(
@@ -111,7 +115,7 @@ class NodeProcesses:
                 env=self._environment,
                 start_new_session=True,
             )
-        node = NodeProcess(executable, process, log)
+        node = NodeProcess(name, process, log)
         self._started.append(node)
         return node
 
@@ -166,7 +170,7 @@ def free_domain_id() -> int:
 
 
 @contextlib.contextmanager
-def terminated_like_interrupted() -> Iterator[None]:
+def interrupted_by_stop_requests() -> Iterator[None]:
     """Makes SIGTERM and SIGHUP raise KeyboardInterrupt, so that they too leave nothing running."""
     previous = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
