@@ -284,6 +284,8 @@ def make_environment(wanted: Wanted, venv: Path, present: Wanted | None) -> None
         constraints.append(REQUIREMENTS / f'constraints-{wanted.ros_set}.txt')
     pip = Pip(venv, variables, constraints)
 
+    # First, since without them pip falls back on ways of building that are about to go.
+    pip.install('setuptools and wheel', 'setuptools', 'wheel')
     arguments = [argument for name in requirements for argument in ('-r', str(REQUIREMENTS / name))]
     pip.install('ROS and build and test tools' if len(requirements) > 2 else 'build and test tools', *arguments)
     if wanted.ros_set in ('kilted', 'jazzy'):
