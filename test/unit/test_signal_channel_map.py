@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from current_driver.errors import SurfaceError
@@ -72,6 +72,7 @@ def test_what_is_no_path_is_refused(path: str) -> None:
         parse_field_path(path)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_path_or_refused(text: str) -> None:
     try:

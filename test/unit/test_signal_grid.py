@@ -8,7 +8,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from surface_classifier.signal.grid import Grid
@@ -22,12 +22,14 @@ def exact_stamp_ns(rate: Fraction, index: int) -> int:
     return math.floor(Fraction(index) * 1_000_000_000 / rate + Fraction(1, 2))
 
 
+@settings(deadline=None)
 @given(RATES_HZ, INDICES)
 def test_a_stamp_is_the_rational_number_rounded(rate_hz: float, index: int) -> None:
     grid = Grid(rate_hz)
     assert grid.stamp_ns(index) == exact_stamp_ns(grid.rate, index)
 
 
+@settings(deadline=None)
 @given(RATES_HZ, STAMPS_NS)
 def test_the_points_around_a_stamp(rate_hz: float, stamp_ns: int) -> None:
     grid = Grid(rate_hz)
@@ -36,6 +38,7 @@ def test_the_points_around_a_stamp(rate_hz: float, stamp_ns: int) -> None:
     assert grid.stamp_ns(before) <= stamp_ns < grid.stamp_ns(before + 1)
 
 
+@settings(deadline=None)
 @given(RATES_HZ, st.integers(0, 3 * 10**9), st.integers(0, 60))
 def test_many_stamps_equal_single_ones(rate_hz: float, seconds: int, count: int) -> None:
     grid = Grid(rate_hz)

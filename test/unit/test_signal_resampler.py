@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -179,6 +179,7 @@ def test_samples_on_the_grid_pass_as_they_are() -> None:
     assert points.times_s()[0] == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 30 * MS), min_size=1, max_size=60), st.integers(0, 10 * MS))
 def test_linear_points_agree_with_interpolation_and_skip_gaps(steps: list[int], offset: int) -> None:
     stamps = BASE_NS + offset + np.cumsum(np.array([0, *steps], dtype=np.int64))
@@ -215,6 +216,18 @@ def test_an_unmeasured_value_is_not_bridged_and_spoils_no_other_channel() -> Non
         [False, False],
         [False, False],
     ]
+
+
+def test_a_sample_on_a_grid_point_passes_as_it_is_whatever_lies_beside_it() -> None:
+    # 200 Hz onto 100 Hz: every second sample lies on a point.
+    stamps = BASE_NS + np.arange(400) * 5 * MS
+    values = np.random.default_rng(4).normal(size=400)
+    points = Points()
+    push(linear(points), stamps, values)
+    assert np.array_equal(points.values[:, 0], values[::2])
+    values[1::4] = np.nan
+    push(linear(points), stamps, values)
+    assert np.array_equal(points.values[:, 0], values[::2])
 
 
 def test_the_observed_rate_leaves_gaps_out() -> None:
