@@ -44,7 +44,7 @@ setup(
     install_requires=[
         'PyYAML>=6.0',
         'current_driver==0.1.0',
-        'mcap>=1.1',
+        'mcap>=1.5',
         'numpy>=1.26',
         'onnxruntime>=1.17',
         'rich>=13.0',

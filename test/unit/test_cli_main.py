@@ -50,7 +50,7 @@ def test_bad_input_is_one_sentence_and_exit_status_2(
         (0, 0, ''),
         (1, 1, ''),
         (KeyboardInterrupt(), 130, 'interrupted'),
-        (ModuleNotFoundError("No module named 'torch'", name='torch'), 2, "pip install 'surface_classifier[train]'"),
+        (ModuleNotFoundError("No module named 'torch'", name='torch'), 2, 'src/surface_classifier[train]'),
         (ModuleNotFoundError("No module named 'rclpy._x'", name='rclpy._x'), 2, 'source'),
     ],
 )

@@ -78,6 +78,14 @@ def test_a_second_file_at_another_rate(tmp_path: Path, storage: str) -> None:
     assert block.current[1] == pytest.approx(0.1e-3)
 
 
+def test_files_without_motor_currents_are_told(tmp_path: Path) -> None:
+    write_csv(tmp_path / 'csv' / 'ice' / '0.csv')
+    write_csv(tmp_path / 'csv' / 'ice' / 'imu_0.csv', header='time,wx,wy,wz,ax,ay,az')
+    result = import_csv(tmp_path / 'csv', tmp_path / 'bags')
+    assert len(result.recordings) == 2
+    assert '1 of 2 recordings hold no motor current, such as ice/imu_0; if their files belong' in result.warnings[0]
+
+
 def test_an_excluded_folder_is_no_class(tmp_path: Path) -> None:
     write_csv(tmp_path / 'csv' / 'ice' / '0.csv')
     write_csv(tmp_path / 'csv' / 'MIXED' / '0.csv')

@@ -22,6 +22,7 @@ from surface_classifier.data.dataset_builder import (
     recording_seconds,
 )
 from surface_classifier.data.recording import Recording, find_recordings
+from surface_classifier.data.recording_writer import RecordingWriter
 from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig, default_window_config
 from surface_classifier.signal.window_stream import WindowStream
 
@@ -183,6 +184,23 @@ def test_a_wrong_field_path_says_which_fields_exist(tmp_path: Path, channel: Cha
     with pytest.raises(SurfaceError, match=message) as error:
         build_dataset(recordings, config, tmp_path / 'set')
     assert str(recordings[0].path) in str(error.value)
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_recording_that_was_never_closed_is_used_with_a_warning(tmp_path: Path, storage: str) -> None:
+    whole = Recording(write_drive(tmp_path / 'whole', [('ice', 4.0), ('snow', 4.0)]))
+    cut = RecordingWriter(tmp_path / 'cut', storage, flush_interval_s=None)
+    with whole.reader() as reader:
+        for topic, msgtype in reader.topics.items():
+            cut.add_topic(topic, msgtype)
+        for stamped in reader.messages():
+            cut.write(stamped.topic, stamped.stamp_ns, stamped.cdr)
+    cut.flush()
+    result = build_dataset([Recording(tmp_path / 'cut')], default_window_config(), tmp_path / 'set')
+    assert len(result.dataset) == 14
+    assert len(result.warnings) == 1
+    assert 'not closed' in result.warnings[0]
+    cut.close()
 
 
 def test_progress_adds_up(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ surface dataset build recordings/borealtc -o data/borealtc --channels config/bor
         '--stride-seconds', metavar='S', type=positive_float, help='time between the starts of windows [s]'
     )
     build.add_argument('--sample-rate', metavar='HZ', type=positive_float, help='rate of the even time grid [Hz]')
-    build.add_argument('--channels', metavar='FILE', help='window configuration (YAML); the flags above go before it')
+    build.add_argument('--channels', metavar='FILE', help='window configuration (YAML); the flags above override it')
     build.add_argument(
         '--skip-missing', action='store_true', help='leave out recordings that lack a configured topic, with a warning'
     )
@@ -228,7 +228,11 @@ def _print_folds(dataset: Dataset, folds: Folds) -> None:
     for fold in folds:
         counts = np.bincount(dataset.labels[fold.test], minlength=len(dataset.classes))
         shares = ', '.join(f'{name} {count}' for name, count in zip(dataset.classes, counts, strict=True))
-        what = f'{len(fold.test_recordings)} recordings, ' if dataset.has_recordings else ''
-        print(f'  fold {fold.index}: tests {what}{len(fold.test)} windows ({shares})')
+        what = f'{_counted(len(fold.test_recordings), "recording")}, ' if dataset.has_recordings else ''
+        print(f'  fold {fold.index}: tests {what}{_counted(len(fold.test), "window")} ({shares})')
     for warning in folds.warnings:
         print(f'surface: warning: {warning}', file=sys.stderr)
+
+
+def _counted(count: int, what: str) -> str:
+    return f'{count} {what}' if count == 1 else f'{count} {what}s'

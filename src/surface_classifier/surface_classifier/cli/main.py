@@ -54,15 +54,18 @@ example, from a simulated drive to a model:
 `surface VERB --help` describes one verb.
 """
 
-# What to install for a verb that needs more than the base installation, by the module that is missing.
+# What to do where a verb needs more than the base installation, by the module that is missing.
+_TRAINING = "run `make setup`, or pip install './src/surface_classifier[train]' in the repository"
+_LIVE = 'run `make setup build`, or source your ROS 2 installation and install/setup.bash'
 _OPTIONAL_MODULES = {
-    'torch': "training and the torch engine need it: pip install 'surface_classifier[train]'",
-    'onnx': "exporting a model needs it: pip install 'surface_classifier[train]'",
-    'onnxscript': "exporting a model needs it: pip install 'surface_classifier[train]'",
-    'sklearn': "the baselines need it: pip install 'surface_classifier[evaluate]'",
-    'onnxruntime': 'the CPU engine needs it: pip install onnxruntime',
-    'rclpy': 'live verbs need ROS 2: run `make setup build`, or source your installation and install/setup.bash',
-    'surface_msgs': 'live verbs need the built messages: run `make build`, or source install/setup.bash',
+    'torch': f'training and the torch engine need it: {_TRAINING}',
+    'onnx': f'saving a model needs it: {_TRAINING}',
+    'onnxscript': f'saving a model needs it: {_TRAINING}',
+    'sklearn': f'the baselines need it: {_TRAINING}',
+    'matplotlib': f'reports need it: {_TRAINING}',
+    'jinja2': f'reports need it: {_TRAINING}',
+    'rclpy': f'live verbs need ROS 2: {_LIVE}',
+    'surface_msgs': f'live verbs need the built messages: {_LIVE}',
 }
 
 

@@ -111,6 +111,8 @@ class SqliteStorage:
         """Create the database."""
         # The writer's lock keeps threads apart; the connection may then be used from all of them.
         self._database = sqlite3.connect(path, check_same_thread=False)
+        # Without it a long transaction reaches the file before its commit, and a kill leaves half of it there.
+        self._database.execute('PRAGMA cache_spill = OFF')
         self._database.executescript(_SQLITE_SCHEMA)
         self._database.execute('INSERT INTO schema VALUES (?, ?)', (_SQLITE_SCHEMA_VERSION, 'unknown'))
         self._database.commit()

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from current_driver import messages
-from current_driver.csv_reader import ColumnsConfig
+from current_driver.csv_reader import MOTOR_TOPIC, ColumnsConfig
 from current_driver.errors import SurfaceError
 from current_driver.recording_reader import open_recording, recording_base_ns
 from surface_classifier.data.recording_writer import RecordingWriter
@@ -104,6 +104,7 @@ def import_csv(
         for index, recording in enumerate(progress(recordings)):
             imported = _import_one(recording, config, index, partial, storage, metadata or {}, result.warnings)
             result.recordings.append(imported)
+        result.warnings.extend(_without_motors(result.recordings))
         if out.exists():
             out.rmdir()
         partial.rename(out)
@@ -172,6 +173,17 @@ def _recordings_in(folder: Path, columns: ColumnsConfig | None, warnings: list[s
 def _id_pattern(name: str) -> re.Pattern[str]:
     before, _, after = name.partition('{id}')
     return re.compile(f'{re.escape(before)}(?P<id>.+){re.escape(after)}')
+
+
+def _without_motors(recordings: Sequence[ImportedRecording]) -> list[str]:
+    without = [item.name for item in recordings if MOTOR_TOPIC not in item.messages]
+    if not without:
+        return []
+    warning = (
+        f'{len(without)} of {len(recordings)} recordings hold no motor current, such as {without[0]}; if their files '
+        'belong to other recordings, say so with a columns file (--columns, files: {motor: ..., imu: ...})'
+    )
+    return [warning]
 
 
 def _import_one(
