@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
+
+from current_driver.low_pass import low_pass
 
 Values = NDArray[np.float64]
 
@@ -48,19 +49,21 @@ class PlanParameters:
         stop_probability: Share of manoeuvres that are stops; the rest is straight [1].
         smoothing_s: Time constant, twice, with which targets are approached [s].
         slope_smoothing_s: The same for the slope [s].
+        floor_variation: Standard deviation of the logarithm of how rough one floor is among its kind [1].
     """
 
     speed_range_mps: tuple[float, float] = (0.45, 1.0)
     yaw_rate_max_radps: float = 0.5
     spin_yaw_rate_radps: float = 0.9
-    slope_max_rad: float = 0.017
+    slope_max_rad: float = 0.008
     manoeuvre_range_s: tuple[float, float] = (2.0, 8.0)
     stop_range_s: tuple[float, float] = (0.8, 1.6)
     arc_probability: float = 0.40
     spin_probability: float = 0.03
     stop_probability: float = 0.03
-    smoothing_s: float = 0.25
+    smoothing_s: float = 0.8
     slope_smoothing_s: float = 0.8
+    floor_variation: float = 0.32
 
 
 class DrivePlan:
@@ -131,9 +134,7 @@ class _Smoother:
     def smooth(self, values: Values) -> tuple[Values, Values]:
         stages = [values]
         for index in range(2):
-            output, self._states[index] = lfilter(
-                [1.0 - self._pole], [1.0, -self._pole], stages[-1], zi=self._states[index]
-            )
+            output, self._states[index] = low_pass(stages[-1], self._pole, self._states[index])
             stages.append(output)
         return stages[2], (stages[1] - stages[2]) / self._time_constant_s
 

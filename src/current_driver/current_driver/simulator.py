@@ -30,8 +30,11 @@ Sensor
     measured = quantised(gain_i I_i + offset_i + noise)
 
 What differs from drive to drive (seeded, or set in the configuration): gain and offset of every sensor, payload and the
-side it leans to, charge of the battery, state of the bearings (friction), the manoeuvres, the order of the surfaces,
-the floors.
+side it leans to, charge of the battery, state of the bearings (friction), the manoeuvres, the order of the surfaces, and
+the floors: another place, and another roughness of its kind.
+
+How hard the task is (windows of 1 s every 0.5 s, drives of 3 min, balanced accuracy on eight unseen drives): the nearest
+mean current reaches 0.25 to 0.30, a linear discriminant on ten features (`hand_features`) 0.81 to 0.85.
 
 Sources: [1] Siegwart, Nourbakhsh, Scaramuzza, Introduction to Autonomous Mobile Robots, 2011. [2] Wong, Theory of
 Ground Vehicles, 2008: rolling resistance, and the moment of turning resistance mu W L / 4; the empirical fall of mu
@@ -52,10 +55,10 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from current_driver.drive_plan import DrivePlan, Motion, PlanParameters, SurfaceSchedule
 from current_driver.errors import SurfaceError
+from current_driver.low_pass import low_pass
 from current_driver.messages import NANOSECONDS, CurrentBlock
 from current_driver.recording_reader import recording_base_ns
 from current_driver.surfaces import SURFACES, Surface, find_surfaces
@@ -370,9 +373,7 @@ class Simulator:
         motor_speed = wheel_speed * robot.gear_ratio / robot.wheel_radius_m
         torque = force * robot.wheel_radius_m / (robot.gear_ratio * robot.gear_efficiency)
         wanted = torque / robot.torque_constant_nmpa + self._friction_a * direction + robot.viscous_a_s * motor_speed
-        current, self._lag_state = lfilter(
-            [1.0 - self._lag_pole], [1.0, -self._lag_pole], wanted, axis=0, zi=self._lag_state
-        )
+        current, self._lag_state = low_pass(wanted, self._lag_pole, self._lag_state)
 
         voltage = self._bus_voltage(np.abs(current).sum(axis=1))
         back_emf = robot.torque_constant_nmpa * motor_speed
@@ -474,7 +475,9 @@ def _floor(surface: Surface, config: SimulatorConfig, track: int) -> Values:
         count = int(length_m * surface.stones_per_m)
         places = rng.uniform(0.0, length_m, count)
         _add_bumps(texture, places, surface.stone_force * rng.exponential(1.0, count), falls_first=False)
-    return texture
+    # Both tracks of a floor are equally rough: another stream, which does not depend on the track.
+    kind_rng = np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=(5, name)))
+    return texture * np.exp(config.plan.floor_variation * kind_rng.standard_normal())
 
 
 def _add_bumps(texture: Values, places_m: Values, forces: Values, *, falls_first: bool) -> None:

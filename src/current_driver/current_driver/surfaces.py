@@ -51,12 +51,12 @@ class Surface:
 SURFACES: dict[str, Surface] = {
     surface.name: surface
     for surface in (
-        Surface('carpet', 0.024, 0.010, 0.50, 0.0060, 0.25, 2.0, 0.6),
-        Surface('concrete', 0.018, 0.004, 0.45, 0.0060, 0.03, 2.0, 0.8),
-        Surface('grass', 0.030, 0.008, 0.40, 0.0150, 0.40, 2.0, 0.5, stones_per_m=1.0, stone_force=0.02),
-        Surface('gravel', 0.029, 0.006, 0.38, 0.0150, 0.04, 1.5, 0.8, stones_per_m=6.0, stone_force=0.03),
-        Surface('parquet', 0.017, 0.003, 0.42, 0.0030, 0.20, 2.0, 0.8, joint_spacing_m=1.0, joint_force=0.02),
-        Surface('tiles', 0.018, 0.003, 0.44, 0.0030, 0.05, 2.0, 0.8, joint_spacing_m=0.2, joint_force=0.04),
+        Surface('carpet', 0.023, 0.010, 0.025, 0.026, 0.25, 2.0, 0.6),
+        Surface('concrete', 0.018, 0.004, 0.018, 0.021, 0.03, 1.5, 0.8),
+        Surface('grass', 0.027, 0.008, 0.020, 0.045, 0.40, 2.0, 0.5, stones_per_m=1.0, stone_force=0.05),
+        Surface('gravel', 0.026, 0.006, 0.016, 0.036, 0.04, 1.5, 0.8, stones_per_m=6.0, stone_force=0.07),
+        Surface('parquet', 0.017, 0.003, 0.017, 0.010, 0.20, 2.0, 0.8, joint_spacing_m=0.8, joint_force=0.07),
+        Surface('tiles', 0.018, 0.003, 0.018, 0.010, 0.05, 2.0, 0.8, joint_spacing_m=0.2, joint_force=0.10),
     )
 }
 
