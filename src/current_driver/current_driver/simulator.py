@@ -30,11 +30,11 @@ Sensor
     measured = quantised(gain_i I_i + offset_i + noise)
 
 What differs from drive to drive (seeded, or set in the configuration): gain and offset of every sensor, payload and the
-side it leans to, charge of the battery, state of the bearings (friction), the manoeuvres, the order of the surfaces, and
-the floors: another place, and another roughness of its kind.
+side it leans to, charge of the battery, state of the bearings (friction), the manoeuvres, the order of the surfaces,
+and the floors: another place, and another roughness of its kind.
 
-How hard the task is (windows of 1 s every 0.5 s, drives of 3 min, balanced accuracy on eight unseen drives): the nearest
-mean current reaches 0.25 to 0.30, a linear discriminant on ten features (`hand_features`) 0.81 to 0.85.
+How hard the task is (windows of 1 s every 0.5 s, drives of 3 min, balanced accuracy on eight unseen drives): the
+nearest mean current reaches 0.25 to 0.30, a linear discriminant on ten features (`hand_features`) 0.81 to 0.85.
 
 Sources: [1] Siegwart, Nourbakhsh, Scaramuzza, Introduction to Autonomous Mobile Robots, 2011. [2] Wong, Theory of
 Ground Vehicles, 2008: rolling resistance, and the moment of turning resistance mu W L / 4; the empirical fall of mu
