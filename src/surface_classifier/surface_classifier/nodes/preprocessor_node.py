@@ -182,7 +182,7 @@ class PreprocessorNode(MonitoredNode):
             self._take_window(window, self._frame_id)
             if not self._publisher.get_subscription_count():
                 return
-        message = self._writer.message(window, self._stream.counters.voided, self._frame_id)
+        message = self._writer.message(window, self._stream.voided, self._frame_id)
         if self._lossless:
             self._to_publish += 1
             self._outbox.append(message)
