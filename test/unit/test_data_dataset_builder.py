@@ -157,12 +157,12 @@ def test_a_bag_without_the_topic(tmp_path: Path) -> None:
     write_drive(tmp_path / 'r' / 'b', [('ice', 3.0)], topic='other')
     recordings = find_recordings([tmp_path / 'r'])
     with pytest.raises(
-        SurfaceError, match=r"b: there is no topic 'motor_current'; the topics are: other, surface_truth"
+        SurfaceError, match=r"b: there is no topic 'motor_current'; the topics are: other, surface_truth; .*--skip-mis"
     ):
         build_dataset(recordings, default_window_config(), tmp_path / 'set')
     result = build_dataset(recordings, default_window_config(), tmp_path / 'set', skip_missing=True)
     assert result.dataset.recording_names == ('a',)
-    assert 'left out: ' in result.warnings[0]
+    assert 'b: left out, its topics are other, surface_truth, not all of motor_current' in result.warnings[0]
     with pytest.raises(SurfaceError, match='not one of 1 recordings has the topics motor_current'):
         build_dataset(recordings[1:], default_window_config(), tmp_path / 'none', skip_missing=True)
 
@@ -201,6 +201,34 @@ def test_a_recording_that_was_never_closed_is_used_with_a_warning(tmp_path: Path
     assert len(result.warnings) == 1
     assert 'not closed' in result.warnings[0]
     cut.close()
+
+
+def test_any_topic_and_several_rates(tmp_path: Path) -> None:
+    joint_state = messages.message_class('sensor_msgs/msg/JointState')
+    empty = np.empty(0)
+    with RecordingWriter(tmp_path / 'bag', flush_interval_s=None) as writer:
+        for surface, first in (('ice', 0), ('snow', 500)):
+            stamp = START_NS + first * SECOND // 100
+            writer.write_message('label', messages.truth_message(stamp, surface, 'operator'), stamp, latched=True)
+            for index in range(first, first + 500):
+                stamp = START_NS + index * SECOND // 100
+                imu = messages.imu_message(stamp, np.array([0.0, 0.0, index]), np.zeros(3), 'imu_link')
+                writer.write_message('/robot/imu', imu, stamp)
+                if index % 5 == 0:
+                    effort = np.array([7.0, index])
+                    joints = joint_state(messages.header(stamp), ['arm', 'left_wheel'], empty, empty, effort)
+                    writer.write_message('/robot/joint_states', joints, stamp)
+    wheel = ChannelConfig('wheel', 'joint_states', 'sensor_msgs/msg/JointState', 'effort[left_wheel]', scale=0.5)
+    yaw = ChannelConfig('yaw', 'imu', messages.IMU, 'angular_velocity.z', unit='rad/s')
+    config = WindowConfig((PartConfig('motor', 20.0, (wheel,)), PartConfig('imu', 100.0, (yaw,))), 20, 10)
+    dataset = build_dataset([Recording(tmp_path / 'bag')], config, tmp_path / 'set').dataset
+    assert [part.input_rate_hz for part in dataset.config.parts] == [20.0, 100.0]
+    assert {name: array.shape for name, array in dataset.parts.items()} == {'motor': (18, 20, 1), 'imu': (18, 100, 1)}
+    assert dataset.class_counts.tolist() == [9, 9]
+    for row, start_ns in enumerate(dataset.start_ns.tolist()):
+        first = (start_ns - START_NS) * 100 // SECOND
+        np.testing.assert_array_equal(dataset.parts['motor'][row, :, 0], 0.5 * (first + 5.0 * np.arange(20)))
+        np.testing.assert_array_equal(dataset.parts['imu'][row, :, 0], first + np.arange(100.0))
 
 
 def test_progress_adds_up(tmp_path: Path) -> None:

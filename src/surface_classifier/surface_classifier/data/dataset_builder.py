@@ -316,7 +316,9 @@ def _resolve(recording: Recording, reader: RecordingReader, stream: WindowStream
     try:
         topics = stream.resolve_topics(reader.topics)
     except SurfaceError as error:
-        raise SurfaceError(f'{recording.path}: {error}') from error
+        raise SurfaceError(
+            f'{recording.path}: {error}; correct the channels file, or leave such recordings out with --skip-missing'
+        ) from error
     for actual, configured in topics.items():
         wanted = stream.config.topics[configured]
         if reader.topics[actual] != wanted:
@@ -331,8 +333,11 @@ def _has_topics(recording: Recording, config: WindowConfig, warnings: list[str])
     with recording.reader() as reader:
         try:
             _resolve(recording, reader, WindowStream(config))
-        except SurfaceError as error:
-            warnings.append(f'left out: {error}')
+        except SurfaceError:
+            warnings.append(
+                f'{recording.path}: left out, its topics are {", ".join(sorted(reader.topics))}, not all of '
+                f'{", ".join(config.topics)}'
+            )
             return False
     return True
 
