@@ -16,7 +16,6 @@ pytest.importorskip('launch_testing', reason='the genuine ROS 2 launch is not in
 pytest.importorskip('surface_msgs', reason='the workspace is not built')
 
 import launch_testing
-from conftest import free_domain
 from diagnostic_msgs.msg import DiagnosticArray
 from launch import LaunchDescription
 from launch.actions import IncludeLaunchDescription, SetEnvironmentVariable
@@ -25,6 +24,7 @@ from launch_ros.actions import Node
 from launch_testing.actions import ReadyToTest
 from launch_testing.asserts import assertExitCodes
 from recording_samples import START_NS, write_drive
+from ros_domains import free_domain
 from ros_graph import Graph, open_graph
 from sensor_msgs.msg import JointState
 from untrained_model import save_untrained_model

@@ -1,0 +1,32 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every test shares: a ROS domain of its own, so that test runs on one machine do not hear each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from ros_domains import free_domain
+
+
+@pytest.fixture(autouse=True, scope='session')
+def process_domain() -> Iterator[int]:
+    """Keep whatever a test starts without a domain of its own in one that belongs to this test run."""
+    with free_domain() as domain_id:
+        previous = os.environ.get('ROS_DOMAIN_ID')
+        os.environ['ROS_DOMAIN_ID'] = str(domain_id)
+        yield domain_id
+        if previous is None:
+            del os.environ['ROS_DOMAIN_ID']
+        else:
+            os.environ['ROS_DOMAIN_ID'] = previous
+
+
+@pytest.fixture
+def ros_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Give one test, and the processes it starts, a ROS domain of its own."""
+    with free_domain() as domain_id:
+        monkeypatch.setenv('ROS_DOMAIN_ID', str(domain_id))
+        yield domain_id
