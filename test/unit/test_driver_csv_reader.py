@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -107,6 +107,7 @@ def test_blocks_last_at_most_a_tenth_of_a_second(tmp_path: Path) -> None:
     assert stamps[-1] == BASE_NS + 249 * 10**6
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**18))
 def test_whole_nanoseconds_stay_exact(tmp_path_factory: pytest.TempPathFactory, stamp: int) -> None:
     path = write(tmp_path_factory.mktemp('csv'), f'time,current\n{stamp},1\n')

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -46,6 +46,7 @@ def test_constant_window_has_finite_features() -> None:
         assert not features[:, FEATURE_NAMES.index(name)].any()
 
 
+@settings(deadline=None)
 @given(
     windows=hnp.arrays(np.float64, (3, 12, 2), elements=st.floats(-50, 50)),
     gain=st.floats(0.5, 2.0),
@@ -62,6 +63,7 @@ def test_shape_features_do_not_depend_on_gain_and_offset(
         np.testing.assert_allclose(changed[:, shape], features[:, shape], atol=1e-6)
 
 
+@settings(deadline=None)
 @given(windows=hnp.arrays(np.float64, (4, 10, 2), elements=st.floats(-50, 50)))
 def test_each_window_is_described_by_itself_and_motors_are_alike(windows: NDArray[np.float64]) -> None:
     features = hand_features(windows)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ def test_unknown_type_has_no_definition() -> None:
         messages.definition('nobody_msgs/msg/Nothing')
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=-(2**31) * 10**9, max_value=2**31 * 10**9 - 1))
 def test_time_round_trip_is_exact(stamp: int) -> None:
     assert messages.stamp_ns(messages.to_time(stamp)) == stamp
@@ -47,6 +48,7 @@ def test_time_that_does_not_fit_is_refused(stamp: int) -> None:
         messages.to_time(stamp)
 
 
+@settings(deadline=None)
 @given(data=st.data(), samples=st.integers(1, 20), motors=st.integers(1, 4), optional=st.booleans())
 def test_current_block_round_trip_to_the_bit(data: Any, samples: int, motors: int, optional: bool) -> None:
     values = hnp.arrays(np.float64, (samples, motors), elements=st.floats(width=64))

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from current_driver.errors import SurfaceError
@@ -19,6 +19,7 @@ def may_send(window: FlowWindow) -> bool:
     return window.may_send
 
 
+@settings(deadline=None)
 @given(
     rate=st.sampled_from([0.5, 1.0, 10.0]),
     steps_ms=st.lists(st.integers(0, 900), min_size=1, max_size=30),
@@ -128,6 +129,7 @@ def test_silent_reader_is_named_only_while_messages_wait() -> None:
     assert window.silent(6.0) == ()
 
 
+@settings(deadline=None)
 @given(
     in_flight=st.integers(1, 5),
     readers=st.integers(0, 3),
