@@ -157,7 +157,6 @@ class Demo:
 
     def _record(self, recordings: Path) -> None:
         from surface_classifier.nodes.trainer_client import TrainerClient
-        from surface_msgs.srv import StartRecording
 
         with NodeProcesses(self.output / 'log', self.environment) as nodes, TrainerClient() as trainer:
             nodes.start(
@@ -173,13 +172,12 @@ class Demo:
             )
             for index in range(self.plan.drives):
                 begin_s = time.monotonic()
-                request = StartRecording.Request(
+                trainer.start_recording(
                     name=f'drive_{index + 1}',
                     operator_name='demo',
                     robot='simulated robot',
                     place='simulated building and yard',
                 )
-                trainer.start_recording(request)
                 driver = nodes.start(
                     'current_driver', 'current_driver_node', self._driver(FIRST_SEED + index, rate=0.0)
                 )

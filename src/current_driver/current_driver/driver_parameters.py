@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from current_driver.messages import NANOSECONDS
@@ -30,7 +32,7 @@ DRIVER_PARAMETERS = (
         'readers', 1, 'With rate 0: nodes that must report their progress before the start.', 'nodes', 0, 100
     ),
     NodeParameter(
-        'in_flight', 64, 'With rate 0: messages of a topic that are sent and not yet worked off.', 'messages', 1, 200
+        'in_flight', 64, 'With rate 0: messages of a topic that are sent and not yet worked off.', 'messages', 16, 200
     ),
     NodeParameter(
         'publish_clock', False, 'Publish the stamps of what is published on /clock, for nodes with use_sim_time.'
@@ -125,5 +127,15 @@ def _simulator_config(values: Mapping[str, Any], now_ns: int) -> SimulatorConfig
     if values['simulator.start_s']:
         given['start_ns'] = values['simulator.start_s'] * NANOSECONDS
     elif values['rate'] != 0 and not values['publish_clock']:
-        given['start_ns'] = now_ns
+        given['start_ns'] = _last_block_ns(now_ns, values['block_samples'], given['sample_rate_hz'])
     return SimulatorConfig(**given)
+
+
+def _last_block_ns(now_ns: int, block_samples: int, sample_rate_hz: float) -> int:
+    """Return the stamp at which the last whole block before now begins.
+
+    Blocks that begin on absolute multiples of their length end where windows end whose stride is a multiple of it, so
+    that no label waits for the rest of a block.
+    """
+    block_ns = Fraction(block_samples * NANOSECONDS) / Fraction(sample_rate_hz).limit_denominator(1_000_000)
+    return math.floor((now_ns // block_ns - 1) * block_ns)

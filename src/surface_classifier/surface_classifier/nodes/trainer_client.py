@@ -49,21 +49,24 @@ class TrainerClient:
         self._node.destroy_node()
         self._context.try_shutdown()
 
-    def start_recording(self, request: StartRecording.Request) -> StartRecording.Response:
+    def start_recording(self, **fields: str) -> StartRecording.Response:
         """Starts a recording.
+
+        Args:
+            fields: Fields of `surface_msgs/srv/StartRecording`, such as `name`, `surface` or `operator_name`.
 
         Raises:
             SurfaceError: The trainer is not there, does not answer, or refuses; the message says why.
         """
-        return self._call(self._start, request)
+        return self._call(self._start, StartRecording.Request(**fields))
 
     def stop_recording(self, *, discard: bool = False) -> StopRecording.Response:
         """Stops the recording in progress; raises like `start_recording`."""
         return self._call(self._stop, StopRecording.Request(discard=discard))
 
-    def set_surface(self, request: SetSurface.Request) -> SetSurface.Response:
-        """Says which surface the robot stands on; raises like `start_recording`."""
-        return self._call(self._set_surface, request)
+    def set_surface(self, surface: str) -> SetSurface.Response:
+        """Says which surface the robot stands on from now on; raises like `start_recording`."""
+        return self._call(self._set_surface, SetSurface.Request(surface=surface))
 
     def _call(self, client: Client, request: Any) -> Any:
         if not client.wait_for_service(timeout_sec=START_TIMEOUT_S):
