@@ -421,6 +421,7 @@ class CurrentDriverNode(MonitoredNode):
                 lag_s=self._pacer.lag_s(time.monotonic()) if self._stage == PUBLISHING else 0.0,
                 readers=flow.readers() if flow else (),
                 readers_expected=flow.readers_expected if flow else 0,
+                uptime_s=self.uptime_s,
                 silent_readers=flow.silent() if flow else (),
                 skipped_topics=tuple(self._skipped),
             )

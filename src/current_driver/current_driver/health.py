@@ -96,6 +96,7 @@ class DriverState:
         lag_s: How far publishing is behind its pace [s].
         readers: Readers heard, for a replay as fast as they follow.
         readers_expected: Readers that are waited for.
+        uptime_s: Time since the start [s].
         silent_readers: Readers that have not been heard for too long while messages wait for them.
         skipped_topics: Topics that are not published, because their type is not installed, one sentence each.
     """
@@ -109,11 +110,13 @@ class DriverState:
     lag_s: float = 0.0
     readers: tuple[str, ...] = ()
     readers_expected: int = 0
+    uptime_s: float = 0.0
     silent_readers: tuple[str, ...] = ()
     skipped_topics: tuple[str, ...] = ()
 
 
 LAG_WARN_S = 0.5
+READERS_WARN_S = 5.0
 
 
 def driver_health(state: DriverState) -> Health:
@@ -130,7 +133,7 @@ def driver_health(state: DriverState) -> Health:
         values['warnings'] = '; '.join(state.warnings)
     if state.fault:
         return Health(Level.ERROR, state.fault, values)
-    if state.stage == 'waiting for readers':
+    if state.stage == 'waiting for readers' and state.uptime_s > READERS_WARN_S:
         text = (
             f'waiting for {state.readers_expected} readers to report on TOPIC/progress: start the preprocessor or the '
             'trainer with lossless true, or set rate above 0'

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A first-order low-pass with state, for short blocks.
 
-It gives the bits of `scipy.signal.lfilter([1 - pole], [1, -pole], ...)`. Importing scipy.signal takes 70 MB and most of a
-second, which a robot's process would pay for nothing else.
+It gives the bits of `scipy.signal.lfilter([1 - pole], [1, -pole], ...)`. Importing scipy.signal takes 70 MB and most of
+a second, which a robot's process would pay for nothing else.
 """
 
 from __future__ import annotations

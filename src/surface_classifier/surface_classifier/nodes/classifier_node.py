@@ -246,7 +246,7 @@ class ClassifierNode(MonitoredNode):
 
     def _finish(self, stamp_ns: int) -> None:
         if self._reporter is not None:
-            self._reporter.finish(stamp_ns)
+            self._reporter.finish(stamp_ns, at_once=not len(self._worker))
 
 
 def main() -> int:

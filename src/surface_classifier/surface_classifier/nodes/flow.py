@@ -13,6 +13,8 @@ from surface_classifier.nodes.conversion import to_time
 from surface_msgs.msg import StreamProgress
 
 REPEAT_PERIOD_S = 0.2
+# A report for each message would cost as much as the message; a replay's window is at least twice as wide.
+REPORTED_TOGETHER = 8
 
 
 class ProgressReporter:
@@ -35,6 +37,7 @@ class ProgressReporter:
         """
         self.received = 0
         self.done = 0
+        self._reported = 0
         self._reader = node.get_fully_qualified_name()
         self._stamp_ns = 0
         self._lock = threading.Lock()
@@ -47,19 +50,23 @@ class ProgressReporter:
         """Count a message that came in."""
         self.received += 1
 
-    def finish(self, stamp_ns: int) -> None:
-        """Count a message that is worked off, and report it.
+    def finish(self, stamp_ns: int, *, at_once: bool = False) -> None:
+        """Count a message that is worked off; several are reported together.
 
         Args:
             stamp_ns: Stamp of the message [ns].
+            at_once: Report now, because no other message is waiting to be worked off.
         """
         with self._lock:
             self.done += 1
             self._stamp_ns = stamp_ns
-        self.publish()
+            due = at_once or self.done - self._reported >= REPORTED_TOGETHER
+        if due:
+            self.publish()
 
     def publish(self) -> None:
         """Send the present state to whoever listens."""
+        self._reported = self.done
         if not self._publisher.get_subscription_count():
             return
         with self._lock:

@@ -204,10 +204,10 @@ def trainer_health(state: TrainerState) -> Health:
         values[f'age of {topic} [s]'] = 'never received' if age_s is None else f'{age_s:.1f}'
     if state.fault:
         return Health(Level.ERROR, state.fault, values)
-    if state.unresolved:
+    if state.recording and state.unresolved and state.recorded_s > state.input_timeout_s:
         return Health(
             Level.WARN,
-            f'nobody publishes {", ".join(state.unresolved)}; start the driver or correct parameter topics',
+            f'recording, but nobody publishes {", ".join(state.unresolved)}; start the driver or correct the topics',
             values,
         )
     if state.recording and (silent := silent_topics(state.ages_s, state.input_timeout_s, state.uptime_s)):

@@ -57,7 +57,7 @@ PREPROCESSOR_PARAMETERS = (
     ),
     NodeParameter('input_timeout_s', 2.0, 'Warn when a topic has been silent for so long.', 's', 0.1, 3600),
     NodeParameter(
-        'in_flight', 64, 'Lossless: windows published and not yet worked off by their reader.', 'windows', 1, 1000
+        'in_flight', 64, 'Lossless: windows published and not yet worked off by their reader.', 'windows', 16, 1000
     ),
     NodeParameter(
         'readers',

@@ -27,6 +27,7 @@ from surface_classifier.nodes.parameters import PREPROCESSOR_PARAMETERS
 from surface_classifier.nodes.window_parameters import window_config
 from surface_classifier.signal.channel_map import header_stamp_ns
 from surface_classifier.signal.config import WindowConfig
+from surface_classifier.signal.sample_gate import CLOCK_JUMP_NS
 from surface_classifier.signal.window_stream import Window, WindowStream
 from surface_msgs.msg import CurrentWindow
 
@@ -70,6 +71,7 @@ class PreprocessorNode(MonitoredNode):
         self._fault = ''
         self._frame_id = ''
         self._clock_jumps = 0
+        self._old_messages_may_come = False
         self._to_publish = 0
         self._outbox: deque[CurrentWindow] = deque()
         self._unfinished: deque[_Unfinished] = deque()
@@ -141,6 +143,8 @@ class PreprocessorNode(MonitoredNode):
                 header = getattr(message, 'header', None)
                 if header is not None:
                     self._frame_id = header.frame_id
+                if self._old_messages_may_come:
+                    self._leave_old_time(header_stamp_ns(message) or receive_ns, receive_ns)
                 for window in self._stream.push_message(topic, message, receive_ns):
                     self._give_out(window)
             finally:
@@ -206,9 +210,23 @@ class PreprocessorNode(MonitoredNode):
                 return  # nothing is buffered that is newer than the clock
             self._stream.reset()
             self._clock_jumps += 1
-        self.get_logger().warning(
-            f'the clock jumped back by {-jump.delta.nanoseconds * 1e-9:.3f} s; buffers are cleared'
-        )
+            self._old_messages_may_come = True
+        step_s = -jump.delta.nanoseconds * 1e-9
+        self.get_logger().warning(f'the clock jumped back by {step_s:.3f} s; buffers are cleared')
+
+    def _leave_old_time(self, stamp_ns: int, now_ns: int) -> None:
+        """After a jump, clear the buffers again if messages of the time before were still on their way.
+
+        Args:
+            stamp_ns: Stamp of a message that has come [ns].
+            now_ns: Present time of the node's clock [ns].
+        """
+        if stamp_ns > now_ns + CLOCK_JUMP_NS:
+            return  # one of these
+        self._old_messages_may_come = False
+        newest_ns = self._stream.counters.last_stamp_ns
+        if newest_ns is not None and newest_ns > stamp_ns:
+            self._stream.reset()
 
 
 def main() -> int:
