@@ -22,8 +22,8 @@ scores on them are in the contract. For a score that can be quoted, use `surface
 --config takes a preset (default, seed, seed-large) or a YAML file with some of these keys:
 
   preset: default                                  # what the others change
-  network: {hidden_sizes: [64], dropout: 0.2, pooling: last}
-  epochs: 45
+  network: {hidden_sizes: [64], dropout: 0.2, pooling: mean_max}
+  epochs: 30
   batch_size: 64
   learning_rate: 0.002
   validation_fraction: 0.15                        # 0: train on everything, for all epochs

@@ -118,7 +118,7 @@ def load_network(path: Path | str, contract: ModelContract) -> SurfaceLstm:
     file = Path(path) / WEIGHTS_FILE
     content = read_verified(file, contract.weights_sha256)
     network = SurfaceLstm(
-        LstmConfig.from_dict(contract.architecture),
+        LstmConfig(**contract.architecture),
         [len(part.channels) for part in contract.config.parts],
         len(contract.classes),
     )

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -31,17 +30,14 @@ class LstmConfig:
         Raises:
             ValueError: The value and its name are in the message.
         """
-        if not self.hidden_sizes or min(self.hidden_sizes) < 1:
-            raise ValueError(f'hidden_sizes must hold one or more positive numbers, not {list(self.hidden_sizes)}')
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f'dropout must be at least 0 and below 1, not {self.dropout}')
+        sizes = self.hidden_sizes
+        if not isinstance(sizes, list | tuple) or not sizes or any(type(n) is not int or n < 1 for n in sizes):
+            raise ValueError(f'hidden_sizes must be a list of one or more positive whole numbers, not {sizes!r}')
+        object.__setattr__(self, 'hidden_sizes', tuple(sizes))
+        if isinstance(self.dropout, bool) or not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
+            raise ValueError(f'dropout must be a number of at least 0 and below 1, not {self.dropout!r}')
         if self.pooling not in ('last', 'mean_max'):
             raise ValueError(f'pooling must be last or mean_max, not {self.pooling!r}')
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> LstmConfig:
-        """Return the shape that `to_dict` wrote."""
-        return cls(**{**values, 'hidden_sizes': tuple(values['hidden_sizes'])})
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""

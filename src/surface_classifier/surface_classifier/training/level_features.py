@@ -10,6 +10,7 @@ does not beat trees on them has learnt levels and nothing about time.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -78,14 +79,18 @@ def _fit_part(values: FloatArray) -> _PartLevels:
 
 def _part_features(values: FloatArray, levels: _PartLevels) -> FloatArray:
     """Features of one part: `values` is (windows, samples, channels)."""
-    with np.errstate(invalid='ignore', divide='ignore'):
+    # numpy's NaN-aware quantiles are slower by an order of magnitude.
+    quantile = np.nanquantile if np.isnan(values).any() else np.quantile
+    with np.errstate(invalid='ignore', divide='ignore'), warnings.catch_warnings():
+        # A series without a single measured value has no quantile, mean or spread: NaN, as wanted.
+        warnings.simplefilter('ignore', RuntimeWarning)
         joint = _joint_series(values)
         moving = np.concatenate([values, *joint[:2]], axis=2)
         everything = np.concatenate([values, *joint], axis=2)
         measured = ~np.isnan(values)
         count = measured.sum(axis=1)
         blocks = [
-            _flat(np.moveaxis(np.nanquantile(everything, QUANTILES, axis=1), 0, 1)),
+            _flat(np.moveaxis(quantile(everything, QUANTILES, axis=1), 0, 1)),
             _flat((values[..., None] > levels.levels).sum(axis=1) / count[..., None]),
             _flat((values[..., None] == levels.idle).sum(axis=1) / count[..., None]),
             np.nanstd(moving, axis=1),

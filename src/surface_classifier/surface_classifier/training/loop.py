@@ -132,8 +132,8 @@ def train(
             for batch in _draw(labels, steps, batch_size, config.balanced_sampling):
                 if cancelled is not None and cancelled():
                     raise TrainingCancelledError(f'cancelled in epoch {epoch} of {config.epochs}')
-                inputs = [_jitter(part[batch], network.scale_of(k), config) for k, part in enumerate(parts)]
-                loss = functional.cross_entropy(network(*inputs), labels[batch], label_smoothing=config.label_smoothing)
+                logits = network(*(part[batch] for part in parts))
+                loss = functional.cross_entropy(logits, labels[batch], label_smoothing=config.label_smoothing)
                 optimizer.zero_grad()
                 loss.backward()
                 if config.gradient_clip > 0:
@@ -254,16 +254,6 @@ def _draw(labels: Tensor, steps: int, batch_size: int, balanced: bool) -> Sequen
     else:
         drawn = torch.randperm(len(labels))[: steps * batch_size]
     return drawn.split(batch_size)
-
-
-def _jitter(values: Tensor, scale: Tensor, config: TrainingConfig) -> Tensor:
-    """Give each channel of each window (windows, samples, channels) a random gain and offset."""
-    shape = (len(values), 1, values.shape[2])
-    if config.gain_jitter > 0:
-        values = values * (1.0 + config.gain_jitter * torch.randn(shape))
-    if config.offset_jitter > 0:
-        values = values + config.offset_jitter * scale * torch.randn(shape)
-    return values
 
 
 def _validate(network: SurfaceLstm, parts: Sequence[Tensor], labels: Tensor) -> tuple[float, float]:

@@ -1,0 +1,115 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Small data sets a network can learn, and small models, for tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from surface_classifier.data.dataset import Dataset, RecordingInfo
+from surface_classifier.model.checkpoint import normalisation_of, save_model
+from surface_classifier.model.contract import ModelContract
+from surface_classifier.model.lstm import SurfaceLstm
+from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig
+
+CLASSES = ('gravel', 'ice', 'snow')
+
+
+def channels(*names: str, unit: str = 'A') -> tuple[ChannelConfig, ...]:
+    """Channels read from an array message, in the order of the names."""
+    return tuple(
+        ChannelConfig(name, 'currents', 'std_msgs/msg/Float64MultiArray', f'data[{index}]', unit)
+        for index, name in enumerate(names)
+    )
+
+
+MOTOR_CONFIG = WindowConfig(
+    (PartConfig('motor', 10.0, channels('left', 'right')),), window_samples=12, stride_samples=6
+)
+TWO_PART_CONFIG = WindowConfig(
+    (PartConfig('motor', 6.5, channels('left', 'right')), PartConfig('imu', 100.0, channels('ax', unit='m/s^2'))),
+    window_samples=13,
+    stride_samples=13,
+)
+
+
+def learnable_dataset(
+    path: Path,
+    *,
+    recordings_per_class: int = 4,
+    windows: int = 20,
+    shuffle_labels: bool = False,
+    has_recordings: bool = True,
+    config: WindowConfig = MOTOR_CONFIG,
+    seed: int = 0,
+) -> Dataset:
+    """Write a data set whose classes differ in level and spread, with an offset of its own for every recording.
+
+    Args:
+        path: Folder of the data set.
+        recordings_per_class: Recordings of each class.
+        windows: Windows of each recording.
+        shuffle_labels: Give every recording the labels of windows chosen at random: nothing can be learnt.
+        has_recordings: As in `Dataset`.
+        config: Window configuration.
+        seed: Seed of the values.
+    """
+    rng = np.random.default_rng(seed)
+    recordings = [f'{name}/{number:02d}' for name in CLASSES for number in range(recordings_per_class)]
+    labels = np.repeat(np.arange(len(CLASSES)), recordings_per_class * windows)
+    recording = np.repeat(np.arange(len(recordings)), windows)
+    drive_offset = rng.normal(0.0, 0.1, len(recordings))[recording]
+    parts = {}
+    for index, part in enumerate(config.parts):
+        shape = (len(labels), config.samples_of_part(index), len(part.channels))
+        spread = 0.2 + 0.3 * labels
+        parts[part.name] = (5.0 + labels + drive_offset)[:, None, None] + spread[:, None, None] * rng.normal(size=shape)
+    if shuffle_labels:
+        labels = rng.permutation(labels)
+    start_ns = np.arange(len(labels), dtype=np.int64) * 1_000_000_000
+    return Dataset.save(
+        path,
+        config=config,
+        classes=CLASSES,
+        parts=parts,
+        labels=labels,
+        start_ns=start_ns,
+        end_ns=start_ns + 900_000_000,
+        recording=recording if has_recordings else np.zeros(len(labels), dtype=np.int64),
+        recordings=[RecordingInfo(name, 20.0) for name in (recordings if has_recordings else ['windows'])],
+        has_recordings=has_recordings,
+    )
+
+
+def save_random_model(
+    path: Path, config: WindowConfig = MOTOR_CONFIG, network: LstmConfig | None = None, temperature: float = 1.0
+) -> tuple[SurfaceLstm, ModelContract]:
+    """Write a model with random weights and a normalisation as of real currents."""
+    import torch
+
+    torch.manual_seed(0)
+    shape = network or LstmConfig(hidden_sizes=(8,))
+    lstm = SurfaceLstm(shape, [len(part.channels) for part in config.parts], len(CLASSES)).eval()
+    lstm.fit_normalisation(
+        [
+            5.0 + 2.0 * torch.randn(20, config.samples_of_part(index), len(part.channels))
+            for index, part in enumerate(config.parts)
+        ]
+    )
+    contract = ModelContract(
+        config=config,
+        classes=CLASSES,
+        architecture=shape.to_dict(),
+        normalisation=normalisation_of(lstm, config),
+        calibration={'method': 'none', 'temperature': temperature},
+        training_data={'digest': '0' * 64, 'recordings': [], 'held_out_recordings': []},
+        training={},
+        seed=0,
+        created_by='test',
+        weights_sha256='',
+        onnx_sha256='',
+    )
+    return lstm, save_model(path, lstm, contract)
