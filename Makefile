@@ -15,7 +15,8 @@ TORCH ?=
 TORCH_SPEC ?=
 TORCH_INDEX_URL ?=
 
-# More arguments for pytest, for example: make test PYTEST_ARGS='-k resampler -x'
+# What pytest runs, and more arguments for it, for example: make test TESTS=test/node PYTEST_ARGS='-k replay -x'
+TESTS ?= test
 PYTEST_ARGS ?=
 
 SETUP_PYTHON := $(or $(PYTHON),$(wildcard .venv/bin/python),python3)
@@ -46,11 +47,11 @@ demo-real: build ## The same chain on real Husky currents (SURFACE_DATA_DIR)
 
 .PHONY: test
 test: build ## Run every test
-	@$(RUN) pytest test $(PYTEST_ARGS)
+	@$(RUN) pytest $(TESTS) $(PYTEST_ARGS)
 
 .PHONY: test-unit
 test-unit: ## Run the unit tests without ROS, in an environment of their own: make test-unit PYTHON=python3.12
-	@tools/test_without_ros $(or $(PYTHON),python3) $(PYTEST_ARGS)
+	@TORCH='$(TORCH)' tools/test_without_ros $(or $(PYTHON),python3) $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: setup ## Run ruff and mypy

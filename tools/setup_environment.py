@@ -328,7 +328,10 @@ def main() -> int:
         if wanted == present:
             return 0
         check_machine(wanted.ros_set)
-        announce(wanted, venv)
+        if present is None or not wanted.same_base(present) or wanted.torch != present.torch:
+            announce(wanted, venv)
+        else:
+            print(f'Bringing {venv} up to date: what it is made of has changed', flush=True)
         make_environment(wanted, venv, present)
     except SetupError as error:
         print(f'setup: error: {error}', file=sys.stderr)
