@@ -99,7 +99,8 @@ def test_files_of_two_models_do_not_mix(model: Path, tmp_path: Path) -> None:
         mixed = tmp_path / f'mixed_{file}'
         shutil.copytree(model, mixed)
         shutil.copy(tmp_path / 'other' / file, mixed / file)
-        engines: tuple[EngineName, ...] = {WEIGHTS_FILE: ('torch',), ONNX_FILE: ('onnx',)}.get(file, ('onnx', 'torch'))
+        only: dict[str, tuple[EngineName, ...]] = {WEIGHTS_FILE: ('torch',), ONNX_FILE: ('onnx',)}
+        engines = only.get(file, ('onnx', 'torch'))
         for engine in engines:
             with pytest.raises(SurfaceError, match='does not belong to its contract'):
                 load_engine(mixed, engine, 'cpu')
