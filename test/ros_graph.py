@@ -121,13 +121,15 @@ class Graph:
 
     def close(self) -> None:
         """End the nodes and the thread."""
-        for node in self._nodes:
-            if isinstance(node, MonitoredNode):
-                node.close()
-        self.context.try_shutdown()
-        self._thread.join()
-        for node in self._nodes:
-            node.destroy_node()
+        try:
+            for node in self._nodes:
+                if isinstance(node, MonitoredNode):
+                    node.close()
+        finally:
+            self.context.try_shutdown()
+            self._thread.join()
+            for node in self._nodes:
+                node.destroy_node()
 
     def _take_diagnostics(self, message: DiagnosticArray) -> None:
         with self.changed:

@@ -361,7 +361,7 @@ class CurrentDriverNode(MonitoredNode):
         self._thread = threading.Thread(target=self._run, name='source', daemon=True)
         self._pacer = Pacer(self.values['rate'])
         self._flow: FlowControl | None = None
-        if self.values['rate'] == 0.0:
+        if self.values['rate'] == 0.0 or self.values['lossless']:
             self._flow = FlowControl(self, self.values['in_flight'], self.values['readers'], self._wake)
         self._clock_out: Publisher | None = None
         if self.values['publish_clock']:
@@ -487,12 +487,10 @@ class CurrentDriverNode(MonitoredNode):
     def _publish_in_time(self, message: StampedMessage) -> bool:
         """Publish a message when it is due and its readers have room; return False when the node is stopped before."""
         topic, flow = message.topic, self._flow
-        if flow is not None:
-            if not self._wait_until(lambda: flow.may_send(topic), PUBLISHING):
-                return False
-        else:
-            while (delay_s := self._pacer.delay_s(message.stamp_ns, time.monotonic())) > 0.0 and not self._stopped:
-                self._pause(delay_s)
+        while (delay_s := self._pacer.delay_s(message.stamp_ns, time.monotonic())) > 0.0 and not self._stopped:
+            self._pause(delay_s)
+        if flow is not None and not self._wait_until(lambda: flow.may_send(topic), PUBLISHING):
+            return False
         if self._stopped:
             return False
         if self._clock_out is not None:

@@ -29,10 +29,13 @@ DRIVER_PARAMETERS = (
     ),
     NodeParameter('rate', 1.0, 'Speed as a factor on real time; 0: as fast as the readers follow.', '1', 0, 1e6),
     NodeParameter(
-        'readers', 1, 'With rate 0: nodes that must report their progress before the start.', 'nodes', 0, 100
+        'lossless',
+        False,
+        'Begin when the readers are there and never run ahead of them, at any rate; at rate 0 it is always so.',
     ),
+    NodeParameter('readers', 1, 'Lossless: nodes that must report their progress before the start.', 'nodes', 0, 100),
     NodeParameter(
-        'in_flight', 64, 'With rate 0: messages of a topic that are sent and not yet worked off.', 'messages', 16, 200
+        'in_flight', 64, 'Lossless: messages of a topic that are sent and not yet worked off.', 'messages', 16, 200
     ),
     NodeParameter(
         'publish_clock', False, 'Publish the stamps of what is published on /clock, for nodes with use_sim_time.'

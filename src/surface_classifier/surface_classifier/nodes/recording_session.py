@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from current_driver import messages
@@ -93,8 +94,7 @@ class RecordingSession:
         start_ns, end_ns = writer.start_ns or 0, writer.end_ns or 0
         seconds: dict[str, float] = {}
         labels = sorted(self._labels, key=lambda label: label[0])
-        ends = [stamp_ns for stamp_ns, _ in labels[1:]] + [end_ns]
-        for (stamp_ns, surface), label_end_ns in zip(labels, ends, strict=True):
+        for (stamp_ns, surface), (label_end_ns, _) in itertools.pairwise([*labels, (end_ns, '')]):
             if surface:
                 span = max(0, label_end_ns - max(stamp_ns, start_ns)) / NANOSECONDS
                 seconds[surface] = seconds.get(surface, 0.0) + span

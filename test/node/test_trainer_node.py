@@ -1,0 +1,309 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""The trainer node: raw bytes of any type with their label into a bag, and training in a child process."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
+
+from action_msgs.msg import GoalStatus
+from rclpy.action import ActionClient
+from rclpy.serialization import deserialize_message
+from recording_samples import save_dataset, write_drive
+from ros_graph import Graph, level_of
+from sensor_msgs.msg import JointState
+
+from current_driver.driver_node import CurrentDriverNode
+from current_driver.messages import NANOSECONDS
+from surface_classifier.data.recording import Recording
+from surface_classifier.model.contract import load_contract
+from surface_classifier.nodes.conversion import to_time, truth_message
+from surface_classifier.nodes.trainer_node import TrainerNode
+from surface_msgs.action import Train
+from surface_msgs.msg import MotorCurrent, SurfaceTruth
+from surface_msgs.srv import SetSurface, StartRecording, StopRecording
+
+START_NS = 1_000_000_000 * NANOSECONDS
+
+
+def joint_state(stamp_ns: int, effort: float = 1.0) -> Any:
+    message = JointState(name=['wheel'], effort=[effort])
+    message.header.stamp = to_time(stamp_ns)
+    return message
+
+
+def start(graph: Graph, **fields: str) -> Any:
+    return graph.call(StartRecording, 'trainer/start_recording', StartRecording.Request(**fields))
+
+
+def stop(graph: Graph, *, discard: bool = False) -> Any:
+    return graph.call(StopRecording, 'trainer/stop_recording', StopRecording.Request(discard=discard))
+
+
+def set_surface(graph: Graph, surface: str, stamp_ns: int = 0) -> Any:
+    request = SetSurface.Request(surface=surface, stamp=to_time(stamp_ns))
+    return graph.call(SetSurface, 'trainer/set_surface', request)
+
+
+def wait_for_recorded(graph: Graph, node: TrainerNode, count: int) -> None:
+    def recorded() -> bool:
+        return int(values_of_health(node)['messages']) >= count
+
+    graph.wait_for(recorded, f'{count} recorded messages')
+
+
+def values_of_health(node: TrainerNode) -> dict[str, str]:
+    return {key: str(value) for key, value in node.health().values.items()}
+
+
+def test_raw_messages_of_any_type_are_recorded_with_the_label_set_by_hand(graph: Graph, tmp_path: Path) -> None:
+    truths = graph.collect(SurfaceTruth, 'surface_truth', latched=True)
+    node = graph.start(TrainerNode, {'output_dir': str(tmp_path), 'topics': ['joint_states']})
+    answer = start(graph, name='yard/01', surface='gravel', operator_name='Ann', robot='husky', note='wet')
+    assert answer.success, answer.message
+    assert answer.path == str(tmp_path / 'yard' / '01')
+    publisher = graph.publisher(JointState, 'joint_states')
+    sent = [joint_state(START_NS + number * NANOSECONDS, effort=number) for number in range(10)]
+    for message in sent[:5]:
+        publisher.publish(message)
+    wait_for_recorded(graph, node, 6)
+    changed = set_surface(graph, 'grass', START_NS + 5 * NANOSECONDS)
+    assert changed.success
+    assert changed.previous == 'gravel'
+    for message in sent[5:]:
+        publisher.publish(message)
+    wait_for_recorded(graph, node, 12)
+    summary = stop(graph)
+    assert summary.success
+    assert dict(zip(summary.surfaces, summary.surface_durations, strict=True)) == pytest.approx(
+        {'gravel': 5.0, 'grass': 4.0}
+    )
+    assert summary.messages == 12
+
+    recording = Recording(summary.path)
+    with recording.reader() as reader:
+        assert reader.metadata['operator'] == 'Ann'
+        assert reader.metadata['note'] == 'wet'
+        messages = list(reader.messages(['/joint_states']))
+        assert [deserialize_message(message.cdr, JointState) for message in messages] == sent
+        assert [message.stamp_ns for message in messages] == [START_NS + number * NANOSECONDS for number in range(10)]
+        segments = recording.segments(reader)
+    assert [segment.surface for segment in segments] == ['gravel', 'grass']
+    assert segments[1].start_ns == START_NS + 5 * NANOSECONDS
+    assert [truth.surface for truth in truths.wait_for(2)] == ['gravel', 'grass']
+    assert {truth.origin for truth in truths} == {'operator'}
+
+
+def test_requests_that_make_no_sense_are_refused_with_a_remedy(graph: Graph, tmp_path: Path) -> None:
+    graph.start(TrainerNode, {'output_dir': str(tmp_path), 'surfaces': ['gravel', 'grass']})
+    assert 'start_recording' in stop(graph).message
+    refused = set_surface(graph, 'grvel')
+    assert not refused.success
+    assert 'gravel, grass' in refused.message
+    assert not start(graph, name='a', surface='mud').success
+    assert not start(graph, name='../a').success
+    assert start(graph, name='a').success
+    again = start(graph, name='b')
+    assert not again.success
+    assert str(tmp_path / 'a') in again.message
+    assert stop(graph, discard=True).success
+    assert not (tmp_path / 'a').exists()
+    (tmp_path / 'c').mkdir()
+    taken = start(graph, name='c')
+    assert not taken.success
+    assert 'exists already' in taken.message
+
+
+def test_the_label_follows_a_topic_and_an_old_label_does_not_reach_into_a_new_drive(
+    graph: Graph, tmp_path: Path
+) -> None:
+    node = graph.start(
+        TrainerNode,
+        {'output_dir': str(tmp_path), 'topics': ['joint_states'], 'label_topic': 'surface_truth', 'lossless': True},
+    )
+    labels = graph.publisher(SurfaceTruth, 'surface_truth')
+    publisher = graph.publisher(JointState, 'joint_states')
+    labels.publish(truth_message(START_NS + 100 * NANOSECONDS, 'ice', 'simulator'))
+    graph.wait_for(lambda: values_of_health(node)['surface'] == 'ice', 'the old label')
+    assert start(graph, name='drive').success
+    # The first sample of the new drive, which began at an earlier time, overtakes its label.
+    publisher.publish(joint_state(START_NS))
+    wait_for_recorded(graph, node, 2)
+    labels.publish(truth_message(START_NS, 'snow', 'simulator'))
+    wait_for_recorded(graph, node, 3)
+    for number in range(1, 6):
+        publisher.publish(joint_state(START_NS + number * NANOSECONDS))
+    wait_for_recorded(graph, node, 8)
+    assert stop(graph).success
+    segments = Recording(tmp_path / 'drive').segments()
+    assert segments[-1].surface == 'snow'
+    assert segments[-1].start_ns == START_NS
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_simulated_drive_faster_than_real_time_is_recorded_without_loss(
+    graph: Graph, tmp_path: Path, storage: str
+) -> None:
+    graph.start(
+        TrainerNode,
+        {'output_dir': str(tmp_path), 'label_topic': 'surface_truth', 'lossless': True, 'storage': storage},
+    )
+    assert start(graph, name='drive').success
+    driver = graph.start(
+        CurrentDriverNode,
+        {'rate': 0.0, 'simulator.duration_s': 30.0, 'simulator.seconds_per_surface': 10.0, 'simulator.seed': 3},
+    )
+    driver.start()
+    graph.wait_for(lambda: driver.health().values['stage'] == 'ended', 'the end of the drive', 60.0)
+    summary = stop(graph)
+    assert summary.success
+    assert len(summary.surfaces) == 3
+    assert sum(summary.surface_durations) == pytest.approx(30.0, abs=0.1)
+    with Recording(summary.path).reader() as reader:
+        blocks = [reader.deserialize(message) for message in reader.messages(['/motor_current'])]
+    assert [block.first_sample for block in blocks] == list(range(0, 3000, 10))
+
+
+def test_a_topic_nobody_publishes_is_told_while_recording(graph: Graph, tmp_path: Path) -> None:
+    graph.start(TrainerNode, {'output_dir': str(tmp_path), 'topics': ['nothing'], 'input_timeout_s': 0.2})
+    assert start(graph, name='a').success
+    status = graph.status('trainer', lambda status: level_of(status) == 1, 'a warning')
+    assert '/nothing' in status.message
+
+
+class TrainClient:
+    """Sends one goal and keeps its feedback."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._client = ActionClient(graph.watcher, Train, 'trainer/train')
+        self.feedback: list[Any] = []
+        graph.wait_for(self._client.server_is_ready, 'the action server')
+
+    def send(self, **goal: Any) -> Any:
+        future = self._client.send_goal_async(
+            Train.Goal(**goal), feedback_callback=lambda message: self.feedback.append(message.feedback)
+        )
+        handle = self._graph.result(future)
+        assert handle.accepted
+        return handle
+
+    def result(self, handle: Any) -> tuple[int, Any]:
+        answer = self._graph.result(handle.get_result_async(), 100.0)
+        return answer.status, answer.result
+
+
+def training_file(folder: Path, epochs: int) -> str:
+    path = folder / 'recipe.yaml'
+    path.write_text(f'epochs: {epochs}\nbatch_size: 8\nnetwork: {{hidden_sizes: [4]}}\n', encoding='utf-8')
+    return str(path)
+
+
+@pytest.fixture
+def two_class_dataset(tmp_path: Path) -> Path:
+    windows_of = {f'{name}/{number}': {name: 12} for name in ('ice', 'snow') for number in range(4)}
+    save_dataset(tmp_path / 'dataset', windows_of)
+    return tmp_path / 'dataset'
+
+
+def test_training_runs_in_a_child_with_feedback(graph: Graph, tmp_path: Path, two_class_dataset: Path) -> None:
+    pytest.importorskip('torch')
+    node = graph.start(TrainerNode, {'output_dir': str(tmp_path)})
+    client = TrainClient(graph)
+    model = tmp_path / 'model'
+    handle = client.send(dataset=str(two_class_dataset), model=str(model), config=training_file(tmp_path, 3), seed=5)
+    busy = client.send(dataset=str(two_class_dataset), model=str(tmp_path / 'other'))
+    assert 'in progress' in client.result(busy)[1].message
+    # The node answers while it trains.
+    assert set_surface(graph, 'ice').success
+    status, result = client.result(handle)
+    assert status == GoalStatus.STATUS_SUCCEEDED, result.message
+    assert result.success
+    contract = load_contract(model)
+    assert (result.model, result.model_digest) == (str(model), contract.weights_sha256)
+    assert contract.seed == 5
+    assert result.accuracy == contract.scores['accuracy']
+    epochs = [feedback for feedback in client.feedback if feedback.epoch]
+    assert [feedback.epoch for feedback in epochs] == [1, 2, 3]
+    assert all(feedback.epochs == 3 and feedback.stage == 'train' for feedback in epochs)
+    assert all(math.isfinite(feedback.loss) and math.isfinite(feedback.validation_loss) for feedback in epochs)
+    assert node.health().text == 'ready'
+
+
+def test_training_from_recordings_builds_the_data_set_first(graph: Graph, tmp_path: Path) -> None:
+    pytest.importorskip('torch')
+    for name in ('ice', 'snow'):
+        for number in range(2):
+            write_drive(tmp_path / 'drives' / name / str(number), [(name, 20.0)], seed=number)
+    graph.start(TrainerNode, {'output_dir': str(tmp_path)})
+    client = TrainClient(graph)
+    handle = client.send(
+        recordings=[str(tmp_path / 'drives')], model=str(tmp_path / 'model'), config=training_file(tmp_path, 2)
+    )
+    status, result = client.result(handle)
+    assert status == GoalStatus.STATUS_SUCCEEDED, result.message
+    assert client.feedback[0].stage == 'dataset'
+    assert load_contract(tmp_path / 'model').classes == ('ice', 'snow')
+
+
+def test_a_cancelled_training_ends_at_once_and_leaves_nothing(
+    graph: Graph, tmp_path: Path, two_class_dataset: Path
+) -> None:
+    pytest.importorskip('torch')
+    graph.start(TrainerNode, {'output_dir': str(tmp_path)})
+    client = TrainClient(graph)
+    model = tmp_path / 'models' / 'model'
+    handle = client.send(dataset=str(two_class_dataset), model=str(model), config=training_file(tmp_path, 1_000_000))
+    graph.wait_for(lambda: any(feedback.epoch for feedback in client.feedback), 'the first epoch', 60.0)
+    begin_s = time.monotonic()
+    graph.result(handle.cancel_goal_async())
+    status, result = client.result(handle)
+    assert status == GoalStatus.STATUS_CANCELED
+    assert not result.success
+    assert 'cancelled' in result.message
+    assert time.monotonic() - begin_s < 15
+    assert not model.exists()
+    assert not list(tmp_path.glob('models/*'))
+
+
+@pytest.mark.parametrize(
+    ('goal', 'words'),
+    [
+        ({'dataset': '/nowhere/dataset'}, ('/nowhere/dataset',)),
+        ({'recordings': ['/nowhere/recordings']}, ('/nowhere/recordings',)),
+        ({}, ('recordings', 'data set')),
+        ({'dataset': 'a', 'recordings': ['b']}, ('either',)),
+        ({'dataset': 'a', 'config': '/nowhere/recipe.yaml'}, ('/nowhere/recipe.yaml',)),
+    ],
+)
+def test_goals_that_cannot_be_met_are_answered_with_the_reason(
+    graph: Graph, tmp_path: Path, goal: dict[str, Any], words: tuple[str, ...]
+) -> None:
+    pytest.importorskip('torch')
+    graph.start(TrainerNode, {'output_dir': str(tmp_path)})
+    client = TrainClient(graph)
+    status, result = client.result(client.send(model=str(tmp_path / 'model'), **goal))
+    assert status == GoalStatus.STATUS_ABORTED
+    assert not result.success
+    for word in words:
+        assert word in result.message
+
+
+def test_an_empty_block_does_not_end_the_recording(graph: Graph, tmp_path: Path) -> None:
+    node = graph.start(TrainerNode, {'output_dir': str(tmp_path)})
+    publisher_of = graph.watcher.create_publisher(MotorCurrent, 'motor_current', 10)
+    graph.wait_for(lambda: publisher_of.get_subscription_count() == 1, 'the trainer')
+    assert start(graph, name='a', surface='ice').success
+    message = MotorCurrent()
+    message.header.stamp = to_time(START_NS)
+    publisher_of.publish(message)
+    wait_for_recorded(graph, node, 2)
+    assert stop(graph).messages == 2
