@@ -43,6 +43,7 @@ LIVE_SEED = 1001
 TRAINING_SEED = 0
 WINDOW_STRIDE_S = 0.25
 DRIVE_TIMEOUT_S = 180.0
+COLUMN_NS = 2_000_000_000
 
 REQUIRED_BALANCED_ACCURACY = 0.60
 REQUIRED_LEAD = 0.15
@@ -118,7 +119,7 @@ class Demo:
             recordings: Bags of an earlier run to use instead of recording; None: record.
         """
         begin_s = time.monotonic()
-        self._prepare()
+        self._prepare(keep_recordings=recordings is not None)
         if recordings is None:
             self._title(1, f'Record {self.plan.drives} drives over {len(SURFACES)} surfaces with the trainer node')
             recordings = self.output / 'recordings'
@@ -147,9 +148,10 @@ class Demo:
         self.console.print(f'The demo took {time.monotonic() - begin_s:.0f} s.')
         return 0 if passed else 1
 
-    def _prepare(self) -> None:
+    def _prepare(self, *, keep_recordings: bool) -> None:
         """Removes what an earlier run left, and nothing else."""
-        for name in ('recordings', 'dataset', 'dataset_shuffled', 'model', 'log'):
+        folders = ['dataset', 'dataset_shuffled', 'model', 'log']
+        for name in folders if keep_recordings else [*folders, 'recordings']:
             shutil.rmtree(self.output / name, ignore_errors=True)
         for name in ('training.json', 'result.json', 'report.html'):
             (self.output / name).unlink(missing_ok=True)
@@ -224,7 +226,7 @@ class Demo:
                 return started[0].running
 
             with Screen(self.console, plain=self.plain, title='surface watch: a drive nobody has seen') as screen:
-                drive = observe_drive(running, screen=screen, column_ns=2_000_000_000, on_ready=start_driver)
+                drive = observe_drive(start_driver, running, screen=screen, column_ns=COLUMN_NS)
             nodes.check()
 
         if not drive.labels:
@@ -245,6 +247,7 @@ class Demo:
         return {
             'source': 'simulator',
             'rate': rate,
+            'lossless': True,
             'publish_clock': True,
             'exit_when_done': True,
             'simulator.seed': seed,

@@ -19,11 +19,13 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
 from current_driver.driver_node import stream_qos
+from current_driver.errors import SurfaceError
 from surface_classifier.nodes.conversion import to_ns, window_from_message
 from surface_classifier.nodes.watch_node import Screen, WatchNode
 from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
 
 QUEUE_DEPTH = 5000
+FOUND_TIMEOUT_S = 30.0
 SETTLE_S = 1.0
 SETTLE_TIMEOUT_S = 20.0
 
@@ -108,22 +110,25 @@ class DriveObserver(WatchNode):
 
 
 def observe_drive(
+    start_source: Callable[[], None],
     running: Callable[[], bool],
     *,
     screen: Screen,
     column_ns: int,
-    on_ready: Callable[[], None] = lambda: None,
 ) -> Drive:
     """Shows and keeps a drive until its source has ended and the last label has come.
 
     Args:
-        running: Whether the source still runs; asked ten times a second.
+        start_source: Starts the source; called once, when the nodes that publish labels have been found.
+        running: Whether the source still runs; asked often, and may raise when a node has failed.
         screen: Where to show it.
         column_ns: Time that one column of the strips stands for [ns].
-        on_ready: Called once when the subscriptions exist, to start the source.
 
     Returns:
         Everything that was published.
+
+    Raises:
+        SurfaceError: No node that publishes labels was found.
     """
     context = rclpy.Context()
     rclpy.init(context=context, args=[])
@@ -131,7 +136,12 @@ def observe_drive(
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     try:
-        on_ready()
+        deadline_s = time.monotonic() + FOUND_TIMEOUT_S
+        while not (node.count_publishers('surface_label') and node.count_publishers('current_window')):
+            executor.spin_once(timeout_sec=0.1)
+            if time.monotonic() > deadline_s:
+                raise SurfaceError(f'no node publishes surface_label and current_window after {FOUND_TIMEOUT_S:g} s')
+        start_source()
         ended_s: float | None = None
         while True:
             executor.spin_once(timeout_sec=0.1)
