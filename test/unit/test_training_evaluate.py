@@ -118,9 +118,21 @@ def test_shuffled_labels_score_at_chance(tmp_path: Path) -> None:
         assert abs(result[name]['balanced_accuracy'] - 1 / 3) < 0.12
 
 
-def test_a_failing_fold_ends_the_evaluation_with_its_sentence(tmp_path: Path) -> None:
+def test_too_few_recordings_to_hold_out_are_noted(tmp_path: Path) -> None:
     dataset = learnable_dataset(tmp_path / 'set', recordings_per_class=2)
-    with pytest.raises(SurfaceError, match='one recording only'):
+    result = evaluate_folds(dataset, stratified_folds(dataset, 2), replace(QUICK, patience=1), jobs=1)
+    assert len(result.notes) == 2
+    assert 'fold 0, seed 0: trained for all epochs' in result.notes[0]
+    assert "'gravel' has one recording only" in result.notes[0]
+    assert len(result.epochs) == 2 * QUICK.epochs
+
+
+def test_a_failing_fold_ends_the_evaluation_with_its_sentence(tmp_path: Path) -> None:
+    dataset = learnable_dataset(tmp_path / 'set')
+    values = np.load(dataset.path / 'part_motor.npy', mmap_mode='r+')
+    values[:, 0, 0] = np.inf
+    values.flush()
+    with pytest.raises(SurfaceError, match='infinite values'):
         evaluate_folds(dataset, stratified_folds(dataset, 2), QUICK, jobs=2)
 
 

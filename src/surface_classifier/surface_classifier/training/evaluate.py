@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from surface_classifier.model.contract import check_compatible
 from surface_classifier.model.engine import DeviceName, EngineName, InferenceEngine, load_engine
 from surface_classifier.training.baselines import Parts, Predictor, fit_majority, fit_nearest_mean, fit_trees
 from surface_classifier.training.config import TrainingConfig
-from surface_classifier.training.loop import EpochResult, predict_logits, resident, train
+from surface_classifier.training.loop import EpochResult, hold_out, predict_logits, resident, train
 from surface_classifier.training.metrics import confusion, per_class_scores, scores
 
 Ids = NDArray[np.int64]
@@ -186,10 +186,10 @@ def evaluate_folds(
         on_progress: Called after every epoch and every task.
 
     Raises:
-        SurfaceError: A fold's training windows cannot be learnt from.
+        SurfaceError: Training failed, as on infinite values.
     """
     begin = time.perf_counter()
-    tasks = _tasks(dataset, folds, config, seeds)
+    tasks, notes = _tasks(dataset, folds, config, seeds)
     outcomes = _run_tasks(tasks, min(jobs or os.cpu_count() or 1, len(tasks)), on_progress)
     predictions: dict[str, list[Predictions]] = {name: [] for name in CLASSIFIERS}
     epochs: list[dict[str, Any]] = []
@@ -213,7 +213,7 @@ def evaluate_folds(
         seconds=time.perf_counter() - begin,
         predictions=predictions,
         epochs=epochs,
-        notes=folds.warnings,
+        notes=[*folds.warnings, *notes],
         provenance={'dataset_digest': dataset.digest, 'training': config.to_dict()},
     )
 
@@ -278,17 +278,28 @@ def evaluate_model(
     )
 
 
-def _tasks(dataset: Dataset, folds: Folds, config: TrainingConfig, seeds: Sequence[int]) -> list[_Task]:
-    """Return the tasks, the long ones first so that no process is left with one at the end."""
+def _tasks(
+    dataset: Dataset, folds: Folds, config: TrainingConfig, seeds: Sequence[int]
+) -> tuple[list[_Task], list[str]]:
+    """Return the tasks, the long ones first so that no process is left with one at the end, and what to note."""
     tasks: list[_Task] = []
+    notes = []
     for seed in seeds:
         for fold in folds:
+            recipe = config
+            try:
+                if config.validation_fraction > 0:
+                    hold_out(dataset, fold.train, config.validation_fraction, seed)
+            except SurfaceError as error:
+                # Too few recordings for a hold-out inside the fold are no reason not to test on it.
+                recipe = replace(config, validation_fraction=0.0)
+                notes.append(f'fold {fold.index}, seed {seed}: trained for all epochs ({error})')
             baselines = CLASSIFIERS[1:] if seed == seeds[0] else ('trees',)
             tasks += [
-                _Task(dataset.path, fold.index, fold.train, fold.test, config, seed, classifiers)
+                _Task(dataset.path, fold.index, fold.train, fold.test, recipe, seed, classifiers)
                 for classifiers in (('lstm',), baselines)
             ]
-    return sorted(tasks, key=lambda task: task.classifiers != ('lstm',))
+    return sorted(tasks, key=lambda task: task.classifiers != ('lstm',)), notes
 
 
 _Outcome = tuple[dict[str, Ids], tuple[EpochResult, ...]]

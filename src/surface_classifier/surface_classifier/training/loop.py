@@ -107,8 +107,7 @@ def train(
     validation_windows = train_windows[:0]
     check_trainable(dataset, train_windows)
     if config.validation_fraction > 0:
-        train_windows, validation_windows = grouped_holdout(dataset, config.validation_fraction, seed, train_windows)
-        _check_holdout(dataset, train_windows, validation_windows)
+        train_windows, validation_windows = hold_out(dataset, train_windows, config.validation_fraction, seed)
 
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -194,6 +193,31 @@ def check_trainable(dataset: Dataset, windows: Indices) -> None:
         )
 
 
+def hold_out(dataset: Dataset, windows: Indices, fraction: float, seed: int) -> tuple[Indices, Indices]:
+    """Hold out whole recordings of every class for early stopping.
+
+    Returns:
+        Indices of the windows to train on, and of those held out.
+
+    Raises:
+        SurfaceError: A class cannot be held out, as training would be left without it.
+    """
+    kept, held_out = grouped_holdout(dataset, fraction, seed, windows)
+    missing = np.setdiff1d(dataset.labels[windows], dataset.labels[held_out])
+    if missing.size:
+        name = dataset.classes[missing[0]]
+        recordings = np.unique(dataset.recording[windows][dataset.labels[windows] == missing[0]])
+        if dataset.has_recordings and len(recordings) == 1:
+            why = f'class {name!r} has one recording only among those to train on'
+        else:
+            why = f'class {name!r} is in too few recordings besides those that training cannot spare'
+        raise SurfaceError(
+            f'{dataset.path}: {why}, so none of it can be held out for early stopping; add a second recording of it, '
+            'or set validation_fraction: 0 in the training configuration'
+        )
+    return kept, held_out
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Run torch on one thread: a second one slows networks of this size down, and sums in another order."""
@@ -219,18 +243,6 @@ def predict_logits(network: SurfaceLstm, parts: Sequence[Tensor]) -> Tensor:
     with torch.inference_mode():
         batches = zip(*(part.split(EVALUATION_BATCH) for part in parts), strict=True)
         return torch.cat([network(*batch) for batch in batches])
-
-
-def _check_holdout(dataset: Dataset, train_windows: Indices, validation_windows: Indices) -> None:
-    wanted = np.unique(dataset.labels[np.concatenate([train_windows, validation_windows])])
-    missing = np.setdiff1d(wanted, dataset.labels[validation_windows])
-    if missing.size:
-        name = dataset.classes[missing[0]]
-        raise SurfaceError(
-            f'{dataset.path}: class {name!r} has one recording only among those to train on, so none of it can be held '
-            'out for early stopping; add a second recording of it, or set validation_fraction: 0 in the training '
-            'configuration'
-        )
 
 
 def _optimizer(network: SurfaceLstm, config: TrainingConfig) -> torch.optim.Optimizer:
