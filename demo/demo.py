@@ -14,9 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import shutil
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ import numpy as np
 from live_report import LiveResult, print_result, write_live_report
 from live_scores import score_drive, segments_of
 from rich.console import Console
+from steps import Steps, shown
 
 from current_driver.errors import SurfaceError
 from surface_classifier.nodes.node_processes import (
@@ -109,6 +108,7 @@ class Demo:
         self.plain = plain
         self.shuffle_labels = shuffle_labels
         self.environment = {**os.environ, 'ROS_DOMAIN_ID': str(free_domain_id()), 'OMP_NUM_THREADS': '1'}
+        self.steps = Steps(console, 5, self.environment)
         # The clients in this process must be in the domain of the nodes.
         os.environ['ROS_DOMAIN_ID'] = self.environment['ROS_DOMAIN_ID']
 
@@ -121,29 +121,32 @@ class Demo:
         begin_s = time.monotonic()
         self._prepare(keep_recordings=recordings is not None)
         if recordings is None:
-            self._title(1, f'Record {self.plan.drives} drives over {len(SURFACES)} surfaces with the trainer node')
+            self.steps.begin(f'Record {self.plan.drives} drives over {len(SURFACES)} surfaces with the trainer node')
             recordings = self.output / 'recordings'
             self._record(recordings)
         else:
-            self._title(1, f'Use the recordings in {recordings}')
+            self.steps.begin(f'Use the recordings in {recordings}')
 
-        self._title(2, 'Cut the bags into a data set')
+        self.steps.begin('Cut the bags into a data set')
         dataset = self.output / 'dataset'
         stride = str(WINDOW_STRIDE_S)
-        self._surface('dataset', 'build', str(recordings), '-o', str(dataset), '--stride-seconds', stride)
+        self.steps.surface(
+            'dataset', 'build', str(shown(recordings)), '-o', str(shown(dataset)), '--stride-seconds', stride
+        )
 
-        self._title(3, 'Train the LSTM')
+        self.steps.begin('Train the LSTM')
         training_data = self._shuffled(dataset) if self.shuffle_labels else dataset
         model, curve = self.output / 'model', self.output / 'training.json'
         options = [] if self.plan.epochs is None else ['--epochs', str(self.plan.epochs)]
         seed = str(TRAINING_SEED)
-        self._surface('train', str(training_data), '-o', str(model), '--seed', seed, '--json', str(curve), *options)
+        paths = [str(shown(training_data)), '-o', str(shown(model)), '--json', str(shown(curve))]
+        self.steps.surface('train', *paths, '--seed', seed, *options)
 
         rate = f'{self.plan.live_rate:g} times real time' if self.plan.live_rate else 'full speed'
-        self._title(4, f'Classify a new drive live, at {rate}')
+        self.steps.begin(f'Classify a new drive live, at {rate}')
         result = self._drive_live(model, dataset)
 
-        self._title(5, 'What was right')
+        self.steps.begin('What was right')
         passed = self._report(result, recordings, model, curve, dataset)
         self.console.print(f'The demo took {time.monotonic() - begin_s:.0f} s.')
         return 0 if passed else 1
@@ -274,7 +277,7 @@ class Demo:
         }
         (self.output / 'result.json').write_text(json.dumps(summary, indent=1) + '\n', encoding='utf-8')
         for name, path in (('bags', recordings), ('data set', dataset), ('model', model), ('report', report)):
-            self.console.print(f'  {name:<9} {_shown(path)}', soft_wrap=True)
+            self.console.print(f'  {name:<9} {shown(path)}', soft_wrap=True)
         self.console.print()
         verdict = (
             f'balanced accuracy {result.lstm:.2f} (at least {REQUIRED_BALANCED_ACCURACY:.2f} is asked for), '
@@ -297,24 +300,6 @@ class Demo:
         Dataset.save(path, **keep)
         self.console.print(f'  labels shuffled: the model trained on {path} must fail', style='bold yellow')
         return path
-
-    def _surface(self, *arguments: str) -> None:
-        """Runs the `surface` command like a person at the terminal."""
-        self.console.print(f'  $ surface {shlex.join(arguments)}', style='dim', soft_wrap=True, markup=False)
-        command = [sys.executable, '-m', 'surface_classifier.cli.main', *arguments]
-        with subprocess.Popen(command, env=self.environment) as process:
-            try:
-                status = process.wait()
-            except BaseException:
-                process.terminate()
-                process.wait()
-                raise
-        if status:
-            raise SurfaceError(f'`surface {arguments[0]}` ended with exit status {status}')
-
-    def _title(self, number: int, text: str) -> None:
-        self.console.print(f'\n[bold]{number}/5[/bold] {text}')
-        self.console.file.flush()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -342,14 +327,6 @@ def _parser() -> argparse.ArgumentParser:
     # For a test: with labels that mean nothing the demo must fail. Kept out of the help, described in CONTRIBUTING.md.
     parser.add_argument('--shuffle-labels', action='store_true', help=argparse.SUPPRESS)
     return parser
-
-
-def _shown(path: Path) -> Path:
-    """A path as short as it can be typed from where one stands."""
-    try:
-        return path.resolve().relative_to(Path.cwd())
-    except ValueError:
-        return path
 
 
 if __name__ == '__main__':

@@ -123,6 +123,18 @@ def test_a_jump_back_in_time_begins_anew() -> None:
     assert state.truth_at(START_NS + SECOND_NS) == ''
 
 
+def test_the_next_recording_a_day_later_begins_anew() -> None:
+    state = WatchState()
+    state.add_truth(START_NS, 'sand')
+    current(state, 0.0, 1.0)
+    state.add_truth(START_NS + 86_400 * SECOND_NS, 'grass')
+    current(state, 86_400.0, 2.0)
+    label(state, 86_400.4, 'grass')
+    assert state.first_ns == START_NS + 86_400 * SECOND_NS
+    assert (state.right, state.compared) == (1, 1)
+    assert state.strip(3)[-1][0] == pytest.approx(2.0)
+
+
 def test_memory_stays_bounded() -> None:
     state = WatchState()
     for second in range(5 * MAX_COLUMNS):

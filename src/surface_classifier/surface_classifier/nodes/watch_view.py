@@ -182,10 +182,10 @@ class WatchState:
         return column
 
     def _advance(self, oldest_ns: int, newest_ns: int) -> None:
-        """Moves the newest stamp on; a step back of more than the strips hold means that time began anew."""
-        if self.newest_ns is not None and newest_ns < self.newest_ns - MAX_COLUMNS * self.column_ns:
+        """Moves the newest stamp on; a step further than the strips reach, either way, means that time began anew."""
+        if self.newest_ns is not None and abs(newest_ns - self.newest_ns) > MAX_COLUMNS * self.column_ns:
+            # True surfaces stay: the one of the new time may have come before its first sample.
             self._columns.clear()
-            self._truths.clear()
             self.newest_ns = self.first_ns = None
         self.newest_ns = newest_ns if self.newest_ns is None else max(self.newest_ns, newest_ns)
         self.first_ns = oldest_ns if self.first_ns is None else min(self.first_ns, oldest_ns)
