@@ -5,15 +5,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 from surface_classifier.data.dataset import Dataset, RecordingInfo
-from surface_classifier.model.checkpoint import normalisation_of, save_model
 from surface_classifier.model.contract import ModelContract
-from surface_classifier.model.lstm import SurfaceLstm
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig
+
+if TYPE_CHECKING:
+    from surface_classifier.model.lstm import SurfaceLstm
 
 CLASSES = ('gravel', 'ice', 'snow')
 
@@ -87,8 +90,10 @@ def learnable_dataset(
 def save_random_model(
     path: Path, config: WindowConfig = MOTOR_CONFIG, network: LstmConfig | None = None, temperature: float = 1.0
 ) -> tuple[SurfaceLstm, ModelContract]:
-    """Write a model with random weights and a normalisation as of real currents."""
-    import torch
+    """Write a model with random weights and a normalisation as of real currents; skip the test without torch."""
+    torch = pytest.importorskip('torch', reason='torch is not installed')
+    from surface_classifier.model.checkpoint import normalisation_of, save_model
+    from surface_classifier.model.lstm import SurfaceLstm
 
     torch.manual_seed(0)
     shape = network or LstmConfig(hidden_sizes=(8,))

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip('torch', reason='torch is not installed')
 import torch
 from model_samples import MOTOR_CONFIG, save_random_model
 

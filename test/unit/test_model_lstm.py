@@ -8,6 +8,8 @@ import math
 from typing import Any
 
 import pytest
+
+pytest.importorskip('torch', reason='torch is not installed')
 import torch
 
 from surface_classifier.model.lstm import SurfaceLstm

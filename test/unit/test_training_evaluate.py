@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip('torch', reason='torch is not installed')
 from model_samples import CLASSES, MOTOR_CONFIG, learnable_dataset, save_random_model
 from sklearn.metrics import f1_score, recall_score
 
