@@ -94,7 +94,7 @@ class Launched:
 
 
 @pytest.fixture
-def launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Launched]]:
+def ros2_launch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Launched]]:
     """Give what starts `ros2 launch surface_classifier ARGUMENTS`, and end what is left of it."""
     monkeypatch.setenv('ROS_LOG_DIR', str(tmp_path / 'log'))
     monkeypatch.setenv('PYTHONUNBUFFERED', '1')
@@ -120,8 +120,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize('name', ['bringup', 'record'])
-def test_show_args_describes_every_argument(launch: type[Launched], name: str) -> None:
-    launched = launch(f'{name}.launch.py', '--show-args')
+def test_show_args_describes_every_argument(ros2_launch: type[Launched], name: str) -> None:
+    launched = ros2_launch(f'{name}.launch.py', '--show-args')
     assert launched.end() == 0
     shown = re.findall(r"^    '(\w+)':\n +(.+)", launched.output, re.MULTILINE)
     assert {'source', 'params_file', 'namespace', 'use_sim_time', 'bag', 'rate'} <= {argument for argument, _ in shown}
@@ -130,8 +130,8 @@ def test_show_args_describes_every_argument(launch: type[Launched], name: str) -
         assert 'no description' not in description
 
 
-def test_ctrl_c_ends_everything_with_exit_code_0(launch: type[Launched], ros_domain: int, model: str) -> None:
-    launched = launch('bringup.launch.py', f'model:={model}')
+def test_ctrl_c_ends_everything_with_exit_code_0(ros2_launch: type[Launched], ros_domain: int, model: str) -> None:
+    launched = ros2_launch('bringup.launch.py', f'model:={model}')
     with open_graph(ros_domain) as graph:
         graph.collect(SurfaceLabel, LABEL_TOPIC).wait_for(2)
     assert launched.interrupt() == 0
@@ -139,8 +139,10 @@ def test_ctrl_c_ends_everything_with_exit_code_0(launch: type[Launched], ros_dom
     assert 'Traceback' not in launched.output
 
 
-def test_without_a_model_it_says_so_and_takes_one_later(launch: type[Launched], ros_domain: int, model: str) -> None:
-    launched = launch('bringup.launch.py', 'composed:=true', 'namespace:=robot1')
+def test_without_a_model_it_says_so_and_takes_one_later(
+    ros2_launch: type[Launched], ros_domain: int, model: str
+) -> None:
+    launched = ros2_launch('bringup.launch.py', 'composed:=true', 'namespace:=robot1')
     launched.wait_for(r'No model:= is given.*ros2 service call /robot1/classifier/load_model')
     with open_graph(ros_domain) as graph:
         labels = graph.collect(SurfaceLabel, f'/robot1/{LABEL_TOPIC}')
@@ -151,13 +153,13 @@ def test_without_a_model_it_says_so_and_takes_one_later(launch: type[Launched], 
 
 
 def test_a_replay_ends_the_launch_when_it_is_done(
-    launch: type[Launched], ros_domain: int, model: str, tmp_path: Path
+    ros2_launch: type[Launched], ros_domain: int, model: str, tmp_path: Path
 ) -> None:
     bag = write_drive(tmp_path / 'drive', [('ice', 10.0)])
     with open_graph(ros_domain) as graph:
         labels = graph.collect(SurfaceLabel, LABEL_TOPIC)
         arguments = ('source:=replay', f'bag:={bag}', 'rate:=0', 'use_sim_time:=true', 'exit_when_done:=true')
-        launched = launch('bringup.launch.py', f'model:={model}', *arguments)
+        launched = ros2_launch('bringup.launch.py', f'model:={model}', *arguments)
         # 10 s in windows of 1 s, one every 0.5 s; as fast as the nodes follow, none is lost.
         labels.wait_for(19)
         assert launched.end() == 0, launched.output
@@ -176,23 +178,23 @@ def test_a_replay_ends_the_launch_when_it_is_done(
         (['model:=/no/such/model'], 'model:=/no/such/model: there is no /no/such/model'),
     ],
 )
-def test_a_refused_argument_starts_nothing(launch: type[Launched], arguments: list[str], message: str) -> None:
-    launched = launch('bringup.launch.py', *arguments)
+def test_a_refused_argument_starts_nothing(ros2_launch: type[Launched], arguments: list[str], message: str) -> None:
+    launched = ros2_launch('bringup.launch.py', *arguments)
     assert launched.end() == 1
     assert re.search(message, launched.output), launched.output
     assert 'process started' not in launched.output
 
 
 @pytest.mark.skipif('rqt_plot' in get_packages_with_prefixes(), reason='rqt_plot is installed')
-def test_a_plot_without_rqt_plot_says_what_to_install(launch: type[Launched], model: str) -> None:
-    launched = launch('bringup.launch.py', f'model:={model}', 'plot:=true')
+def test_a_plot_without_rqt_plot_says_what_to_install(ros2_launch: type[Launched], model: str) -> None:
+    launched = ros2_launch('bringup.launch.py', f'model:={model}', 'plot:=true')
     assert launched.end() == 1
     assert re.search(r'plot:=true needs rqt_plot.*apt install ros-\S+-rqt-plot', launched.output), launched.output
     assert 'process started' not in launched.output
 
 
 def test_the_plot_opens_at_the_first_label(
-    launch: type[Launched], model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ros2_launch: type[Launched], model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A stand-in that says what it is asked to show, since the genuine one needs a screen.
     program = tmp_path / 'rqt' / 'lib' / 'rqt_plot' / 'rqt_plot'
@@ -205,7 +207,7 @@ def test_the_plot_opens_at_the_first_label(
     (tmp_path / 'rqt' / 'share' / 'rqt_plot').mkdir()
     monkeypatch.setenv('AMENT_PREFIX_PATH', f'{tmp_path / "rqt"}:{os.environ["AMENT_PREFIX_PATH"]}')
 
-    launched = launch('bringup.launch.py', f'model:={model}', 'plot:=true', 'namespace:=robot1')
+    launched = ros2_launch('bringup.launch.py', f'model:={model}', 'plot:=true', 'namespace:=robot1')
     fields = ' '.join(f'/robot1/{LABEL_TOPIC}/{field}' for field in plotted_fields(len(CLASSES)))
     launched.wait_for(rf'plotted: {re.escape(fields)}( --ros-args|\n)')
     assert 'probabilities[0] is ice, probabilities[1] is snow' in launched.output

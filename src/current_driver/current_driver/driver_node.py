@@ -235,6 +235,10 @@ def run(make_nodes: Callable[[], Sequence[MonitoredNode]], args: Sequence[str] |
         for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()
+        # Ctrl-C reaches a process from the terminal and again from `ros2 launch`; the second must not kill the
+        # interpreter while it ends.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
     return max([exit_code, *(node.exit_code for node in nodes)])
 
 
