@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip('torch', reason='torch is not installed')
 from recording_samples import save_dataset, write_drive
 
 from surface_classifier.cli.main import EXIT_BAD_INPUT, main

@@ -27,7 +27,8 @@ ROS_PACKAGES = {
 }
 # Where ROS may be imported; elsewhere in the repository it may not.
 ROS_FOLDERS = (CLASSIFIER / 'nodes', ROOT / 'launch', ROOT / 'bench', ROOT / 'test' / 'node', ROOT / 'test' / 'system')
-ROS_FILES = (DRIVER / 'driver_node.py',)
+# The graph of a test is shared by test/node and test/system.
+ROS_FILES = (DRIVER / 'driver_node.py', ROOT / 'test' / 'ros_graph.py')
 
 # What the rooms without ROS may import beside the standard library and themselves. Every room may raise SurfaceError
 # (current_driver.errors), read YAML and name the package's version.
