@@ -221,7 +221,7 @@ def test_file_that_is_not_text_is_named(tmp_path: Path) -> None:
         ({}, "neither 'motor' nor 'imu'"),
         ({'motors': {}}, "unknown key 'motors'"),
         ({'motor': {}}, "'current' is missing"),
-        ({'motor': {'current': ['a']}}, 'must map motor names'),
+        ({'motor': {'current': ['a']}}, 'current must be a mapping, as in current: {left: curL'),
         ({'motor': {'current': {'left': 'a'}, 'current_unit': 'kA'}}, "unknown unit 'kA'"),
         ({'motor': {'current': {'left': 'a'}, 'time': {'unit': 'h'}}}, "unknown unit 'h'"),
         ({'motor': {'current': {'left': 'a'}, 'wheel_speed': {'right': 'b'}}}, 'names the motors right'),
@@ -243,3 +243,52 @@ def test_columns_file_that_is_missing_or_not_yaml(tmp_path: Path) -> None:
     (tmp_path / 'bad.yaml').write_text('a: [')
     with pytest.raises(SurfaceError, match=r'bad\.yaml'):
         ColumnsConfig.from_yaml(tmp_path / 'bad.yaml')
+
+
+def motors_and_first_speeds(path: Path, columns: ColumnsConfig | None = None) -> dict[str, float]:
+    """Return the wheel speed of each motor in the first row."""
+    with open_recording(path, columns) as reader:
+        block = reader.deserialize(next(reader.messages(['motor_current'])))
+    return dict(zip(block.motor_names, block.wheel_speed[: len(block.motor_names)].tolist(), strict=True))
+
+
+def test_wheel_speeds_go_to_their_motors_in_whatever_order_they_are_given(tmp_path: Path) -> None:
+    path = write(tmp_path, 'time,curL,curR,velR,velL\n0.0,1,2,20,10\n0.1,1,2,20,10\n')
+    assert motors_and_first_speeds(path) == {'left': 10, 'right': 20}
+    motor = {'current': {'left': 'curL', 'right': 'curR'}, 'wheel_speed': {'right': 'velR', 'left': 'velL'}}
+    assert motors_and_first_speeds(path, ColumnsConfig.from_dict({'motor': motor})) == {'left': 10, 'right': 20}
+
+
+def test_a_guessed_current_in_milliampere_is_converted(tmp_path: Path) -> None:
+    with open_recording(write(tmp_path, 'time,current_left_mA,current_mA\n0,1500,250\n0.1,1500,250\n')) as reader:
+        assert reader.deserialize(next(reader.messages())).motor_names == ['left', 'motor']
+        np.testing.assert_array_equal(samples(reader)[1], [[1.5, 0.25]] * 2)
+
+
+@pytest.mark.parametrize(
+    ('header', 'message'),
+    [
+        (
+            'time,curL,current_left',
+            r"'curL' and 'current_left' both look like the current of motor 'left'.*columns file",
+        ),
+        ('time,curL,current_right_mA', r'some motor currents look like A and some like mA'),
+    ],
+)
+def test_columns_that_could_be_meant_in_two_ways_are_not_guessed(tmp_path: Path, header: str, message: str) -> None:
+    with pytest.raises(SurfaceError, match=message):
+        open_recording(write(tmp_path, f'{header}\n0,1,2\n0.1,1,2\n'))
+
+
+def test_a_row_with_more_cells_than_columns_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        SurfaceError, match=r'run\.csv, line 3: has 4 cells, but the header line names 2.*decimal comma'
+    ):
+        open_recording(write(tmp_path, 'time,curL\n0,1\n0,1,1,5\n'))
+    with open_recording(write(tmp_path, 'time,curL\n0,1,\n0.1,2,\n')) as reader:  # a delimiter at the end of a line
+        assert samples(reader)[1].tolist() == [[1.0], [2.0]]
+
+
+def test_files_that_are_no_mapping_are_refused() -> None:
+    with pytest.raises(SurfaceError, match=r"columns: files must be a mapping, as in files: \{motor: .*got \['a'\]"):
+        ColumnsConfig.from_dict({**HUSKY, 'files': ['a']})

@@ -163,7 +163,7 @@ class ColumnsConfig:
             raise SurfaceError(
                 f"{origin}: neither 'motor' nor 'imu' is given; say at least which columns are motor currents"
             )
-        files = {str(key): str(value) for key, value in (top.get('files') or {}).items()}
+        files = _names(top, 'files', origin, example="{motor: 'motor_{id}.csv', imu: 'imu_{id}.csv'}")
         given = {'motor': motor, 'imu': imu}
         for key, pattern in files.items():
             if given.get(key) is None:
@@ -182,15 +182,16 @@ class ColumnsConfig:
         """Return the configuration that the names of the columns suggest.
 
         Time is `time`, `t`, `timestamp` or `stamp` (in seconds, or with _ms, _us, _ns); motor columns are
-        `current_<motor>`, `wheel_speed_<motor>` and `voltage_<motor>` or their short forms such as `curL` and `velL`;
-        IMU columns are `wx wy wz ax ay az`.
+        `current_<motor>` (in A, or with _mA), `wheel_speed_<motor>` and `voltage_<motor>` or their short forms such as
+        `curL` and `velL`; IMU columns are `wx wy wz ax ay az`.
 
         Args:
             header: Names of the columns.
             origin: File they come from, for error messages.
 
         Raises:
-            SurfaceError: There is no time column, or nothing that could be a motor current or an IMU.
+            SurfaceError: There is no time column, nothing that could be a motor current or an IMU, two columns for one
+                quantity, or currents in two units.
         """
         remedy = f'the columns are {", ".join(header)}; say which is what in a columns file'
         times = [(name, match) for name in header if (match := _TIME_NAME.match(name))]
@@ -199,18 +200,30 @@ class ColumnsConfig:
         name, match = times[0]
         time = TimeColumn(name, (match['unit'] or 's').lower())
         found: dict[str, dict[str, str]] = {kind: {} for kind in _MOTOR_NAMES}
+        units = set()
         for kind, pattern in _MOTOR_NAMES.items():
             for name in header:
-                if match := pattern.match(name):
-                    motor = match['motor'].lower()
-                    found[kind][_SIDES.get(motor, motor)] = name
+                is_milli = kind == 'current' and name.lower().endswith('_ma')
+                if match := pattern.match(name[: -len('_mA')] if is_milli else name):
+                    motor = _SIDES.get(match['motor'].lower(), match['motor'].lower())
+                    other = found[kind].get(motor, name)
+                    if other != name:
+                        raise SurfaceError(
+                            f'{origin}: {other!r} and {name!r} both look like the {kind} of motor {motor!r}; {remedy}'
+                        )
+                    found[kind][motor] = name
+                    if kind == 'current':
+                        units.add('mA' if is_milli else 'A')
+        if len(units) > 1:
+            raise SurfaceError(f'{origin}: some motor currents look like A and some like mA; {remedy}')
         current = found['current']
         motors = (
             MotorColumns(
                 time,
                 current,
-                wheel_speed=found['wheel_speed'] if found['wheel_speed'].keys() == current.keys() else {},
-                voltage=found['voltage'] if found['voltage'].keys() == current.keys() else {},
+                units.pop(),
+                wheel_speed=_in_order_of(current, found['wheel_speed']),
+                voltage=_in_order_of(current, found['voltage']),
             )
             if current
             else None
@@ -269,16 +282,27 @@ def _time(part: Mapping[str, Any], where: str) -> TimeColumn:
     return TimeColumn(str(data.get('column', 'time')), unit, bool(data.get('absolute', False)))
 
 
-def _names(part: Mapping[str, Any], key: str, where: str, like: Mapping[str, str] | None = None) -> dict[str, str]:
+def _names(
+    part: Mapping[str, Any],
+    key: str,
+    where: str,
+    like: Mapping[str, str] | None = None,
+    example: str = '{left: curL, right: curR}',
+) -> dict[str, str]:
     value = part.get(key) or {}
     if not isinstance(value, Mapping):
-        raise SurfaceError(
-            f'{where}: {key} must map motor names to columns, as in {{left: curL, right: curR}}, got {value!r}'
-        )
-    names = {str(motor): str(column) for motor, column in value.items()}
-    if like is not None and names and names.keys() != like.keys():
+        raise SurfaceError(f'{where}: {key} must be a mapping, as in {key}: {example}, got {value!r}')
+    names = {str(name): str(text) for name, text in value.items()}
+    if like is None:
+        return names
+    if names and names.keys() != like.keys():
         raise SurfaceError(f'{where}: {key} names the motors {", ".join(names)}, but current names {", ".join(like)}')
-    return names
+    return _in_order_of(like, names)
+
+
+def _in_order_of(motors: Mapping[str, str], columns: Mapping[str, str]) -> dict[str, str]:
+    """Return the columns in the order of the motors; none unless there is one for each motor."""
+    return {motor: columns[motor] for motor in motors} if columns.keys() == motors.keys() else {}
 
 
 def _axes(part: Mapping[str, Any], key: str, where: str) -> tuple[str, str, str]:
@@ -313,6 +337,11 @@ class _Table:
             ):
                 self.warnings.append(f'{path}: line {line}: the last row is not complete; 1 row left out')
                 break
+            if any(cell.strip() for cell in cells[width:]):
+                raise SurfaceError(
+                    f'{path}, line {line}: has {len(cells)} cells, but the header line names {width} columns; correct '
+                    'the row (a decimal comma needs another delimiter, see the columns file)'
+                )
             stamp = self._stamp(wanted[0], line, base_ns)
             if stamps and stamp < stamps[-1]:
                 back_s = (stamps[-1] - stamp) / messages.NANOSECONDS
