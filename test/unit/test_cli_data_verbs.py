@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ import pytest
 from recording_samples import save_dataset, write_drive
 
 from current_driver import messages
+from current_driver.messages import StampedMessage
+from current_driver.simulator_source import SimulatorSource
 from surface_classifier.cli.main import main
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.recording import Recording
@@ -249,3 +252,23 @@ def test_wrong_usage_is_exit_status_2(arguments: list[str], capsys: pytest.Captu
         main(arguments)
     assert exit_info.value.code == 2
     assert 'usage: surface' in capsys.readouterr().err
+
+
+def test_a_drive_shorter_than_one_sample_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    error = refused(capsys, 'simulate', '-o', tmp_path / 'drive', '--duration', '0.001')
+    assert 'duration_s 0.001 is shorter than one sample at 100 Hz' in error
+    assert not (tmp_path / 'drive').exists()
+
+
+def test_an_interrupted_drive_leaves_no_bag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    blocks = iter(range(3))
+    read_block = SimulatorSource.read_block
+
+    def interrupted(source: SimulatorSource) -> Sequence[StampedMessage] | None:
+        if next(blocks, None) is None:
+            raise KeyboardInterrupt
+        return read_block(source)
+
+    monkeypatch.setattr(SimulatorSource, 'read_block', interrupted)
+    assert main(['simulate', '-o', str(tmp_path / 'drive'), '--duration', '10']) == 130
+    assert not (tmp_path / 'drive').exists()

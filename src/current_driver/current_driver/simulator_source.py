@@ -35,7 +35,7 @@ class SimulatorSource(CurrentSource):
             frame_id: The robot's base frame.
 
         Raises:
-            SurfaceError: A block without samples is asked for.
+            SurfaceError: A block or a drive without samples is asked for.
         """
         if block_samples < 1:
             raise SurfaceError(f'block_samples {block_samples} must be at least 1')
@@ -45,6 +45,11 @@ class SimulatorSource(CurrentSource):
         self._simulator: Simulator | None = None
         self._done = 0
         self._total = round(config.duration_s * config.sample_rate_hz)
+        if config.duration_s and not self._total:
+            raise SurfaceError(
+                f'simulator: duration_s {config.duration_s:g} is shorter than one sample at {config.sample_rate_hz:g} '
+                'Hz; make it longer'
+            )
 
     @property
     def topics(self) -> Mapping[str, str]:

@@ -106,12 +106,16 @@ def run(args: argparse.Namespace) -> int:
         RecordingWriter(args.output, args.storage, metadata=noted, flush_interval_s=None) as writer,
         progress_counter(duration_s, 'driving', 's') as progress,
     ):
-        for topic, msgtype in source.topics.items():
-            writer.add_topic(topic, msgtype, latched=topic in source.latched_topics)
-        while (block := source.read_block()) is not None:
-            for message in block:
-                writer.write(message.topic, message.stamp_ns, message.cdr)
-            progress(args.block_samples / args.sample_rate)
+        try:
+            for topic, msgtype in source.topics.items():
+                writer.add_topic(topic, msgtype, latched=topic in source.latched_topics)
+            while (block := source.read_block()) is not None:
+                for message in block:
+                    writer.write(message.topic, message.stamp_ns, message.cdr)
+                progress(args.block_samples / args.sample_rate)
+        except BaseException:
+            writer.discard()  # an interrupted drive must not be taken for a whole one
+            raise
 
     seconds: dict[str, float] = {}
     for segment in Recording(args.output).segments():
