@@ -265,3 +265,12 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
     written_kib = (tmp_path / 'long_set' / 'part_motor.npy').stat().st_size / 1024
     assert written_kib > 40_000
     assert grown_kib < 10_000
+
+
+def test_a_recording_at_another_rate_than_the_first_one_is_told(tmp_path: Path) -> None:
+    write_drive(tmp_path / 'r' / 'a', [('ice', 3.0), ('snow', 3.0)])
+    write_drive(tmp_path / 'r' / 'b', [('ice', 3.0), ('snow', 3.0)], rate_hz=1000.0)
+    recordings = find_recordings([tmp_path / 'r'])
+    result = build_dataset(recordings, motor_window_config(recordings), tmp_path / 'set')
+    assert len(result.warnings) == 1
+    assert "r/b: part 'motor' has samples at 1000 Hz, the data set is cut for an input of 100 Hz" in result.warnings[0]

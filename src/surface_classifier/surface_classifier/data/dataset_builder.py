@@ -39,6 +39,8 @@ DEFAULT_WINDOW_SAMPLES = 100
 # A few seconds of even a slow robot, and enough for a rate that holds to a per mille.
 _RATE_MESSAGES = 500
 _RATE_DIGITS = 4
+# How far a recording's rate may lie from the one the configuration was made for, as a share of it.
+_RATE_TOLERANCE = 0.1
 
 _SUMMED_COUNTERS = (
     'samples',
@@ -298,8 +300,21 @@ def _add_recording(
                 last_ns = stamped.stamp_ns
         on_progress((reader.end_ns - last_ns) / messages.NANOSECONDS)
     tally.add_stream(stream.counters)
+    tally.warnings.extend(_other_rates(config, recording, stream.counters.observed_rate_hz))
     if writer.windows == before:
         tally.warnings.append(f'{recording.path}: gives no window ({_why_none(config, info, stream.counters)})')
+
+
+def _other_rates(config: WindowConfig, recording: Recording, observed_rate_hz: Mapping[str, float]) -> list[str]:
+    """A warning for each part whose samples come at another rate in this recording than the filters were made for."""
+    return [
+        f'{recording.path}: part {part.name!r} has samples at {observed_rate_hz[part.name]:.4g} Hz, the data set is '
+        f'cut for an input of {part.input_rate_hz:.4g} Hz; build recordings of other rates apart, or give the highest '
+        'rate as input_rate_hz in the channels file'
+        for part in config.parts
+        if part.input_rate_hz is not None
+        and abs(observed_rate_hz[part.name] - part.input_rate_hz) > _RATE_TOLERANCE * part.input_rate_hz
+    ]
 
 
 def _push(
