@@ -92,3 +92,8 @@ def test_a_bag_without_a_label_says_which_topics_it_has(tmp_path: Path) -> None:
         writer.write('imu', 5, b'\x00\x01\x00\x00')
     with pytest.raises(SurfaceError, match=r'bag: has no label.*its topics: imu.*trainer node'):
         Recording(tmp_path / 'bag').segments()
+
+
+def test_a_label_without_a_stamp_holds_from_when_it_was_recorded(tmp_path: Path) -> None:
+    recording = write_labels(tmp_path / 'bag', [(10, 0, 'ice'), (30, 0, 'snow')], end_ns=50)
+    assert recording.segments() == [Segment(10, 30, 'ice'), Segment(30, 51, 'snow')]

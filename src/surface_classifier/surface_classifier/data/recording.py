@@ -82,7 +82,8 @@ class Recording:
         changes = []
         for stamped in reader.messages(topics=[topic]):
             truth = reader.deserialize(stamped)
-            changes.append((messages.stamp_ns(truth.header.stamp), str(truth.surface)))
+            # A stamp of 0 was never set (a label published by hand): it holds from when it was recorded.
+            changes.append((messages.stamp_ns(truth.header.stamp) or stamped.stamp_ns, str(truth.surface)))
         # An operator may set a label for a moment that has passed; of two for one moment the later word counts.
         changes.sort(key=lambda change: change[0])
         segments: list[Segment] = []
