@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from rosbags.rosbag2 import Reader
 from current_driver import messages
 from current_driver.errors import SurfaceError
 from current_driver.recording_reader import recording_base_ns
-from surface_classifier.data.csv_import import import_csv
+from surface_classifier.data.csv_import import CsvRecording, import_csv
 from surface_classifier.data.recording import find_recordings
 
 COLUMNS = """
@@ -110,3 +111,26 @@ def test_the_target_must_be_new(tmp_path: Path) -> None:
     import_csv(tmp_path / 'csv', tmp_path / 'bags')
     with pytest.raises(SurfaceError, match='bags: exists already'):
         import_csv(tmp_path / 'csv', tmp_path / 'bags')
+
+
+def test_recordings_that_came_meanwhile_are_not_replaced(tmp_path: Path) -> None:
+    write_csv(tmp_path / 'csv' / 'ice' / 'a.csv')
+    other = tmp_path / 'bags' / 'other'
+
+    def make_other(recordings: Sequence[CsvRecording]) -> Iterable[CsvRecording]:
+        other.mkdir(parents=True)
+        return recordings
+
+    with pytest.raises(SurfaceError, match='bags: the recordings cannot be put there'):
+        import_csv(tmp_path / 'csv', tmp_path / 'bags', progress=make_other)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['bags', 'csv']
+    assert [path.name for path in (tmp_path / 'bags').iterdir()] == ['other']
+
+
+def test_files_beside_the_folders_are_left_out_and_told(tmp_path: Path) -> None:
+    write_csv(tmp_path / 'csv' / 'ice' / 'a.csv')
+    write_csv(tmp_path / 'csv' / 'loose.csv')
+    result = import_csv(tmp_path / 'csv', tmp_path / 'bags')
+    assert [item.name for item in result.recordings] == ['ice/a']
+    assert len(result.warnings) == 1
+    assert '1 CSV files beside the folders were left out, such as loose.csv' in result.warnings[0]

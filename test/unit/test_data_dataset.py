@@ -156,3 +156,22 @@ def test_appended_rows_make_the_same_file_as_saving_at_once(
 def test_a_row_of_another_shape_is_refused(tmp_path: Path) -> None:
     with NpyAppender(tmp_path / 'a.npy', (3,), np.float64) as appender, pytest.raises(ValueError, match='shape'):
         appender.append(np.zeros(4))
+
+
+def test_a_data_set_that_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    window = np.zeros((100, 2))
+    with DatasetWriter(tmp_path / 'set', default_window_config()) as writer:
+        recording = writer.add_recording(RecordingInfo('late', 1.0))
+        writer.add_window({'motor': window}, label='ice', start_ns=0, end_ns=1, recording=recording)
+        other = save_dataset(tmp_path / 'other', COUNTS)
+        (tmp_path / 'other').rename(tmp_path / 'set')
+        with pytest.raises(SurfaceError, match='a data set is there already'):
+            writer.finish(counters={}, history=[])
+    assert Dataset.load(tmp_path / 'set', verify=True).digest == other.digest
+    assert [path.name for path in tmp_path.iterdir()] == ['set']
+
+
+def test_the_folder_one_is_in_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SurfaceError, match='is the folder that the command runs in; name a new one'):
+        save_dataset(Path(), COUNTS)

@@ -105,9 +105,14 @@ def import_csv(
             imported = _import_one(recording, config, index, partial, storage, metadata or {}, result.warnings)
             result.recordings.append(imported)
         result.warnings.extend(_without_motors(result.recordings))
-        if out.exists():
-            out.rmdir()
-        partial.rename(out)
+        try:
+            if out.exists():
+                out.rmdir()
+            partial.rename(out)
+        except OSError as error:
+            raise SurfaceError(
+                f'{out}: the recordings cannot be put there ({error.strerror}); choose another folder'
+            ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return result
@@ -140,6 +145,11 @@ def find_csv_recordings(
         raise SurfaceError(
             f'{root}: holds no folder of a class{loose}; expected {root}/<CLASS>/<recording>.csv, as in '
             f'{root}/gravel/01.csv'
+        )
+    if beside := sorted(file.name for file in root.iterdir() if file.suffix.lower() == '.csv' and file.is_file()):
+        warnings.append(
+            f'{root}: {len(beside)} CSV files beside the folders were left out, such as {beside[0]}; a recording lies '
+            'in the folder of its class'
         )
     recordings: list[CsvRecording] = []
     for folder in classes:

@@ -263,13 +263,15 @@ class DatasetWriter:
         """Open the files beside the place where the data set will be."""
         self.path = Path(path)
         self._config = config
+        self._overwrite = overwrite
         self._has_recordings = has_recordings
         self._recordings: list[RecordingInfo] = []
         self._windows_of: list[int] = []
         self._class_ids: dict[str, int] = {}
         self._arrays = _OpenArrays()
         check_dataset_target(self.path, overwrite=overwrite)
-        self._partial = self.path.with_name(f'.{self.path.name}.partial-{os.getpid()}')
+        place = self.path.resolve()
+        self._partial = place.with_name(f'.{place.name}.partial-{os.getpid()}')
         try:
             shutil.rmtree(self._partial, ignore_errors=True)
             self._partial.mkdir(parents=True)
@@ -341,6 +343,9 @@ class DatasetWriter:
             history: What was done to get it, oldest first; see `history_entry`.
             classes: Names of the classes in the order of the labels, classes without windows included; the labels that
                 occurred, sorted by name, when None.
+
+        Raises:
+            SurfaceError: There is no window, or something has come to stand at `path` meanwhile.
         """
         if self.windows == 0:
             raise SurfaceError(f'{self.path}: a data set without a window is not written')
@@ -363,9 +368,13 @@ class DatasetWriter:
             'history': [dict(entry) for entry in history],
         }
         (self._partial / METADATA_FILE).write_text(json.dumps(description, indent=1) + '\n', encoding='utf-8')
-        if self.path.exists():
-            shutil.rmtree(self.path)
-        self._partial.rename(self.path)
+        check_dataset_target(self.path, overwrite=self._overwrite)
+        try:
+            if self.path.exists():
+                shutil.rmtree(self.path)
+            self._partial.rename(self.path)
+        except OSError as error:
+            raise SurfaceError(f'{self.path}: the data set cannot be put there ({error.strerror})') from error
         return Dataset.load(self.path)
 
     def _renumber_labels(self, names: Sequence[str]) -> None:
@@ -392,7 +401,11 @@ def check_dataset_target(path: Path, *, overwrite: bool) -> None:
     Raises:
         SurfaceError: Something is at `path` that must not be replaced.
     """
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    if not path.exists():
+        return
+    if path.is_dir() and not any(path.iterdir()):
+        if path.resolve() == Path.cwd():
+            raise SurfaceError(f'{path}: is the folder that the command runs in; name a new one')
         return
     if not (path / METADATA_FILE).is_file():
         raise SurfaceError(f'{path}: exists and is not a data set; choose another name')

@@ -27,7 +27,6 @@ class NpyAppender:
 
     def __init__(self, path: Path, row_shape: tuple[int, ...], dtype: DTypeLike) -> None:
         """Open the file with a header for no rows."""
-        """Open the file with a header for no rows."""
         self._row_shape = row_shape
         self._dtype = np.dtype(dtype)
         self._rows = 0
