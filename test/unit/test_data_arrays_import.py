@@ -133,3 +133,15 @@ def test_arrays_that_do_not_fit_are_refused(
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SurfaceError, match=r'X\.npy: no such file'):
         import_arrays(tmp_path / 'X.npy', tmp_path / 'Y.npy', tmp_path / 'set')
+
+
+def test_an_empty_label_is_no_class(tmp_path: Path) -> None:
+    with pytest.raises(SurfaceError, match=r'Y\.npy: window 1 has an empty label'):
+        run(tmp_path, X, np.array(['ice', ' ', 'ice', 'snow', 'ice', 'snow']))
+
+
+def test_an_archive_of_arrays_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / 'X.npz', X=X)
+    np.save(tmp_path / 'Y.npy', np.array(IDS))
+    with pytest.raises(SurfaceError, match=r'X\.npz: is not a \.npy file of numbers \(it is an archive'):
+        import_arrays(tmp_path / 'X.npz', tmp_path / 'Y.npy', tmp_path / 'set')

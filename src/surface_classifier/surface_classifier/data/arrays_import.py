@@ -99,7 +99,11 @@ def import_arrays(
 
 def _load(file: Path) -> NDArray[Any]:
     try:
-        return np.asarray(np.load(file, mmap_mode='r', allow_pickle=False))
+        array = np.load(file, mmap_mode='r', allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            array.close()
+            raise ValueError('it is an archive of several arrays')
+        return array
     except FileNotFoundError:
         raise SurfaceError(f'{file}: no such file') from None
     except (OSError, ValueError, EOFError) as error:
@@ -134,6 +138,9 @@ def _labels(file: Path, count: int, names: Sequence[str] | None) -> tuple[NDArra
     if y.dtype.kind == 'f' and not (np.isfinite(y) & (y == np.round(y))).all():
         row = np.flatnonzero(~(np.isfinite(y) & (y == np.round(y))))[0]
         raise SurfaceError(f'{file}: window {row} has the label {y[row]}; labels are whole numbers')
+    if y.dtype.kind == 'U' and not np.char.strip(y).astype(bool).all():
+        row = np.flatnonzero(~np.char.strip(y).astype(bool))[0]
+        raise SurfaceError(f'{file}: window {row} has an empty label; name its class, or leave the window out')
     values, labels = np.unique(y if y.dtype.kind == 'U' else y.astype(np.int64), return_inverse=True)
     default = [str(value) if y.dtype.kind == 'U' else f'class_{value}' for value in values]
     return labels.reshape(-1).astype(np.int64), _class_names(file, default, names)
