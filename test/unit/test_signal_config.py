@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from current_driver.errors import SurfaceError
-from surface_classifier.signal.config import ChannelConfig, WindowConfig, default_window_config
+from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig, default_window_config
 
 JOINT = 'sensor_msgs/msg/JointState'
 LAYOUT: dict[str, Any] = {
@@ -150,3 +150,10 @@ def test_a_bad_file_is_named(tmp_path: Path, text: str, message: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SurfaceError, match=r'nowhere\.yaml: cannot be read'):
         WindowConfig.from_yaml(tmp_path / 'nowhere.yaml')
+
+
+@pytest.mark.parametrize('name', ['a/b', '../x', 'a b', 'a.b'])
+def test_a_part_whose_name_is_no_file_name_is_refused(name: str) -> None:
+    channel = ChannelConfig('left', 'joint_states', JOINT, 'effort[0]')
+    with pytest.raises(SurfaceError, match='the name becomes part of a file name'):
+        PartConfig(name, 100.0, (channel,))

@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -116,6 +117,10 @@ class PartConfig:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise SurfaceError(f'part {self.name!r}: the name must be a text')
+        if not re.fullmatch(r'\w[\w-]*', self.name):
+            raise SurfaceError(
+                f'part {self.name!r}: the name becomes part of a file name; use letters, digits, _ and - only'
+            )
         object.__setattr__(self, 'channels', tuple(self.channels))
         object.__setattr__(self, 'sample_rate_hz', _rate(self.sample_rate_hz, f'part {self.name!r}: sample_rate_hz'))
         if self.input_rate_hz is not None:
