@@ -224,3 +224,9 @@ def test_bytes_that_do_not_fit_their_type_are_named(tmp_path: Path) -> None:
             reader.deserialize(StampedMessage('motor_current', MOTOR_CURRENT, 5, b'\x00\x01\x00\x00\x01'))
         with pytest.raises(SurfaceError, match='does not define'):
             reader.deserialize(StampedMessage('drive', 'robot_msgs/msg/Drive', 5, b'\x00\x01\x00\x00\x01'))
+
+
+def test_metadata_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / 'bag' / 'metadata.yaml').mkdir(parents=True)
+    with pytest.raises(SurfaceError, match=r'metadata\.yaml: cannot be read \(Is a directory\)'):
+        open_recording(tmp_path / 'bag')

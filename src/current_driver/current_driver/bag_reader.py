@@ -200,6 +200,8 @@ class BagReader(RecordingReader):
         try:
             info = yaml.safe_load(path.read_text(encoding='utf-8'))['rosbag2_bagfile_information']
             return dict(info)
+        except OSError as error:
+            raise SurfaceError(f'{path}: cannot be read ({error.strerror}); check its permissions') from error
         except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
             raise SurfaceError(
                 f'{path}: not the metadata of a rosbag2 bag ({error}); delete it to read the storage files alone'
@@ -233,7 +235,7 @@ class BagReader(RecordingReader):
             reader.close()
         try:
             storage = _SequentialMcap(path)
-        except ReaderError as error:
+        except (ReaderError, OSError) as error:
             raise SurfaceError(f'{path}: cannot be read as a rosbag2 recording: {error}') from error
         if not storage.complete:
             count = sum(topic.count for topic in storage.topics)
