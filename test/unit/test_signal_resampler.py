@@ -244,3 +244,14 @@ def test_the_observed_rate_of_samples_too_slow_for_the_gap_limit() -> None:
     push(resampler, BASE_NS + np.arange(50) * 40 * MS, np.zeros(50))
     assert resampler.gaps == 49
     assert resampler.observed_rate_hz == pytest.approx(25.0)
+
+
+def test_a_bridged_interval_of_hours_is_a_straight_line() -> None:
+    points = Points()
+    hours_ns = 40_000 * 10**9
+    resampler = LowPassResampler(Grid(0.05), 2 * hours_ns, points, 10.0)
+    stamps = np.array([BASE_NS, BASE_NS + hours_ns], dtype=np.int64)
+    push(resampler, stamps, np.array([0.0, 1.0]))
+    inner = ~np.isnan(points.values[:, 0])
+    assert inner.sum() > 1900
+    np.testing.assert_allclose(points.values[inner, 0], points.times_s(0.05)[inner] / 40_000, atol=1e-6)

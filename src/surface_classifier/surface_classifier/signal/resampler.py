@@ -294,7 +294,10 @@ class LowPassResampler(Resampler):
             interval = int(stamps[place] - stamps[place - 1])
             pieces = round(interval / self._input_period_ns) if interval > 1.5 * self._input_period_ns else 1
             if pieces > 1:
-                steps = np.arange(1, pieces, dtype=np.int64) * interval // pieces
+                # Place times interval over pieces, rounded down, without a product that outgrows int64.
+                whole, rest = divmod(interval, pieces)
+                places = np.arange(1, pieces, dtype=np.int64)
+                steps = places * whole + places * rest // pieces
                 share = (steps / interval)[:, np.newaxis]
                 filled_stamps.append(stamps[place - 1] + steps)
                 filled_values.append(values[place - 1] + (values[place] - values[place - 1]) * share)
