@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from rosbags.rosbag2 import Reader
 from current_driver import messages
 from current_driver.errors import SurfaceError
 from current_driver.recording_reader import open_recording
+from surface_classifier.data.bag_storage import McapStorage, SqliteStorage
 from surface_classifier.data.recording_writer import RecordingWriter
 
 STORAGES = ('mcap', 'sqlite3')
@@ -204,3 +206,22 @@ def test_discard_leaves_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / 'bag').exists()
     with pytest.raises(ValueError, match='is closed'):
         writer.write('a', 0, b'')
+
+
+@pytest.mark.parametrize('storage', STORAGES)
+def test_a_full_disk_is_told_to_whoever_writes_next(
+    tmp_path: Path, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = threading.Event()
+
+    def full(_: object) -> None:
+        failed.set()
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    with RecordingWriter(tmp_path / 'bag', storage, flush_interval_s=0.01) as writer:
+        writer.add_topic('imu', messages.IMU)
+        with monkeypatch.context() as patch:
+            patch.setattr(McapStorage if storage == 'mcap' else SqliteStorage, 'flush', full)
+            assert failed.wait(10.0)
+        with pytest.raises(SurfaceError, match=r'bag: the recording cannot be stored \(.*No space left on device'):
+            writer.write('imu', 5, b'\x00\x01\x00\x00')

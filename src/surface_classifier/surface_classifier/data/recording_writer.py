@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -99,6 +100,7 @@ class RecordingWriter:
         self._end_ns: int | None = None
         self._lock = threading.Lock()
         self._closed = threading.Event()
+        self._failure: Exception | None = None
         try:
             self.path.mkdir(parents=True)
             self._storage: BagStorage = kind(self.path / self._file_name)
@@ -168,6 +170,9 @@ class RecordingWriter:
             topic: A topic that was added.
             stamp_ns: When it was received, or for a block when its newest sample was measured [ns].
             cdr: The message as CDR bytes, encapsulation header included.
+
+        Raises:
+            SurfaceError: What was written before could not be stored, as when the disk is full.
         """
         with self._lock:
             self._check_open()
@@ -209,12 +214,19 @@ class RecordingWriter:
     def _check_open(self) -> None:
         if self._closed.is_set():
             raise ValueError(f'the recording {self.path} is closed')
+        if self._failure is not None:
+            raise SurfaceError(f'{self.path}: the recording cannot be stored ({self._failure}); free space on the disk')
 
     def _flush_regularly(self, interval_s: float) -> None:
         while not self._closed.wait(interval_s):
             with self._lock:
-                if not self._closed.is_set():
+                if self._closed.is_set():
+                    return
+                try:
                     self._storage.flush()
+                except (OSError, sqlite3.Error) as error:
+                    self._failure = error  # the next writer is told
+                    return
 
     def _metadata(self, state: str) -> dict[str, Any]:
         start = {'nanoseconds_since_epoch': self._start_ns or 0}
