@@ -82,7 +82,7 @@ def test_a_replay_never_runs_further_ahead_than_its_reader_allows(graph: Graph, 
     graph.wait_for(lambda: driver.health().values['stage'] == 'ended', 'the end')
 
 
-def test_a_reader_that_falls_silent_is_named(graph: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_falls_silent_is_named(graph: Graph, tmp_path: Path) -> None:
     bag = write_drive(tmp_path / 'bag', [('ice', 20.0)])
     driver = graph.start(
         CurrentDriverNode, {'source': 'replay', 'rate': 0.0, 'in_flight': 16, 'replay.paths': [str(bag)]}

@@ -30,7 +30,12 @@ def make_nodes() -> list[MonitoredNode]:
         preprocessor.hand_over(classifier.accept)
     for resolved_topic, topic in preprocessor.local_inputs.items():
         driver.hand_over(resolved_topic, preprocessor.guarded(partial(preprocessor.accept, topic)))
-    driver.start(before_exit=partial(classifier.finish, LAST_LABEL_TIMEOUT_S))
+
+    def finish() -> None:
+        preprocessor.finish(LAST_LABEL_TIMEOUT_S)
+        classifier.finish(LAST_LABEL_TIMEOUT_S)
+
+    driver.start(before_exit=finish)
     return [driver, preprocessor, classifier]
 
 

@@ -34,6 +34,7 @@ from surface_msgs.msg import CurrentWindow
 WINDOW_TOPIC = 'current_window'
 INPUT_DEPTH = 256
 WINDOW_DEPTH = 64
+FINISH_CHECK_S = 0.02
 
 WindowTaker = Callable[[Window, str], None]
 
@@ -152,7 +153,21 @@ class PreprocessorNode(MonitoredNode):
                     self._unfinished.append(
                         _Unfinished(reporter, header_stamp_ns(message) or receive_ns, self._to_publish)
                     )
+                if self._lossless:
                     self._pump()
+
+    def finish(self, timeout_s: float) -> None:
+        """Wait until every window that was cut has arrived.
+
+        Args:
+            timeout_s: Longest time to wait for each of publishing and arriving [s].
+        """
+        if self.config is None:
+            return
+        end_s = time.monotonic() + timeout_s
+        while self._outbox and time.monotonic() < end_s:
+            time.sleep(FINISH_CHECK_S)
+        self._publisher.wait_for_all_acked(Duration(seconds=timeout_s))
 
     def health(self) -> Health:
         """Return the present state."""
@@ -184,7 +199,8 @@ class PreprocessorNode(MonitoredNode):
     def _give_out(self, window: Window) -> None:
         if self._take_window is not None:
             self._take_window(window, self._frame_id)
-            if not self._publisher.get_subscription_count():
+            awaited = self._lossless and self._flow.readers_expected > 0
+            if not awaited and not self._publisher.get_subscription_count():
                 return
         message = self._writer.message(window, self._stream.voided, self._frame_id)
         if self._lossless:

@@ -66,6 +66,8 @@ class _Input:
 class TrainerNode(MonitoredNode):
     """Records labelled bags and runs training in a child process."""
 
+    _actions: ActionServer | None = None  # a node with bad parameters is destroyed before it has one
+
     def __init__(self, **options: Any) -> None:
         """Offer the services and look for the topics.
 
@@ -116,9 +118,11 @@ class TrainerNode(MonitoredNode):
                 messages=session.writer.message_count if session else 0,
                 recorded_s=now_s - self._session_began_s if session else 0.0,
                 surface=self._surface,
+                # A latched topic, such as a label, is sent when it changes and may rest for long.
                 ages_s={
                     topic: None if entry.received_s is None else now_s - entry.received_s
                     for topic, entry in self._inputs.items()
+                    if not entry.latched
                 },
                 unresolved=tuple(self._missing_topics()),
                 input_timeout_s=self.values['input_timeout_s'],
@@ -137,7 +141,8 @@ class TrainerNode(MonitoredNode):
 
     def destroy_node(self) -> None:
         """Destroy the action server with the node."""
-        self._actions.destroy()
+        if self._actions is not None:
+            self._actions.destroy()
         super().destroy_node()
 
     # ---- Topics ----

@@ -1,0 +1,181 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""The real executables as processes: a replayed recording, apart and composed, and somebody else's topic."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
+
+from node_process import Launcher, Process
+from offline_reference import assert_equal_labels, assert_equal_windows, classify_offline
+from real_recordings import borealtc_bag
+from ros_graph import Collected, Graph, level_of, values_of
+
+from current_driver.driver_node import stream_qos
+from surface_msgs.msg import CurrentWindow, StreamProgress, SurfaceLabel, SurfaceTruth
+
+READY_S = 40.0
+
+# Ten lines of somebody who has never heard of this project.
+STRANGER = """
+import rclpy
+from sensor_msgs.msg import JointState
+rclpy.init()
+node = rclpy.create_node('stranger')
+publisher = node.create_publisher(JointState, 'joint_states', 10)
+def publish():
+    message = JointState(name=['left_wheel', 'right_wheel'], effort=[1.0, 2.0])
+    message.header.stamp = node.get_clock().now().to_msg()
+    publisher.publish(message)
+node.create_timer(0.01, publish)
+rclpy.spin(node)
+"""
+
+
+def wait_for_graph(graph: Graph, *topics: str) -> None:
+    """Wait until the processes publish what the test collects."""
+    for topic in topics:
+        graph.wait_for(lambda topic=topic: graph.watcher.count_publishers(topic) > 0, topic, READY_S)  # type: ignore[misc]
+
+
+def collect(graph: Graph) -> tuple[Collected, Collected]:
+    return graph.collect(CurrentWindow, 'current_window'), graph.collect(SurfaceLabel, 'surface_label')
+
+
+def driver_parameters(bag: Path, rate: float) -> dict[str, Any]:
+    return {
+        'source': 'replay',
+        'rate': rate,
+        'lossless': True,
+        'exit_when_done': True,
+        'replay': {'paths': [str(bag)]},
+    }
+
+
+@pytest.mark.parametrize('rate', [0.0, 10.0])
+def test_three_processes_give_the_windows_and_labels_of_offline_classification(
+    graph: Graph, launch: Launcher, borealtc_model: Path, tmp_path: Path, rate: float
+) -> None:
+    bag = borealtc_bag(tmp_path / 'bag', seconds=None if rate == 0 else 60.0)
+    expected = classify_offline(bag, borealtc_model)
+    windows, labels = collect(graph)
+    reader = {'model': str(borealtc_model), 'lossless': True}
+    nodes = [
+        launch('classifier_node', {'classifier': reader}),
+        launch('preprocessor_node', {'preprocessor': reader}),
+    ]
+    wait_for_graph(graph, 'surface_label', 'current_window')
+    driver = launch('current_driver_node', {'current_driver': driver_parameters(bag, rate)})
+    nodes.append(driver)
+    assert_equal_labels(labels.wait_for(len(expected.labels), 60.0), expected.labels)
+    assert_equal_windows(windows.wait_for(len(expected.windows)), expected.windows)
+    driver.assert_clean(driver.wait())
+    for node in nodes[:2]:
+        node.assert_clean(node.stop())
+
+
+class Reader:
+    """Reads a topic without loss: tells its sender how far it has come."""
+
+    def __init__(self, graph: Graph, message_type: Any, topic: str) -> None:
+        self.messages: list[Any] = []
+        self._graph = graph
+        self._state = StreamProgress(reader='/test')
+        self._progress = graph.watcher.create_publisher(
+            StreamProgress, f'{topic}/progress', stream_qos(10, reliable=True)
+        )
+        graph.watcher.create_subscription(message_type, topic, self._take, stream_qos(100, reliable=True))
+
+    def start(self) -> None:
+        """Report once, when the sender is there."""
+        self._graph.wait_for(lambda: self._progress.get_subscription_count() > 0, 'the sender', READY_S)
+        self._progress.publish(self._state)
+
+    def _take(self, message: Any) -> None:
+        self.messages.append(message)
+        self._state.received += 1
+        self._state.done += 1
+        self._progress.publish(self._state)
+
+
+@pytest.mark.parametrize('rate', [0.0, 10.0])
+def test_one_process_gives_the_windows_and_labels_of_offline_classification(
+    graph: Graph, launch: Launcher, borealtc_model: Path, tmp_path: Path, rate: float
+) -> None:
+    bag = borealtc_bag(tmp_path / 'bag', seconds=None if rate == 0 else 60.0)
+    expected = classify_offline(bag, borealtc_model)
+    labels = graph.collect(SurfaceLabel, 'surface_label')
+    truths, windows = Reader(graph, SurfaceTruth, 'surface_truth'), Reader(graph, CurrentWindow, 'current_window')
+    reader = {'model': str(borealtc_model), 'lossless': True}
+    bringup = launch(
+        'bringup',
+        {
+            # Nodes of the same process are readers too; the second one is this test.
+            'current_driver': driver_parameters(bag, rate) | {'readers': 2},
+            'preprocessor': reader | {'readers': 2},
+            'classifier': reader,
+        },
+    )
+    wait_for_graph(graph, 'surface_label')
+    windows.start()
+    truths.start()
+    bringup.assert_clean(bringup.wait(60.0))
+    assert_equal_labels(labels.wait_for(len(expected.labels)), expected.labels)
+    graph.wait_for(lambda: len(windows.messages) >= len(expected.windows), 'all windows')
+    assert_equal_windows(windows.messages, expected.windows)
+    assert [truth.surface for truth in truths.messages] == ['flooring']
+
+
+@pytest.mark.parametrize('composed', [False, True])
+def test_a_stranger_with_joint_states_gets_labels_through_parameters_alone(
+    graph: Graph, launch: Launcher, default_model: Path, composed: bool
+) -> None:
+    channels = [
+        f"{{name: {side}, topic: joint_states, type: sensor_msgs/msg/JointState, field: 'effort[{side}_wheel]'}}"
+        for side in ('left', 'right')
+    ]
+    # A sample every 10 ms by a timer: the longest gap must be wider than the timer is late.
+    preprocessor: dict[str, Any] = {'model': str(default_model), 'channels': channels, 'gap_limit_s': 5.0}
+    classifier: dict[str, Any] = {'model': str(default_model)}
+    nodes: list[Process] = []
+    if composed:
+        parameters = {'preprocessor': preprocessor, 'classifier': classifier, 'current_driver': {'source': 'topic'}}
+        nodes.append(launch('bringup', parameters))
+    else:
+        nodes.append(launch('preprocessor_node', {'preprocessor': preprocessor}))
+        nodes.append(launch('classifier_node', {'classifier': classifier}))
+    labels = graph.collect(SurfaceLabel, 'surface_label')
+    stranger = subprocess.Popen([sys.executable, '-c', STRANGER], env=os.environ.copy())
+    try:
+        found = labels.wait_for(3, READY_S)
+    finally:
+        stranger.kill()
+        stranger.wait()
+    assert [label.window_index for label in found] == [found[0].window_index + number for number in range(len(found))]
+    status = graph.status('classifier', lambda status: int(values_of(status)['labels']) >= 3, 'three labels')
+    assert level_of(status) == 0
+    for node in nodes:
+        node.assert_clean(node.stop())
+
+
+def test_the_composed_process_loads_neither_torch_nor_scipy(
+    graph: Graph, launch: Launcher, default_model: Path
+) -> None:
+    labels = graph.collect(SurfaceLabel, 'surface_label')
+    reader = {'model': str(default_model)}
+    bringup = launch('bringup', {'preprocessor': reader, 'classifier': reader})
+    labels.wait_for(1, READY_S)
+    mapped = bringup.memory_map()
+    assert 'onnxruntime' in mapped
+    for library in ('libtorch', '/scipy/', 'sklearn', 'matplotlib'):
+        assert library not in mapped
+    bringup.assert_clean(bringup.stop())
