@@ -11,9 +11,9 @@ the same LSTM(64) go through three systems, in turns, so that a busy machine is 
 - composed: the same three in one process (`bringup`).
 
 Latency is the time from a sample to the publication of the label that waited for it: from the newest sample, and from
-the oldest of the ten new ones. The peer stamps a sample when it publishes it. Our stamps tell when a sample was due, so
-that a driver that publishes late counts against us. A publication is the moment the middleware took the label. Every
-label is compared with what the model says offline of the samples it should be of.
+the oldest of the ten new ones. The newest sample's moment is when its source published the message it came in; for
+that, our blocks are listened to after CPU and memory have been measured. A publication is the moment the middleware
+took a message. Every label is compared with what the model says offline of the samples it should be of.
 
 Example:
     tools/run_in_environment python bench/live_chain.py --rounds 3 --seconds 10 --json live_chain.json
@@ -74,7 +74,6 @@ PEER, APART, COMPOSED = 'peer', 'three processes', 'composed'
 SYSTEMS = (PEER, APART, COMPOSED)
 START_TIMEOUT_S = 30.0
 SETTLE_S = 1.5
-CALIBRATION_BLOCKS = 20
 OURS_TOLERANCE = 1e-6
 PEER_TOLERANCE = 1e-5
 NANOSECONDS = 1_000_000_000
@@ -111,10 +110,19 @@ class Case:
 
 @dataclass(frozen=True)
 class TimedLabel:
-    """A label: number of the last sample of its window, moment that sample was due and the label was out [ns]."""
+    """One label.
+
+    Attributes:
+        last_sample: Number of the last sample of its window.
+        newest_sample: Number of the newest sample it waited for: later by what is left of a block.
+        newest_ns: When that sample was published; None where nobody listened [ns].
+        published_ns: When the label was published [ns].
+        probabilities: Shape (classes,).
+    """
 
     last_sample: int
-    newest_ns: float
+    newest_sample: int
+    newest_ns: int | None
     published_ns: int
     probabilities: Floats
 
@@ -328,10 +336,9 @@ def _measure_peer(case: Case, name: str, log: Path, seconds: float) -> Measureme
 
     def take(message: JointState, info: Mapping[str, int]) -> None:
         # The header is that of the newest sample: its stamp is the moment it was published, its frame its number.
+        number = int(message.header.frame_id)
         newest_ns = to_ns(message.header.stamp)
-        labels.append(
-            TimedLabel(int(message.header.frame_id), newest_ns, info['source_timestamp'], np.array(message.effort))
-        )
+        labels.append(TimedLabel(number, number, newest_ns, info['source_timestamp'], np.array(message.effort)))
 
     with NodeProcesses(log, _environment()) as nodes, _Ears() as ears:
         weights = str(case.model / 'weights.safetensors')
@@ -343,21 +350,24 @@ def _measure_peer(case: Case, name: str, log: Path, seconds: float) -> Measureme
         }
         ears.node.create_subscription(JointState, 'label', take, stream_qos(1000, reliable=True))
         ears.listen(lambda: len(labels) > 5, START_TIMEOUT_S, nodes, name)
-        return _measure(case, name, processes, ears, labels, seconds)
+        ears.listen_for(SETTLE_S)
+        first = len(labels)
+        result = _measure_load(processes, ears, seconds)
+        _judge(case, name, labels[first:], result)
+        return result
 
 
 def _measure_ours(case: Case, name: str, log: Path, seconds: float) -> Measurement:
-    labels: list[TimedLabel] = []
     received: list[tuple[SurfaceLabel, int]] = []
-    offsets_ns: list[int] = []
-    first_stamps_ns: list[float] = []
+    # When each block was published [ns], by the number of its last sample.
+    blocks_ns: dict[int, int] = {}
+    start_stamps_ns: list[float] = []
 
-    def calibrate(message: MotorCurrent, info: Mapping[str, int]) -> None:
-        stamp_ns = to_ns(message.header.stamp)
-        offsets_ns.append(info['source_timestamp'] - (stamp_ns + int(message.offsets_ns[-1])))
-        first_stamps_ns.append(stamp_ns - message.first_sample * case.period_ns)
+    def take_block(message: MotorCurrent, info: Mapping[str, int]) -> None:
+        blocks_ns[message.first_sample + len(message.offsets_ns) - 1] = info['source_timestamp']
+        start_stamps_ns.append(to_ns(message.header.stamp) - message.first_sample * case.period_ns)
 
-    def take(message: SurfaceLabel, info: Mapping[str, int]) -> None:
+    def take_label(message: SurfaceLabel, info: Mapping[str, int]) -> None:
         received.append((message, info['source_timestamp']))
 
     parameters: dict[str, ParameterValue] = {
@@ -380,53 +390,40 @@ def _measure_ours(case: Case, name: str, log: Path, seconds: float) -> Measureme
                 'driver': nodes.start('current_driver', 'current_driver_node', driver_parameters),
             }
             processes = {key: node.process.pid for key, node in started.items()}
-        # The driver paces its stamps against a moment of its own, which is learnt from the promptest of its
-        # first blocks. Then it is left alone, so that nobody but the chain takes its messages while it is measured.
-        blocks = ears.node.create_subscription(MotorCurrent, 'motor_current', calibrate, stream_qos(50, reliable=False))
-        ears.listen(lambda: len(offsets_ns) >= CALIBRATION_BLOCKS, START_TIMEOUT_S, nodes, name)
-        ears.node.destroy_subscription(blocks)
-        ears.node.create_subscription(SurfaceLabel, 'surface_label', take, stream_qos(1000, reliable=True))
+        ears.node.create_subscription(SurfaceLabel, 'surface_label', take_label, stream_qos(1000, reliable=True))
         ears.listen(lambda: len(received) > 5, START_TIMEOUT_S, nodes, name)
-        offset_ns, start_ns = min(offsets_ns), first_stamps_ns[0]
+        ears.listen_for(SETTLE_S)
+        first = len(received)
+        result = _measure_load(processes, ears, seconds)
+        ears.node.create_subscription(MotorCurrent, 'motor_current', take_block, stream_qos(50, reliable=False))
+        ears.listen(lambda: bool(blocks_ns), START_TIMEOUT_S, nodes, name)
+        ears.listen_for(seconds)
 
-        def convert() -> None:
-            for message, published_ns in received[len(labels) :]:
-                last_sample = round((to_ns(message.header.stamp) - start_ns) / case.period_ns)
-                # The label waited for the whole block that holds the last sample of its window.
-                newest = (last_sample // case.block_samples + 1) * case.block_samples - 1
-                newest_ns = start_ns + newest * case.period_ns + offset_ns
-                labels.append(TimedLabel(last_sample, newest_ns, published_ns, np.array(message.probabilities)))
+    labels = []
+    for message, published_ns in received[first:]:
+        last_sample = round((to_ns(message.header.stamp) - start_stamps_ns[0]) / case.period_ns)
+        # The label waited for the whole block that holds the last sample of its window.
+        newest = (last_sample // case.block_samples + 1) * case.block_samples - 1
+        probabilities = np.array(message.probabilities)
+        labels.append(TimedLabel(last_sample, newest, blocks_ns.get(newest), published_ns, probabilities))
+    _judge(case, name, labels, result)
+    return result
 
-        return _measure(case, name, processes, ears, labels, seconds, convert)
 
-
-def _measure(
-    case: Case,
-    name: str,
-    processes: Mapping[str, int],
-    ears: _Ears,
-    labels: list[TimedLabel],
-    seconds: float,
-    convert: Callable[[], None] = lambda: None,
-) -> Measurement:
-    """Lets a running system settle, measures it, and checks its labels."""
-    ears.listen_for(SETTLE_S)
+def _measure_load(processes: Mapping[str, int], ears: _Ears, seconds: float) -> Measurement:
+    """Measures CPU and memory of processes while they work."""
     watched = {key: psutil.Process(pid) for key, pid in processes.items()}
-    convert()
-    first = len(labels)
     begin_s = time.monotonic()
     cpu_before = {key: _cpu_s(process) for key, process in watched.items()}
     ears.listen_for(seconds)
     cpu_after = {key: _cpu_s(process) for key, process in watched.items()}
     elapsed_s = time.monotonic() - begin_s
-    convert()
     result = Measurement()
     for key, process in watched.items():
         memory = process.memory_full_info()
         result.cpu_percent[key] = 100.0 * (cpu_after[key] - cpu_before[key]) / elapsed_s
         result.rss_mb[key] = memory.rss / 1e6
         result.pss_mb[key] = getattr(memory, 'pss', float('nan')) / 1e6
-    _judge(case, name, labels[first:], result)
     return result
 
 
@@ -438,10 +435,10 @@ def _judge(case: Case, name: str, labels: list[TimedLabel], result: Measurement)
     numbers = [label.last_sample for label in labels]
     result.missing = (max(numbers) - min(numbers)) // STRIDE_SAMPLES + 1 - len(set(numbers))
     for label in labels:
+        if label.newest_ns is None:
+            continue
         newest_ms = (label.published_ns - label.newest_ns) / 1e6
-        # The newest sample may be later than the end of the window, by what is left of its block.
-        newest = label.last_sample if name == PEER else _block_end(case, label.last_sample)
-        waited = newest - (label.last_sample - STRIDE_SAMPLES + 1)
+        waited = label.newest_sample - (label.last_sample - STRIDE_SAMPLES + 1)
         result.newest_ms.append(newest_ms)
         result.oldest_ms.append(newest_ms + waited * case.period_ns / 1e6)
     ends = np.array(numbers)
@@ -450,10 +447,6 @@ def _judge(case: Case, name: str, labels: list[TimedLabel], result: Measurement)
     given = np.stack([label.probabilities for label in labels])
     tolerance = PEER_TOLERANCE if name == PEER else OURS_TOLERANCE
     result.wrong = int((np.abs(given - expected).max(axis=1) > tolerance).sum())
-
-
-def _block_end(case: Case, sample: int) -> int:
-    return (sample // case.block_samples + 1) * case.block_samples - 1
 
 
 def _cpu_s(process: psutil.Process) -> float:

@@ -156,7 +156,7 @@ class Demo:
         folders = ['dataset', 'dataset_shuffled', 'model', 'log']
         for name in folders if keep_recordings else [*folders, 'recordings']:
             shutil.rmtree(self.output / name, ignore_errors=True)
-        for name in ('training.json', 'result.json', 'report.html'):
+        for name in ('training.json', 'result.json', 'report.html', 'live_view.svg'):
             (self.output / name).unlink(missing_ok=True)
         self.output.mkdir(parents=True, exist_ok=True)
 
@@ -229,7 +229,8 @@ class Demo:
                 return started[0].running
 
             with Screen(self.console, plain=self.plain, title='surface watch: a drive nobody has seen') as screen:
-                drive = observe_drive(start_driver, running, screen=screen, column_ns=COLUMN_NS)
+                picture = self.output / 'live_view.svg'
+                drive = observe_drive(start_driver, running, screen=screen, column_ns=COLUMN_NS, picture=picture)
             nodes.check()
 
         if not drive.labels:

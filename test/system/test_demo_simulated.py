@@ -85,7 +85,6 @@ def test_the_bags_hold_every_sample_that_was_simulated(
     config = SimulatorConfig(seed=1, duration_s=240.0, seconds_per_surface=20.0)
     with open_recording(output / 'recordings' / 'drive_1') as reader:
         blocks = [reader.deserialize(found) for found in reader.messages(topics=['/motor_current'])]
-        blocks = blocks or [reader.deserialize(found) for found in reader.messages(topics=['motor_current'])]
     recorded = np.concatenate([np.asarray(block.current).reshape(-1, 2) for block in blocks])
     assert recorded.tobytes() == Simulator(config).step(24_000).current_a.tobytes()
 

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from surface_classifier.nodes.watch_view import MAX_COLUMNS, WatchState, render
+from surface_classifier.nodes.watch_view import MAX_COLUMNS, WatchState, render, save_view
 
 CLASSES = ('asphalt', 'grass', 'sand')
 START_NS = 1_700_000_000_000_000_000
@@ -133,6 +135,19 @@ def test_the_next_recording_a_day_later_begins_anew() -> None:
     assert state.first_ns == START_NS + 86_400 * SECOND_NS
     assert (state.right, state.compared) == (1, 1)
     assert state.strip(3)[-1][0] == pytest.approx(2.0)
+
+
+def test_the_picture_needs_nothing_from_outside(tmp_path: Path) -> None:
+    state = WatchState()
+    current(state, 0.0, 2.0)
+    label(state, 1.0, 'grass', 0.83)
+    save_view(state, tmp_path / 'view.svg')
+    root = ElementTree.parse(tmp_path / 'view.svg').getroot()
+    assert root.tag.endswith('svg')
+    text = (tmp_path / 'view.svg').read_text(encoding='utf-8')
+    assert 'GRASS' in text
+    assert 'url(http' not in text
+    assert '@font-face' not in text
 
 
 def test_memory_stays_bounded() -> None:

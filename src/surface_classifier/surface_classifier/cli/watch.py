@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from surface_classifier.cli.parsing import add_command, positive_float, positive_int
 
@@ -31,6 +32,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar='S',
         help='time that one column of the strips stands for (default: %(default)s)',
     )
+    parser.add_argument('--picture', type=Path, metavar='FILE.svg', help='write the last view as a picture')
     parser.set_defaults(run=run)
 
 
@@ -46,5 +48,6 @@ def run(args: argparse.Namespace) -> int:
         column_ns=round(args.column_seconds * 1e9),
         plain=args.plain,
         label_count=args.count,
+        picture=args.picture,
     )
     return 0

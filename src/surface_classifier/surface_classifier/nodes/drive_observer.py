@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -115,6 +116,7 @@ def observe_drive(
     *,
     screen: Screen,
     column_ns: int,
+    picture: Path | None = None,
 ) -> Drive:
     """Shows and keeps a drive until its source has ended and the last label has come.
 
@@ -123,6 +125,7 @@ def observe_drive(
         running: Whether the source still runs; asked often, and may raise when a node has failed.
         screen: Where to show it.
         column_ns: Time that one column of the strips stands for [ns].
+        picture: SVG file to write the last view to; None: none.
 
     Returns:
         Everything that was published.
@@ -157,6 +160,8 @@ def observe_drive(
                 if (complete and quiet_s > SETTLE_S) or now_s - ended_s > SETTLE_TIMEOUT_S:
                     break
         screen.show(node.state, now=True)
+        if picture is not None:
+            screen.save(node.state, picture)
         node.drive.truths.sort()
         return node.drive
     finally:

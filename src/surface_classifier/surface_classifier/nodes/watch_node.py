@@ -9,7 +9,7 @@ whatever type and name the input has.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 
 import numpy as np
@@ -21,7 +21,7 @@ from rich.live import Live
 
 from current_driver.driver_node import stream_qos
 from surface_classifier.nodes.conversion import NANOSECONDS, to_ns
-from surface_classifier.nodes.watch_view import DEFAULT_COLUMN_NS, WatchState, render
+from surface_classifier.nodes.watch_view import DEFAULT_COLUMN_NS, WatchState, render, save_view
 from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
 
 SILENCE_S = 3.0
@@ -116,6 +116,10 @@ class Screen:
         if self._live:
             self._live.stop()
 
+    def save(self, state: WatchState, path: Path) -> None:
+        """Writes the view as an SVG picture."""
+        save_view(state, path, self._title)
+
     def show(self, state: WatchState, now: bool = False) -> None:
         """Shows the state if it is time for a frame or a line, or at once when `now`."""
         if not now and time.monotonic() < self._next_s:
@@ -136,16 +140,16 @@ def watch(
     column_ns: int = DEFAULT_COLUMN_NS,
     plain: bool = False,
     label_count: int | None = None,
-    stop: Callable[[], bool] | None = None,
+    picture: Path | None = None,
 ) -> WatchState:
-    """Shows the running graph until Ctrl-C, `label_count` labels, or until `stop` says so.
+    """Shows the running graph until Ctrl-C or `label_count` labels.
 
     Args:
         namespace: Namespace of the nodes to watch.
         column_ns: Time that one column of the strips stands for [ns].
         plain: Print lines even in a terminal.
         label_count: Number of labels after which to end; None: never.
-        stop: Asked between two frames; None: never.
+        picture: SVG file to write the last view to; None: none.
 
     Returns:
         The state at the end.
@@ -156,7 +160,7 @@ def watch(
     executor.add_node(node)
     try:
         with Screen(plain=plain) as screen:
-            while (label_count is None or node.state.labels < label_count) and not (stop and stop()):
+            while label_count is None or node.state.labels < label_count:
                 executor.spin_once(timeout_sec=0.1)
                 node.refresh_notice()
                 screen.show(node.state)
@@ -164,6 +168,8 @@ def watch(
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
+        if picture is not None:
+            save_view(node.state, picture)
         node.destroy_node()
         rclpy.try_shutdown()
     return node.state

@@ -8,13 +8,16 @@ is that of the messages' stamps, so the strips are right whether the graph runs 
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from rich.box import ROUNDED
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -214,6 +217,15 @@ def render(state: WatchState, width: int, title: str = 'surface watch') -> Rende
         box=ROUNDED,
         width=width,
     )
+
+
+def save_view(state: WatchState, path: Path, title: str = 'surface watch', width: int = 100) -> None:
+    """Writes the view as an SVG picture that needs nothing from outside; `width` in characters."""
+    console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True, color_system='truecolor')
+    console.print(render(state, width, title))
+    svg = console.export_svg(title='')
+    # rich asks a server for its font; any monospaced one will do.
+    path.write_text(re.sub(r'@font-face\s*{[^}]*}', '', svg), encoding='utf-8')
 
 
 def _headline(state: WatchState) -> Text:
