@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from current_driver.messages import StampedMessage
 from current_driver.simulator_source import SimulatorSource
 from surface_classifier.cli.main import main
 from surface_classifier.data.dataset import Dataset
+from surface_classifier.data.npy_file import NpyAppender
 from surface_classifier.data.recording import Recording
 from surface_classifier.data.recording_writer import RecordingWriter
 
@@ -272,3 +274,18 @@ def test_an_interrupted_drive_leaves_no_bag(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(SimulatorSource, 'read_block', interrupted)
     assert main(['simulate', '-o', str(tmp_path / 'drive'), '--duration', '10']) == 130
     assert not (tmp_path / 'drive').exists()
+
+
+def test_a_disk_that_fills_up_is_told_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bag = write_drive(tmp_path / 'bag', [('ice', 3.0), ('snow', 3.0)])
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(NpyAppender, 'append', full)
+    monkeypatch.setattr(NpyAppender, 'close', full)
+    error = refused(capsys, 'dataset', 'build', bag, '-o', tmp_path / 'set')
+    assert 'No space left on device; free space' in error
+    assert [path.name for path in tmp_path.iterdir()] == ['bag']

@@ -12,6 +12,7 @@ Exit codes: 0 done, 1 the verb says no (its own meaning), 2 wrong input or usage
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -23,6 +24,9 @@ from current_driver.errors import SurfaceError
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+
+# What the disk may say in the middle of any verb's work.
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class Verb(NamedTuple):
@@ -131,6 +135,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of our output (`| head`) has gone: nothing is wrong, and Python must not complain while it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
+        place = f'{error.filename}: ' if error.filename else ''
+        print(f'surface: error: {place}{error.strerror}; free space, or write elsewhere', file=sys.stderr)
+        return EXIT_BAD_INPUT
 
 
 if __name__ == '__main__':

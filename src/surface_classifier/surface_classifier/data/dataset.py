@@ -391,8 +391,10 @@ class DatasetWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._arrays.close()
-        shutil.rmtree(self._partial, ignore_errors=True)
+        try:
+            self._arrays.close()
+        finally:
+            shutil.rmtree(self._partial, ignore_errors=True)
 
 
 def check_dataset_target(path: Path, *, overwrite: bool) -> None:
