@@ -137,3 +137,14 @@ def test_topic_with_two_types_is_refused(tmp_path: Path) -> None:
     other = write_bag(tmp_path / 'other', [messages.stamped('motor_current', truth, START_NS)])
     with pytest.raises(SurfaceError, match="'motor_current' has the type"):
         ReplaySource([one, other]).open()
+
+
+@pytest.mark.parametrize('loop', [False, True])
+def test_a_replay_that_finds_no_message_says_so(tmp_path: Path, loop: bool) -> None:
+    imu = messages.stamped('imu', messages.imu_message(START_NS, np.zeros(3), np.zeros(3), 'imu_link'), START_NS)
+    bag = write_bag(tmp_path / 'bag', [imu, *recorded(4)])
+    with (
+        ReplaySource([bag], start_offset_s=2.0, topics=['imu'], loop=loop) as source,
+        pytest.raises(SurfaceError, match=r'bag: from 2 s on there is no message of imu to replay'),
+    ):
+        source.read_block()

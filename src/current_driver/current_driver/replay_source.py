@@ -133,14 +133,23 @@ class ReplaySource(CurrentSource):
 
     def _play(self) -> Iterator[list[StampedMessage]]:
         playbacks = itertools.cycle(self._readers) if self._loop else iter(self._readers)
+        played = False
         for number, reader in enumerate(playbacks):
+            if number == len(self._readers) and not played:
+                break  # no further round would find anything either
             self.playing = reader.path
             offset_ns = self._start_offset_ns if reader is self._readers[0] else 0
             stream = self._messages(reader, reader.start_ns + offset_ns)
             if number:
                 stream = (_restamped_stream(message, reader, number) for message in stream)
             while block := list(itertools.islice(stream, BLOCK_MESSAGES)):
+                played = True
                 yield block
+        if not played:
+            raise SurfaceError(
+                f'{self.recordings[0]}: from {self._start_offset_ns / NANOSECONDS:g} s on there is no message of '
+                f'{", ".join(sorted(self._topics))} to replay; choose other topics or a smaller start offset'
+            )
 
     def _messages(self, reader: RecordingReader, start_ns: int) -> Iterator[StampedMessage]:
         topics = self._topics.keys() & reader.topics.keys()
@@ -155,7 +164,11 @@ class ReplaySource(CurrentSource):
         yield from reader.messages(topics, start_ns)
 
     def read_block(self) -> Sequence[StampedMessage] | None:
-        """Return the next messages, or None at the end of the last recording."""
+        """Return the next messages, or None at the end of the last recording.
+
+        Raises:
+            SurfaceError: A recording cannot be read to its end, or none holds a message that is to be played.
+        """
         return next(self._blocks, None)
 
     def close(self) -> None:
