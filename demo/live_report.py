@@ -117,7 +117,7 @@ def write_live_report(
     """
     score, labels = result.score, result.drive.labels
     scores = (
-        model_score('LSTM, live', score.truth, score.predicted, result.classes),
+        model_score('Live LSTM', score.truth, score.predicted, result.classes),
         model_score('Nearest mean', score.truth, result.baseline, result.classes),
     )
     start_ns = labels[0].start_ns
