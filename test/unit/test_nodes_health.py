@@ -1,0 +1,130 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Health: from what nodes have seen to level and text, worst first, with the remedy."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from current_driver.health import DriverState, FaultLog, Health, Level, driver_health
+from surface_classifier.nodes.health import (
+    ClassifierState,
+    PreprocessorState,
+    TrainerState,
+    classifier_health,
+    preprocessor_health,
+    rate_mismatch,
+    silent_topics,
+    trainer_health,
+)
+
+
+def test_silence_counts_only_after_the_timeout() -> None:
+    assert silent_topics({'a': None, 'b': 0.1}, 2.0, uptime_s=1.0) == ''
+    late = silent_topics({'a': None, 'b': 3.0, 'c': 0.1}, 2.0, uptime_s=5.0)
+    assert 'nothing was ever received on a' in late
+    assert 'nothing was received on b for more than 2 s' in late
+    assert ' c for' not in late
+
+
+@pytest.mark.parametrize(
+    ('state', 'level', 'word'),
+    [
+        (PreprocessorState(), Level.OK, 'cutting'),
+        (PreprocessorState(fault='no such file'), Level.ERROR, 'no such file'),
+        (PreprocessorState(ages_s={'a': 9.0}, uptime_s=9.0), Level.WARN, 'a for more'),
+        (PreprocessorState(wrong_rates=('part motor: too slow',)), Level.WARN, 'too slow'),
+    ],
+)
+def test_preprocessor(state: PreprocessorState, level: Level, word: str) -> None:
+    health = preprocessor_health(state)
+    assert health.level is level
+    assert word in health.text
+
+
+@pytest.mark.parametrize(
+    ('state', 'level', 'word'),
+    [
+        (ClassifierState(model='m', age_s=0.1), Level.OK, 'labelling'),
+        (ClassifierState(), Level.WARN, 'load_model'),
+        (ClassifierState(fault='damaged', model='m'), Level.ERROR, 'damaged'),
+        (ClassifierState(model='m', dropped=9, newly_dropped=2), Level.WARN, 'dropped'),
+        (ClassifierState(model='m', dropped=9), Level.OK, 'labelling'),
+        (ClassifierState(model='m', uptime_s=9.0), Level.WARN, 'current_window'),
+    ],
+)
+def test_classifier(state: ClassifierState, level: Level, word: str) -> None:
+    health = classifier_health(state)
+    assert health.level is level
+    assert word in health.text
+    assert health.values['dropped'] == state.dropped
+
+
+@pytest.mark.parametrize(
+    ('state', 'level', 'word'),
+    [
+        (TrainerState(), Level.OK, 'ready'),
+        (TrainerState(unresolved=('/a',)), Level.OK, 'ready'),
+        (TrainerState(training='train'), Level.OK, 'training'),
+        (TrainerState(recording='bag', recorded_s=9.0, unresolved=('/a',)), Level.WARN, '/a'),
+        (TrainerState(recording='bag', recorded_s=9.0, uptime_s=9.0, ages_s={'/a': 8.0}), Level.WARN, '/a'),
+        (TrainerState(recording='bag', ages_s={'/a': 0.1}), Level.OK, 'recording'),
+        (TrainerState(fault='wrong type'), Level.ERROR, 'wrong type'),
+    ],
+)
+def test_trainer(state: TrainerState, level: Level, word: str) -> None:
+    health = trainer_health(state)
+    assert health.level is level
+    assert word in health.text
+
+
+@pytest.mark.parametrize(
+    ('state', 'level', 'word'),
+    [
+        (DriverState(stage='publishing'), Level.OK, 'publishing'),
+        (DriverState(fault='no bag'), Level.ERROR, 'no bag'),
+        (DriverState(stage='waiting for readers', uptime_s=1.0), Level.OK, 'waiting'),
+        (DriverState(stage='waiting for readers', readers_expected=2, uptime_s=9.0), Level.WARN, '2 readers'),
+        (DriverState(stage='publishing', silent_readers=('/a',)), Level.WARN, '/a'),
+        (DriverState(stage='publishing', lag_s=2.0), Level.WARN, 'behind'),
+        (DriverState(stage='publishing', skipped_topics=('topic a is not published',)), Level.WARN, 'topic a'),
+    ],
+)
+def test_driver(state: DriverState, level: Level, word: str) -> None:
+    health = driver_health(state)
+    assert health.level is level
+    assert word in health.text
+
+
+@pytest.mark.parametrize(
+    ('observed_hz', 'input_rate_hz', 'word'),
+    [
+        (math.nan, None, ''),
+        (0.0, None, ''),
+        (100.0, None, ''),
+        (149.0, None, ''),
+        (1000.0, None, 'input_rate_hz to 1e+03'),
+        (1000.0, 1000.0, ''),
+        (50.0, None, 'lower rate'),
+    ],
+)
+def test_rates_that_do_not_suit_the_grid(observed_hz: float, input_rate_hz: float | None, word: str) -> None:
+    text = rate_mismatch('motor', observed_hz, 100.0, input_rate_hz)
+    assert word in text
+    assert bool(text) == bool(word)
+
+
+def test_a_fault_is_an_error_for_a_while_and_a_count_for_ever() -> None:
+    faults = FaultLog()
+    well = Health(Level.OK, 'well', {'samples': 3})
+    assert faults.merge(well, 0.0) == well
+    assert faults.add('field x is missing', now_s=100.0)
+    assert not faults.add('field x is missing', now_s=101.0)
+    soon = faults.merge(well, 105.0)
+    assert (soon.level, soon.text) == (Level.ERROR, 'field x is missing')
+    later = faults.merge(well, 200.0)
+    assert (later.level, later.text) == (Level.OK, 'well')
+    assert later.values == {'samples': 3, 'faults': 2, 'last_fault': 'field x is missing'}
+    assert faults.merge(Health(Level.ERROR, 'no model', {}), 105.0).text == 'no model'
