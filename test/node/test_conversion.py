@@ -88,21 +88,9 @@ def test_windows_arrive_to_the_last_bit(
 
 
 def test_a_window_whose_data_does_not_fit_is_refused() -> None:
-    message = CurrentWindow(index=5)
-    window = np.zeros((4, 2))
-    message = WindowWriter(CONFIG).message(
-        Window(
-            5,
-            0,
-            1,
-            {'motor': window, 'imu': np.zeros((10, 1))},
-            1.0,
-            {'motor': 0, 'imu': 0},
-            {'motor': 1.0, 'imu': 1.0},
-        ),
-        0,
-        '',
-    )
+    parts = {'motor': np.zeros((4, 2)), 'imu': np.zeros((10, 1))}
+    window = Window(5, 0, 1, parts, 1.0, dict.fromkeys(parts, 0), dict.fromkeys(parts, 1.0))
+    message = WindowWriter(CONFIG).message(window, 0, '')
     message.parts[0].samples = 5
     with pytest.raises(ValueError, match="part 'motor' of window 5 holds 8 values; 5 samples of 2 channels need 10"):
         window_from_message(message)
