@@ -213,7 +213,10 @@ def plot(arguments: Mapping[str, str], model: str | None) -> list[LaunchDescript
         return [Node(package='rqt_plot', executable='rqt_plot', arguments=curves, output='screen')]
 
     return [
-        LogInfo(msg=f'rqt_plot opens at the first label; {named or "without model:= it shows the confidence alone"}.'),
+        LogInfo(
+            msg=f'rqt_plot opens at the first label; {named or "without model:= it shows the confidence alone"}. '
+            f'It looks for topics only once: if it opens empty, enter {curves[0]} in its field Topic.'
+        ),
         first_label,
         RegisterEventHandler(OnProcessExit(target_action=first_label, on_exit=open_plot)),
     ]
