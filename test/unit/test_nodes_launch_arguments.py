@@ -170,11 +170,21 @@ def test_simulated_time_comes_from_the_driver_unless_the_input_is_a_topic(
     assert parameters[DRIVER].get('use_sim_time', False) is False
 
 
-@pytest.mark.parametrize(('rate', 'lossless'), [('0', True), ('0.0', True), ('1', False), ('', False)])
-def test_as_fast_as_the_readers_follow_makes_the_readers_report(rate: str, lossless: bool) -> None:
-    parameters = bringup_parameters(arguments('bringup', rate=rate))
+@pytest.mark.parametrize(
+    ('given', 'lossless'),
+    [
+        ({'rate': '0'}, True),
+        ({'rate': '0.0'}, True),
+        ({'rate': '1'}, False),
+        ({}, False),
+        ({'lossless': 'true'}, True),
+        ({'rate': '2', 'lossless': 'false'}, False),
+    ],
+)
+def test_a_driver_that_waits_for_its_readers_makes_them_report(given: dict[str, str], lossless: bool) -> None:
+    parameters = bringup_parameters(arguments('bringup', **given))
     assert [parameters[node].get('lossless', False) for node in (PREPROCESSOR, CLASSIFIER)] == [lossless] * 2
-    assert record_parameters(arguments('record', rate=rate))[TRAINER].get('lossless', False) is lossless
+    assert record_parameters(arguments('record', **given))[TRAINER].get('lossless', False) is lossless
 
 
 def test_recorder_arguments_reach_the_trainer(tmp_path: Path) -> None:

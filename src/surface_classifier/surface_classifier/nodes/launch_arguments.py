@@ -63,6 +63,11 @@ DRIVER_ARGUMENTS = {
         'Speed of the simulator or replay as a factor on real time; 0: as fast as the nodes follow, without loss. '
         'Empty: as in params_file (1.0).',
     ),
+    'lossless': DriverArgument(
+        'lossless',
+        (SIMULATOR, REPLAY),
+        'true: begin when all nodes are there and lose nothing, at any rate. Empty: as in params_file (false).',
+    ),
     'loop': DriverArgument(
         'replay.loop',
         (REPLAY,),
@@ -173,7 +178,12 @@ def _reader(arguments: Mapping[str, str]) -> Parameters:
     parameters: Parameters = {}
     if truth_value('use_sim_time', arguments['use_sim_time']):
         parameters['use_sim_time'] = True
-    if arguments['rate'] and _value('rate', arguments['rate'], _find(DRIVER_PARAMETERS, 'rate')) == 0.0:
+    driver = {
+        name: _value(name, arguments[name], _find(DRIVER_PARAMETERS, name))
+        for name in ('rate', 'lossless')
+        if arguments[name]
+    }
+    if driver.get('rate') == 0.0 or driver.get('lossless'):
         parameters['lossless'] = True
     return parameters
 
