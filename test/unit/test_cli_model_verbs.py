@@ -16,6 +16,7 @@ from recording_samples import save_dataset, write_drive
 
 from surface_classifier.cli.main import EXIT_BAD_INPUT, main
 from surface_classifier.data.dataset import Dataset
+from surface_classifier.data.recording_writer import STATE_COMPLETE, STATE_KEY, STATE_OPEN
 from surface_classifier.model.contract import load_contract
 
 RECIPE = """\
@@ -47,6 +48,14 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def read(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(path.read_text(encoding='utf-8'))
     return found
+
+
+def leave_open(bag: Path) -> None:
+    """Make a bag look as if its writer had been killed right after the last message was flushed."""
+    metadata = bag / 'metadata.yaml'
+    text = metadata.read_text(encoding='utf-8')
+    assert f'{STATE_KEY}: {STATE_COMPLETE}' in text
+    metadata.write_text(text.replace(f'{STATE_KEY}: {STATE_COMPLETE}', f'{STATE_KEY}: {STATE_OPEN}'), encoding='utf-8')
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
@@ -214,3 +223,39 @@ def test_flags_that_would_be_ignored_are_refused(
     work: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], told: str
 ) -> None:
     assert told in refused(capsys, 'evaluate', work / 'data', *arguments)
+
+
+def test_classify_warns_of_a_rate_that_aliases_and_of_a_recording_that_was_not_closed(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_drive(tmp_path / 'fast', [('ice', 4.0)], rate_hz=1000.0)
+    capsys.readouterr()
+    assert run('classify', work / 'model', tmp_path / 'fast', '--json', tmp_path / 'fast.json') == 0
+    error = capsys.readouterr().err
+    assert 'surface: warning: ' in error
+    assert 'samples come at 1000 Hz and are put on a 100 Hz grid without a low-pass' in error
+    (warning,) = read(tmp_path / 'fast.json')['recordings'][0]['warnings']
+    assert warning in error
+
+    assert run('classify', work / 'model', work / 'recordings' / 'drive_0') == 0
+    assert 'warning' not in capsys.readouterr().err
+    leave_open(write_drive(tmp_path / 'open', [('ice', 4.0)]))
+    assert run('classify', work / 'model', tmp_path / 'open') == 0
+    assert 'was not closed' in capsys.readouterr().err
+
+
+def test_info_says_that_a_recording_was_not_closed_and_hides_the_writers_own_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_drive(tmp_path / 'closed', [('ice', 1.0)], metadata={'robot': 'r2'})
+    leave_open(write_drive(tmp_path / 'open', [('ice', 1.0)]))
+    assert run('info', tmp_path) == 0
+    printed = capsys.readouterr().out
+    assert 'robot: r2' in printed
+    assert STATE_KEY not in printed
+    assert printed.count('was not closed') == 1
+    assert run('info', tmp_path, '--json', tmp_path / 'info.json') == 0
+    closed, opened = read(tmp_path / 'info.json')['recordings']
+    assert closed['metadata'] == {'robot': 'r2'}
+    assert closed['warnings'] == []
+    assert 'was not closed' in opened['warnings'][0]

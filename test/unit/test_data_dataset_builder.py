@@ -273,4 +273,15 @@ def test_a_recording_at_another_rate_than_the_first_one_is_told(tmp_path: Path) 
     recordings = find_recordings([tmp_path / 'r'])
     result = build_dataset(recordings, motor_window_config(recordings), tmp_path / 'set')
     assert len(result.warnings) == 1
-    assert "r/b: part 'motor' has samples at 1000 Hz, the data set is cut for an input of 100 Hz" in result.warnings[0]
+    assert (
+        'r/b: part motor: samples come at 1000 Hz and are put on a 100 Hz grid without a low-pass' in result.warnings[0]
+    )
+
+
+def test_a_rate_that_differs_without_harm_to_the_filter_is_told(tmp_path: Path) -> None:
+    for name, rate_hz in (('a', 100.0), ('b', 120.0)):
+        write_drive(tmp_path / 'r' / name, [('ice', 3.0), ('snow', 3.0)], rate_hz=rate_hz)
+    recordings = find_recordings([tmp_path / 'r'])
+    result = build_dataset(recordings, motor_window_config(recordings), tmp_path / 'set')
+    assert len(result.warnings) == 1
+    assert 'samples come at 120 Hz, the data set is cut for an input of 100 Hz' in result.warnings[0]

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from current_driver.health import DriverState, FaultLog, Health, Level, driver_health
@@ -15,7 +13,6 @@ from surface_classifier.nodes.health import (
     TrainerState,
     classifier_health,
     preprocessor_health,
-    rate_mismatch,
     silent_topics,
     trainer_health,
 )
@@ -96,24 +93,6 @@ def test_driver(state: DriverState, level: Level, word: str) -> None:
     health = driver_health(state)
     assert health.level is level
     assert word in health.text
-
-
-@pytest.mark.parametrize(
-    ('observed_hz', 'input_rate_hz', 'word'),
-    [
-        (math.nan, None, ''),
-        (0.0, None, ''),
-        (100.0, None, ''),
-        (149.0, None, ''),
-        (1000.0, None, 'input_rate_hz to 1e+03'),
-        (1000.0, 1000.0, ''),
-        (50.0, None, 'lower rate'),
-    ],
-)
-def test_rates_that_do_not_suit_the_grid(observed_hz: float, input_rate_hz: float | None, word: str) -> None:
-    text = rate_mismatch('motor', observed_hz, 100.0, input_rate_hz)
-    assert word in text
-    assert bool(text) == bool(word)
 
 
 def test_a_fault_is_an_error_for_a_while_and_a_count_for_ever() -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
             'the recording may be shorter than a window, or sampled more slowly than the model expects'
         )
     for recording in recordings:
+        for warning in recording['warnings']:
+            print(f'surface: warning: {warning}', file=sys.stderr)
         recording['accuracy'] = _accuracy(recording['labels'])
     contract = labeller.engine.contract
     result = {
@@ -98,6 +101,7 @@ def _classify_recordings(labeller: Labeller, source: str) -> list[dict[str, Any]
 def _classify_recording(labeller: Labeller, recording: Recording) -> dict[str, Any]:
     from surface_classifier.data.recording import surface_of_span
     from surface_classifier.model.classify import label_messages
+    from surface_classifier.signal.rate_check import rate_mismatches
     from surface_classifier.signal.window_stream import WindowStream
 
     stream = WindowStream(labeller.engine.contract.config)
@@ -116,7 +120,10 @@ def _classify_recording(labeller: Labeller, recording: Recording) -> dict[str, A
             ]
         except SurfaceError as error:
             raise SurfaceError(f'{recording.path}: {error}') from error
-    return {'name': recording.name, 'voided': stream.counters.voided, 'labels': labels}
+        warnings = recording.warnings(reader)
+    rates = rate_mismatches(stream.config.parts, stream.counters.observed_rate_hz)
+    warnings.extend(f'{recording.path}: {text}' for text in rates)
+    return {'name': recording.name, 'voided': stream.counters.voided, 'warnings': warnings, 'labels': labels}
 
 
 def _classify_dataset(labeller: Labeller, dataset: Dataset) -> list[dict[str, Any]]:
@@ -131,7 +138,7 @@ def _classify_dataset(labeller: Labeller, dataset: Dataset) -> list[dict[str, An
     for row, label in zip(rows, labels, strict=True):
         name = dataset.recording_names[dataset.recording[row]]
         found.setdefault(name, []).append(_entry(label, dataset.classes[dataset.labels[row]]))
-    return [{'name': name, 'voided': 0, 'labels': entries} for name, entries in found.items()]
+    return [{'name': name, 'voided': 0, 'warnings': [], 'labels': entries} for name, entries in found.items()]
 
 
 def _entry(label: Label, truth: str | None) -> dict[str, Any]:

@@ -118,12 +118,12 @@ def _recording(recording: Recording) -> dict[str, Any]:
             'end_ns': reader.end_ns,
             'seconds': (reader.end_ns - reader.start_ns) / messages.NANOSECONDS,
             'topics': dict(reader.topics),
-            'metadata': dict(reader.metadata),
+            'metadata': recording.notes(reader),
             'segments': [
                 {'start_ns': segment.start_ns, 'end_ns': segment.end_ns, 'surface': segment.surface}
                 for segment in segments
             ],
-            'warnings': list(reader.warnings),
+            'warnings': recording.warnings(reader),
         }
 
 

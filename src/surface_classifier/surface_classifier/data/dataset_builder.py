@@ -29,8 +29,8 @@ from surface_classifier.data.dataset import (
     history_entry,
 )
 from surface_classifier.data.recording import Recording, Segment, surface_of_span
-from surface_classifier.data.recording_writer import STATE_KEY, STATE_OPEN
 from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig
+from surface_classifier.signal.rate_check import rate_mismatch
 from surface_classifier.signal.window_stream import StreamCounters, WindowStream
 
 DEFAULT_SAMPLE_RATE_HZ = 100.0
@@ -276,9 +276,7 @@ def _add_recording(
     with recording.reader() as reader:
         segments = recording.segments(reader)
         tally.add_segments(recording.name, segments)
-        tally.warnings.extend(reader.warnings)
-        if reader.metadata.get(STATE_KEY) == STATE_OPEN and not reader.warnings:
-            tally.warnings.append(f'{recording.path}: was not closed; its last moments may be missing')
+        tally.warnings.extend(recording.warnings(reader))
         info = _info(recording, reader)
         index = writer.add_recording(info)
         stream = WindowStream(config)
@@ -307,14 +305,19 @@ def _add_recording(
 
 def _other_rates(config: WindowConfig, recording: Recording, observed_rate_hz: Mapping[str, float]) -> list[str]:
     """A warning for each part whose samples come at another rate in this recording than the filters were made for."""
-    return [
-        f'{recording.path}: part {part.name!r} has samples at {observed_rate_hz[part.name]:.4g} Hz, the data set is '
-        f'cut for an input of {part.input_rate_hz:.4g} Hz; build recordings of other rates apart, or give the highest '
-        'rate as input_rate_hz in the channels file'
-        for part in config.parts
-        if part.input_rate_hz is not None
-        and abs(observed_rate_hz[part.name] - part.input_rate_hz) > _RATE_TOLERANCE * part.input_rate_hz
-    ]
+    texts = []
+    for part in config.parts:
+        observed_hz, stated_hz = observed_rate_hz[part.name], part.input_rate_hz
+        text = rate_mismatch(part.name, observed_hz, part.sample_rate_hz, stated_hz)
+        if not text and stated_hz is not None and abs(observed_hz - stated_hz) > _RATE_TOLERANCE * stated_hz:
+            text = (
+                f'part {part.name}: samples come at {observed_hz:.4g} Hz, the data set is cut for an input of '
+                f'{stated_hz:.4g} Hz; build recordings of other rates apart, or give the highest rate as '
+                'input_rate_hz in the channels file'
+            )
+        if text:
+            texts.append(f'{recording.path}: {text}')
+    return texts
 
 
 def _push(

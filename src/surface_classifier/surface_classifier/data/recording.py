@@ -13,7 +13,7 @@ from pathlib import Path
 from current_driver import messages
 from current_driver.errors import SurfaceError
 from current_driver.recording_reader import RecordingReader, open_recording
-from surface_classifier.data.recording_writer import METADATA_FILE
+from surface_classifier.data.recording_writer import METADATA_FILE, STATE_KEY, STATE_OPEN
 
 STORAGE_SUFFIXES = ('.mcap', '.db3')
 
@@ -63,6 +63,24 @@ class Recording:
             SurfaceError: It cannot be read.
         """
         return open_recording(self.path)
+
+    def notes(self, reader: RecordingReader) -> dict[str, str]:
+        """What was noted with the recording: operator, robot, place and the like, without what the writer keeps there.
+
+        Args:
+            reader: The open bag.
+        """
+        return {key: value for key, value in reader.metadata.items() if key != STATE_KEY}
+
+    def warnings(self, reader: RecordingReader) -> list[str]:
+        """What was left out on reading, and whether the recording was never closed, one sentence each.
+
+        Args:
+            reader: The open bag.
+        """
+        if reader.metadata.get(STATE_KEY) == STATE_OPEN and not reader.warnings:
+            return [f'{self.path}: was not closed; its last moments may be missing']
+        return list(reader.warnings)
 
     def segments(self, reader: RecordingReader | None = None) -> list[Segment]:
         """Which surface the robot stood on when, from the latched label topic, in the order of time.

@@ -78,30 +78,6 @@ def preprocessor_health(state: PreprocessorState) -> Health:
     return Health(Level.OK, 'cutting windows', values)
 
 
-def rate_mismatch(part: str, observed_hz: float, sample_rate_hz: float, input_rate_hz: float | None) -> str:
-    """Say what is wrong with the rate at which a part's samples come; empty when nothing is.
-
-    Args:
-        part: Name of the part.
-        observed_hz: Rate observed so far; 0 or NaN when too little has come [Hz].
-        sample_rate_hz: Rate of the part's grid [Hz].
-        input_rate_hz: Rate that was stated for the incoming samples, None when none was [Hz].
-    """
-    if not observed_hz > 0:
-        return ''
-    if input_rate_hz is None and observed_hz > 1.5 * sample_rate_hz:
-        return (
-            f'part {part}: samples come at {observed_hz:.3g} Hz and are put on a {sample_rate_hz:g} Hz grid without a '
-            f'low-pass, so that faster changes alias; set input_rate_hz to {observed_hz:.3g}'
-        )
-    if observed_hz < 0.8 * sample_rate_hz:
-        return (
-            f'part {part}: samples come at {observed_hz:.3g} Hz, slower than its grid of {sample_rate_hz:g} Hz; '
-            'most values are interpolated or voided, so use a model and a grid of a lower rate'
-        )
-    return ''
-
-
 @dataclass(frozen=True)
 class ClassifierState:
     """What the classifier has seen and done.

@@ -22,11 +22,12 @@ from current_driver.ros_types import ros_message_class
 from surface_classifier.model.contract import describe_windows
 from surface_classifier.nodes.conversion import WindowWriter
 from surface_classifier.nodes.flow import ProgressReporter
-from surface_classifier.nodes.health import PreprocessorState, preprocessor_health, rate_mismatch
+from surface_classifier.nodes.health import PreprocessorState, preprocessor_health
 from surface_classifier.nodes.parameters import PREPROCESSOR_PARAMETERS
 from surface_classifier.nodes.window_parameters import window_config
 from surface_classifier.signal.channel_map import header_stamp_ns
 from surface_classifier.signal.config import WindowConfig
+from surface_classifier.signal.rate_check import rate_mismatches
 from surface_classifier.signal.sample_gate import CLOCK_JUMP_NS
 from surface_classifier.signal.window_stream import Window, WindowStream
 from surface_msgs.msg import CurrentWindow
@@ -177,11 +178,6 @@ class PreprocessorNode(MonitoredNode):
         with self._lock:
             counters = asdict(self._stream.counters)
             waiting = len(self._outbox)
-        observed = counters['observed_rate_hz']
-        wrong_rates = (
-            rate_mismatch(part.name, observed.get(part.name) or 0.0, part.sample_rate_hz, part.input_rate_hz)
-            for part in self.config.parts
-        )
         return preprocessor_health(
             PreprocessorState(
                 topics=self.config.topics,
@@ -190,7 +186,7 @@ class PreprocessorNode(MonitoredNode):
                 uptime_s=self.uptime_s,
                 counters=counters,
                 clock_jumps=self._clock_jumps,
-                wrong_rates=tuple(text for text in wrong_rates if text),
+                wrong_rates=rate_mismatches(self.config.parts, counters['observed_rate_hz']),
                 waiting_windows=waiting,
                 settings={'windows': describe_windows(self.config), 'stride [s]': self.config.stride_s},
             )
