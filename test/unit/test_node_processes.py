@@ -130,10 +130,15 @@ def test_a_stop_request_is_like_ctrl_c() -> None:
     assert signal.getsignal(signal.SIGTERM) is not signal.default_int_handler
 
 
-def test_a_domain_in_use_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_domain_in_use_is_not_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(node_processes, 'DOMAIN_LOCKS', tmp_path)
     domain = free_domain_id()
+    monkeypatch.setattr(node_processes, 'range', lambda *_: [domain], raising=False)
+    with pytest.raises(SurfaceError, match='in use'):
+        free_domain_id()
+    monkeypatch.setattr(node_processes, 'DOMAIN_LOCKS', tmp_path / 'of_others')
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(('', 7410 + 250 * domain))
-        monkeypatch.setattr(node_processes, 'range', lambda *_: [domain], raising=False)
         with pytest.raises(SurfaceError, match='in use'):
             free_domain_id()
+    assert free_domain_id() == domain

@@ -8,21 +8,27 @@ Every node gets a log file; a node that ends with an error is told with the end 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import random
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from current_driver.errors import SurfaceError
 
 STOP_S = 10.0
 LOG_LINES = 15
+DOMAIN_LOCKS = Path(tempfile.gettempdir()) / 'surface_classifier_ros_domains'
+
+_held_locks: list[IO[str]] = []
 
 ParameterValue = bool | int | float | str | Sequence[str]
 
@@ -155,17 +161,28 @@ def find_executable(package: str, executable: str) -> Path:
 
 
 def free_domain_id() -> int:
-    """A ROS domain that nobody on this machine uses.
+    """A ROS domain that nobody on this machine uses; it is this process's until the process ends.
 
     The first participant of domain d listens on UDP port 7410 + 250 d (DDSI-RTPS 9.6.1.1); domains above 101 would fall
-    into Linux's range of ephemeral ports.
+    into Linux's range of ephemeral ports. A lock file keeps the domain from others that ask here before a node runs.
+
+    Raises:
+        SurfaceError: Every domain is in use.
     """
     domains = list(range(1, 102))
     random.SystemRandom().shuffle(domains)
+    DOMAIN_LOCKS.mkdir(exist_ok=True)
     for domain in domains:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
-            probe.bind(('', 7410 + 250 * domain))
-            return domain
+        lock = (DOMAIN_LOCKS / f'{domain}.lock').open('w')
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                probe.bind(('', 7410 + 250 * domain))
+            except OSError:
+                lock.close()
+                continue
+        _held_locks.append(lock)
+        return domain
     raise SurfaceError('every ROS domain from 1 to 101 is in use on this machine; stop the nodes that run')
 
 
