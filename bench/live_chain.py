@@ -174,6 +174,8 @@ def main(argv: list[str] | None = None) -> int:
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Measures every system at every rate and returns the result as JSON types."""
     os.environ['OMP_NUM_THREADS'] = '1'
+    # The nodes inherit it, and this process joins them there.
+    os.environ['ROS_DOMAIN_ID'] = str(free_domain_id())
     measured: dict[tuple[float, str], list[Measurement]] = {}
     with tempfile.TemporaryDirectory(prefix='live_chain_') as folder:
         cases = [_prepare(Path(folder), rate_hz, args.block_samples, args.seconds) for rate_hz in args.rates]
@@ -325,12 +327,6 @@ class _Ears:
             self.executor.spin_once(timeout_sec=left_s)
 
 
-def _environment() -> dict[str, str]:
-    """Environment for nodes in a domain of their own, which this process joins."""
-    os.environ['ROS_DOMAIN_ID'] = str(free_domain_id())
-    return dict(os.environ)
-
-
 def _measure_peer(case: Case, name: str, log: Path, seconds: float) -> Measurement:
     labels: list[TimedLabel] = []
 
@@ -340,7 +336,7 @@ def _measure_peer(case: Case, name: str, log: Path, seconds: float) -> Measureme
         newest_ns = to_ns(message.header.stamp)
         labels.append(TimedLabel(number, number, newest_ns, info['source_timestamp'], np.array(message.effort)))
 
-    with NodeProcesses(log, _environment()) as nodes, _Ears() as ears:
+    with NodeProcesses(log, os.environ) as nodes, _Ears() as ears:
         weights = str(case.model / 'weights.safetensors')
         classifier = [sys.executable, str(BENCH / 'peer_classifier.py'), weights, *CLASSES]
         driver = [sys.executable, str(BENCH / 'peer_driver.py'), str(case.samples_file), str(case.rate_hz)]
@@ -378,7 +374,7 @@ def _measure_ours(case: Case, name: str, log: Path, seconds: float) -> Measureme
         'simulator.motors': MOTORS,
         'simulator.sample_rate_hz': case.rate_hz,
     }
-    with NodeProcesses(log, _environment()) as nodes, _Ears() as ears:
+    with NodeProcesses(log, os.environ) as nodes, _Ears() as ears:
         driver_parameters = {key: value for key, value in parameters.items() if key != 'model'}
         if name == COMPOSED:
             processes = {'bringup': nodes.start('surface_classifier', 'bringup', parameters).process.pid}
@@ -458,7 +454,7 @@ def _measure_startup(case: Case, log: Path) -> float:
     """Time from the start of the classifier's process to its first label [s], with a window on offer all the time."""
     contract = case.engine.contract
     samples = case.samples_a[:WINDOW_SAMPLES]
-    with NodeProcesses(log, _environment()) as nodes, _Ears() as ears:
+    with NodeProcesses(log, os.environ) as nodes, _Ears() as ears:
         windows = ears.node.create_publisher(CurrentWindow, 'current_window', stream_qos(1, reliable=True))
         labels: list[SurfaceLabel] = []
         ears.node.create_subscription(SurfaceLabel, 'surface_label', labels.append, stream_qos(10, reliable=True))
