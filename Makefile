@@ -68,6 +68,10 @@ format: setup ## Let ruff format the code and mend what it can
 messages: ## Copy the message definitions that bags carry from src/surface_msgs
 	@cp src/surface_msgs/msg/*.msg src/current_driver/current_driver/msg_definitions/surface_msgs/msg/
 
+.PHONY: tree
+tree: ## Write the tree in README.md
+	@python3 tools/write_readme_tree.py
+
 .PHONY: clean
 clean: ## Remove what colcon built
 	@rm -rf build install log
