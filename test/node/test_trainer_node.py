@@ -148,6 +148,29 @@ def test_the_label_follows_a_topic_and_an_old_label_does_not_reach_into_a_new_dr
     assert segments[-1].start_ns == START_NS
 
 
+def test_a_label_without_a_stamp_holds_from_when_it_came(graph: Graph, tmp_path: Path) -> None:
+    node = graph.start(
+        TrainerNode,
+        {'output_dir': str(tmp_path), 'topics': ['joint_states'], 'label_topic': 'surface_truth', 'lossless': True},
+    )
+    labels = graph.publisher(SurfaceTruth, 'surface_truth')
+    publisher = graph.publisher(JointState, 'joint_states')
+    assert start(graph, name='drive').success
+    before_ns = time.time_ns()
+    publisher.publish(joint_state(before_ns))
+    wait_for_recorded(graph, node, 1)
+    labels.publish(SurfaceTruth(surface='ice'))
+    wait_for_recorded(graph, node, 2)
+    publisher.publish(joint_state(time.time_ns() + NANOSECONDS))
+    wait_for_recorded(graph, node, 3)
+    assert stop(graph).success
+    segment = Recording(tmp_path / 'drive').segments()[-1]
+    assert segment.surface == 'ice'
+    assert before_ns < segment.start_ns <= time.time_ns()
+    with Recording(tmp_path / 'drive').reader() as reader:
+        assert reader.start_ns >= before_ns - NANOSECONDS
+
+
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_a_simulated_drive_faster_than_real_time_is_recorded_without_loss(
     graph: Graph, tmp_path: Path, storage: str

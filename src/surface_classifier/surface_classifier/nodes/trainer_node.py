@@ -214,12 +214,14 @@ class TrainerNode(MonitoredNode):
         entry.received_s = time.monotonic()
         if entry.reporter is not None:
             entry.reporter.take()
+        # A stamp of 0 was never set: the label holds from now on.
+        stamp_ns = to_ns(truth.header.stamp) or self.get_clock().now().nanoseconds
         try:
             self._check_name(truth.surface)
-            self._apply_surface(to_ns(truth.header.stamp), truth.surface, truth.origin or 'topic')
+            self._apply_surface(stamp_ns, truth.surface, truth.origin or 'topic')
         finally:
             if entry.reporter is not None:
-                entry.reporter.finish(to_ns(truth.header.stamp))
+                entry.reporter.finish(stamp_ns)
 
     # ---- Label ----
 
