@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -173,6 +174,40 @@ def test_repeated_time_is_kept_with_a_warning(tmp_path: Path) -> None:
     with open_recording(write(tmp_path, GOOD.replace('0.2', '0.1'))) as reader:
         assert samples(reader)[1].shape == (3, 2)
         assert '1 rows repeat' in reader.warnings[0]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**31 * 10**9 - 1))
+def test_unix_seconds_as_decimals_stay_exact(tmp_path_factory: pytest.TempPathFactory, stamp: int) -> None:
+    seconds = f'{stamp // 10**9}.{stamp % 10**9:09d}'
+    path = write(tmp_path_factory.mktemp('csv'), f'time,current\n{seconds},1\n')
+    config = ColumnsConfig.from_dict({'motor': {'time': {'absolute': True}, 'current': {'drive': 'current'}}})
+    with open_recording(path, config) as reader:
+        assert reader.start_ns == stamp
+
+
+@pytest.mark.parametrize(
+    'cell', ['nan', 'sNaN', '-inf', 'inf', '1e999999', '1e99999999', '1.5.2', '-1.5', '2147483648.0']
+)
+def test_bad_unix_time_is_named(tmp_path: Path, cell: str) -> None:
+    config = ColumnsConfig.from_dict({'motor': {'time': {'absolute': True}, 'current': {'drive': 'current'}}})
+    with pytest.raises(SurfaceError, match=f"line 2, column 'time'.*'{re.escape(cell)}'"):
+        open_recording(write(tmp_path, f'time,current\n{cell},1\n'), config)
+
+
+@pytest.mark.parametrize(('mark', 'written'), [(';', "';'"), ('\t', '"\\t"')])
+def test_another_delimiter_is_told_how_to_be_given(tmp_path: Path, mark: str, written: str) -> None:
+    path = write(tmp_path, GOOD.replace(',', mark))
+    with pytest.raises(SurfaceError, match=re.escape(f'write delimiter: {written} into a columns file')):
+        open_recording(path)
+    columns = 'motor: {current: {left: curL, right: curR}}\n'
+    config = tmp_path / 'columns.yaml'
+    config.write_text(columns)
+    with pytest.raises(SurfaceError, match=re.escape(f'write delimiter: {written}')):
+        open_recording(path, ColumnsConfig.from_yaml(config))
+    config.write_text(f'{columns}delimiter: {written}\n')
+    with open_recording(path, ColumnsConfig.from_yaml(config)) as reader:
+        assert list(reader.topics) == ['motor_current']
 
 
 def test_unix_time_needs_absolute(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -193,7 +194,9 @@ class ColumnsConfig:
             SurfaceError: There is no time column, nothing that could be a motor current or an IMU, two columns for one
                 quantity, or currents in two units.
         """
-        remedy = f'the columns are {", ".join(header)}; say which is what in a columns file'
+        remedy = (
+            f'the columns are {", ".join(header)}; {_delimiter_remedy(header) or "say which is what in a columns file"}'
+        )
         times = [(name, match) for name in header if (match := _TIME_NAME.match(name))]
         if len(times) != 1:
             raise SurfaceError(f'{origin}: {"no" if not times else "more than one"} column looks like time; {remedy}')
@@ -364,9 +367,14 @@ class _Table:
     def _stamp(self, text: str, line: int, base_ns: int) -> int:
         factor = _TIME_UNITS_NS[self._time.unit]
         try:
-            # Whole numbers stay whole: a float64 cannot hold Unix time in nanoseconds.
-            elapsed = int(text) * factor if text.lstrip('+-').isdigit() else round(float(text) * factor)
-        except (ValueError, OverflowError):
+            # A float64 cannot hold Unix time in nanoseconds: whole numbers stay whole, and decimals stay decimal.
+            if text.lstrip('+-').isdigit():
+                elapsed = int(text) * factor
+            elif self._time.absolute:
+                elapsed = round(min(Decimal(text) * factor, Decimal(_MAX_STAMP_NS + 1)))
+            else:
+                elapsed = round(float(text) * factor)
+        except (ValueError, ArithmeticError):
             raise self._not_a_number(text, line, self._time.column) from None
         stamp = elapsed + (0 if self._time.absolute else base_ns)
         if not 0 <= stamp <= _MAX_STAMP_NS:
@@ -421,8 +429,18 @@ def _place(path: Path, header: list[str], column: str) -> int:
     if header.count(column) != 1:
         problem = 'there is no' if column not in header else 'more than one'
         hint = ' (the first line must name the columns)' if all(_is_number(cell) for cell in header) else ''
+        if remedy := _delimiter_remedy(header):
+            hint = f'; {remedy}'
         raise SurfaceError(f'{path}: {problem} column {column!r}; the columns are {", ".join(header)}{hint}')
     return header.index(column)
+
+
+def _delimiter_remedy(header: list[str]) -> str:
+    """What to do when the whole header line came out as one column; empty when it did not."""
+    for mark, name in ((';', "';'"), ('\t', '"\\t"'), ('|', "'|'")):
+        if len(header) == 1 and mark in header[0]:
+            return f'the header line is divided by another character; write delimiter: {name} into a columns file'
+    return ''
 
 
 def _is_number(text: str) -> bool:
