@@ -285,3 +285,12 @@ def test_a_rate_that_differs_without_harm_to_the_filter_is_told(tmp_path: Path) 
     result = build_dataset(recordings, motor_window_config(recordings), tmp_path / 'set')
     assert len(result.warnings) == 1
     assert 'samples come at 120 Hz, the data set is cut for an input of 100 Hz' in result.warnings[0]
+
+
+def test_the_rates_of_all_recordings_are_counted(tmp_path: Path) -> None:
+    for name, rate_hz in (('a', 110.0), ('b', 125.0), ('c', 100.0)):
+        write_drive(tmp_path / 'r' / name, [('ice', 3.0), ('snow', 3.0)], rate_hz=rate_hz)
+    recordings = find_recordings([tmp_path / 'r'])
+    dataset = build_dataset(recordings, motor_window_config(recordings), tmp_path / 'set').dataset
+    assert dataset.counters['lowest_observed_rate_hz']['motor'] == pytest.approx(100.0)
+    assert dataset.counters['highest_observed_rate_hz']['motor'] == pytest.approx(125.0)

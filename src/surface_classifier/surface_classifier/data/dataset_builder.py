@@ -76,7 +76,8 @@ class _Tally:
     labelled_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     windows: Counter[str] = field(default_factory=Counter)
     longest: tuple[float, str] = (0.0, '')
-    observed_rate_hz: dict[str, float] = field(default_factory=dict)
+    lowest_rate_hz: dict[str, float] = field(default_factory=dict)
+    highest_rate_hz: dict[str, float] = field(default_factory=dict)
 
     def add_segments(self, name: str, segments: Sequence[Segment]) -> None:
         for segment in segments:
@@ -87,9 +88,10 @@ class _Tally:
     def add_stream(self, counters: StreamCounters) -> None:
         for key in _SUMMED_COUNTERS:
             self.counters[key] += getattr(counters, key)
-        self.observed_rate_hz.update(
-            {part: rate for part, rate in counters.observed_rate_hz.items() if not math.isnan(rate)}
-        )
+        for part, rate in counters.observed_rate_hz.items():
+            if not math.isnan(rate):
+                self.lowest_rate_hz[part] = min(rate, self.lowest_rate_hz.get(part, rate))
+                self.highest_rate_hz[part] = max(rate, self.highest_rate_hz.get(part, rate))
 
 
 def build_dataset(
@@ -132,7 +134,8 @@ def build_dataset(
         counters: dict[str, Any] = {
             **tally.counters,
             'labelled_seconds': {name: round(seconds, 3) for name, seconds in sorted(tally.labelled_s.items())},
-            'observed_rate_hz': tally.observed_rate_hz,
+            'lowest_observed_rate_hz': tally.lowest_rate_hz,
+            'highest_observed_rate_hz': tally.highest_rate_hz,
         }
         paths = [str(recording.path) for recording in usable]
         dataset = writer.finish(counters=counters, history=[history_entry('dataset build', recordings=paths)])
@@ -424,7 +427,7 @@ def _check_outcome(
             )
         if tally.counters['voided']:
             raise SurfaceError(
-                f'all {tally.counters["voided"]} windows were voided: {_void_reason(config, tally.observed_rate_hz)}; '
+                f'all {tally.counters["voided"]} windows were voided: {_void_reason(config, tally.lowest_rate_hz)}; '
                 'lower --sample-rate, or raise gap_limit_s in the channels file'
             )
         raise SurfaceError(
