@@ -18,6 +18,12 @@ def test_a_preset_is_found_by_its_name() -> None:
         assert load_training_config(name) is preset
 
 
+def test_the_large_seed_network_is_trained_as_the_small_one() -> None:
+    small, large = PRESETS['seed'], PRESETS['seed-large']
+    assert (large.network.hidden_sizes, large.network.dropout) == ((128, 128), 0.2)
+    assert {**large.to_dict(), 'network': None} == {**small.to_dict(), 'network': None}
+
+
 def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / 'recipe.yaml'
     file.write_text(
