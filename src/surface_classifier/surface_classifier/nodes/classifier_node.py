@@ -111,6 +111,10 @@ class ClassifierNode(MonitoredNode):
                 qos_overriding_options=qos_overrides(),
             )
         self.create_service(LoadModel, '~/load_model', self._on_load_model)
+        if self._serving is not None:
+            self.get_logger().info(
+                f'ready to label with {self._serving.path}, {self._serving.labeller.engine.description}'
+            )
 
     def accept(self, window: Window, frame_id: str) -> None:
         """Take in a window of this process; with `lossless`, wait while the queue is full.
