@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
 
+from rclpy.node import Node
 from recording_samples import START_NS, write_drive
 from ros_graph import Graph, level_of, values_of
 from rosgraph_msgs.msg import Clock
@@ -29,19 +30,22 @@ ERROR, WARN = 2, 1
 class SlowReader:
     """Reads a topic and works its messages off only when it is told to."""
 
-    def __init__(self, graph: Graph, topic: str) -> None:
+    def __init__(self, graph: Graph, topic: str, node: Node | None = None) -> None:
+        node = node or graph.watcher
         self.received: list[Any] = []
         self.done = 0
-        self._progress = graph.watcher.create_publisher(
-            StreamProgress, f'{topic}/progress', stream_qos(10, reliable=True)
-        )
-        graph.watcher.create_subscription(MotorCurrent, topic, self.received.append, stream_qos(1000, reliable=True))
+        self.name = node.get_fully_qualified_name()
+        self._progress = node.create_publisher(StreamProgress, f'{topic}/progress', stream_qos(10, reliable=True))
+        node.create_subscription(MotorCurrent, topic, self._take, stream_qos(1000, reliable=True))
         graph.wait_for(lambda: self._progress.get_subscription_count() == 1, 'the driver')
         self.report(0)
 
     def report(self, done: int) -> None:
         self.done = done
-        self._progress.publish(StreamProgress(reader='slow', received=len(self.received), done=done))
+        self._progress.publish(StreamProgress(reader=self.name, received=len(self.received), done=done))
+
+    def _take(self, message: Any) -> None:
+        self.received.append(message)
 
 
 def test_a_drive_in_real_time_keeps_its_pace_and_is_stamped_with_the_present(graph: Graph) -> None:
@@ -88,9 +92,68 @@ def test_a_reader_that_falls_silent_is_named(graph: Graph, tmp_path: Path) -> No
         CurrentDriverNode, {'source': 'replay', 'rate': 0.0, 'in_flight': 16, 'replay.paths': [str(bag)]}
     )
     driver.start()
-    SlowReader(graph, 'motor_current')
+    reader = SlowReader(graph, 'motor_current')
     status = graph.status('current_driver', lambda status: level_of(status) == WARN, 'the silent reader')
-    assert status.message.startswith('slow')
+    assert status.message.startswith(f'{reader.name} reports no progress')
+
+
+def test_a_replay_goes_on_for_the_others_when_a_reader_dies(graph: Graph, tmp_path: Path) -> None:
+    bag = write_drive(tmp_path / 'bag', [('ice', 20.0)])
+    driver = graph.start(
+        CurrentDriverNode,
+        {'source': 'replay', 'rate': 0.0, 'readers': 2, 'in_flight': 16, 'replay.paths': [str(bag)]},
+    )
+    driver.start()
+    mortal = Node('mortal', context=graph.context)
+    graph.executor.add_node(mortal)
+    dying = SlowReader(graph, 'motor_current', mortal)
+    survivor = SlowReader(graph, 'motor_current')
+    graph.wait_for(lambda: len(survivor.received) == 16, 'what may be sent at first')
+    survivor.report(16)
+    dying.report(4)
+    graph.wait_for(lambda: len(survivor.received) == 20, 'what the slower reader lets through')
+    graph.executor.remove_node(mortal)
+    mortal.destroy_node()
+
+    survivor.report(20)
+    graph.wait_for(lambda: len(survivor.received) == 36, 'what the survivor alone allows')
+
+    def told() -> bool:
+        survivor.report(20)  # as readers do while they live
+        words = f'/mortal has gone; the replay goes on for {survivor.name}'
+        return any(status.message == words for status in graph.diagnostics)
+
+    graph.wait_for(told, 'who has gone')
+
+    def follow() -> bool:
+        survivor.report(len(survivor.received))
+        return len(survivor.received) == 200
+
+    graph.wait_for(follow, 'the whole replay')
+    assert [block.first_sample for block in survivor.received] == list(range(0, 2000, 10))
+
+
+def test_a_replay_whose_only_reader_dies_waits_for_its_return(graph: Graph, tmp_path: Path) -> None:
+    bag = write_drive(tmp_path / 'bag', [('ice', 20.0)])
+    driver = graph.start(
+        CurrentDriverNode, {'source': 'replay', 'rate': 0.0, 'in_flight': 16, 'replay.paths': [str(bag)]}
+    )
+    driver.start()
+    mortal = Node('mortal', context=graph.context)
+    graph.executor.add_node(mortal)
+    dying = SlowReader(graph, 'motor_current', mortal)
+    graph.wait_for(lambda: len(dying.received) == 16, 'what may be sent at first')
+    graph.executor.remove_node(mortal)
+    mortal.destroy_node()
+    graph.status('current_driver', lambda status: 'the replay waits for a reader' in status.message, 'who has gone')
+    assert len(dying.received) == 16
+    heir = SlowReader(graph, 'motor_current')
+
+    def follow() -> bool:
+        heir.report(len(heir.received))
+        return len(heir.received) == 200 - 16
+
+    graph.wait_for(follow, 'the rest of the replay')
 
 
 def test_a_replay_without_readers_says_what_it_waits_for(graph: Graph, tmp_path: Path) -> None:

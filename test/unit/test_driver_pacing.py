@@ -101,7 +101,20 @@ def test_slowest_reader_sets_the_pace() -> None:
     assert window.unacknowledged == 2
     window.on_progress('/b', 1, 1.0)
     assert may_send(window)
-    window.forget('/b')
+
+
+def test_a_reader_is_forgotten_when_it_is_silent_and_not_in_the_graph_any_more() -> None:
+    window = FlowWindow(in_flight=2, readers=2, silence_s=5.0)
+    for reader in ('/a', '/b'):
+        window.on_progress(reader, 0, 0.0)
+    window.on_sent()
+    window.on_sent()
+    window.on_progress('/a', 2, 4.0)
+    assert not may_send(window)
+    assert window.forget_gone(('/a', '/b'), 9.0) == ()
+    assert window.forget_gone(('/a',), 4.9) == ()
+    assert window.forget_gone((), 6.0) == ('/b',)
+    assert window.readers() == ('/a',)
     assert window.unacknowledged == 0
     assert not window.ready
 

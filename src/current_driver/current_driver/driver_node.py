@@ -46,10 +46,13 @@ from surface_msgs.msg import StreamProgress
 _Arguments = ParamSpec('_Arguments')
 
 HEALTH_PERIOD_S = 1.0
+GRAPH_CHECK_PERIOD_S = 1.0
 STREAM_DEPTH = 64
 EMPTY_PAUSE_S = 0.001
 SUBSCRIPTION_CHECK_S = 0.05
 LAST_MESSAGE_TIMEOUT_S = 2.0
+# Python lets a computing thread keep the interpreter for 5 ms, which a sample in another thread's hands would wait.
+THREAD_SWITCH_INTERVAL_S = 0.0005
 
 WAITING = 'waiting for readers'
 PUBLISHING = 'publishing'
@@ -211,6 +214,7 @@ def run(make_nodes: Callable[[], Sequence[MonitoredNode]], args: Sequence[str] |
     # rclpy's own handlers, installed next, shut ROS down and then call these.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
+    sys.setswitchinterval(THREAD_SWITCH_INTERVAL_S)
     rclpy.init(args=None if args is None else list(args))
     nodes: Sequence[MonitoredNode] = ()
     exit_code = 0
@@ -251,7 +255,8 @@ class FlowControl:
     """Keeps a node's publishers no further ahead of their readers than they can follow; used by one thread at a time.
 
     Readers report on `TOPIC/progress` (`surface_msgs/msg/StreamProgress`). Topics that nobody reports on are not held
-    back.
+    back. A reader that is silent for 5 s and whose publisher of reports has left the graph is no longer waited for, as
+    long as another one is there.
     """
 
     def __init__(self, node: MonitoredNode, in_flight: int, readers: int, on_progress: Callable[[], None]) -> None:
@@ -270,6 +275,9 @@ class FlowControl:
         self._lock = threading.Lock()
         self._windows: dict[str, FlowWindow] = {}
         self._publishers: dict[str, Publisher] = {}
+        self._begun = False
+        self._gone: set[str] = set()
+        node.create_timer(GRAPH_CHECK_PERIOD_S, node.guarded(self._forget_gone), clock=node.steady_clock)
 
     def add(self, topic: str, publisher: Publisher) -> None:
         """Hold back a topic.
@@ -293,11 +301,12 @@ class FlowControl:
             window = self._windows[topic]
             # A reader may be heard a moment before the publisher has found its subscription.
             found = self._publishers[topic].get_subscription_count() >= len(window.readers())
-            return found and window.may_send and len(self._readers()) >= self.readers_expected
+            return found and window.may_send and self._has_readers()
 
     def count_sent(self, topic: str) -> None:
         """Count a message that was published."""
         with self._lock:
+            self._begun = True
             self._windows[topic].on_sent()
 
     def done(self, topic: str) -> int:
@@ -314,7 +323,7 @@ class FlowControl:
     def ready(self) -> bool:
         """Whether as many readers as expected have been heard."""
         with self._lock:
-            return len(self._readers()) >= self.readers_expected
+            return self._has_readers()
 
     def readers(self) -> tuple[str, ...]:
         """Return the readers heard so far, over all topics."""
@@ -327,12 +336,47 @@ class FlowControl:
         with self._lock:
             return tuple(sorted({name for window in self._windows.values() for name in window.silent(now_s)}))
 
+    def gone(self) -> tuple[str, ...]:
+        """Return the readers that have left since the first message and have not come back."""
+        with self._lock:
+            return tuple(sorted(self._gone)) if self._begun else ()
+
+    def _has_readers(self) -> bool:
+        """Whether as many readers are there as are waited for: all to begin with, then those that have not left."""
+        needed = self.readers_expected
+        if self._begun and self._gone:
+            needed = max(min(needed, 1), needed - len(self._gone))
+        return len(self._readers()) >= needed
+
+    def _forget_gone(self) -> None:
+        # The graph is asked without the lock, which the publishing thread needs.
+        present = {topic: self._reporters(publisher.topic_name) for topic, publisher in self._publishers.items()}
+        now_s = time.monotonic()
+        gone: set[str] = set()
+        with self._lock:
+            for topic, names in present.items():
+                window = self._windows[topic]
+                # A reader that reports under another name than its node's is there as long as none is missing.
+                if len(names) < len(window.readers()):
+                    gone.update(window.forget_gone(names, now_s))
+            self._gone |= gone - self._readers()
+        if gone:
+            self._on_progress()
+
+    def _reporters(self, resolved_topic: str) -> list[str]:
+        """Return the fully qualified name of the node of each publisher of reports on a topic."""
+        return [
+            f'{info.node_namespace.rstrip("/")}/{info.node_name}'
+            for info in self._node.get_publishers_info_by_topic(progress_topic(resolved_topic))
+        ]
+
     def _readers(self) -> set[str]:
         return {name for window in self._windows.values() for name in window.readers()}
 
     def _take_progress(self, topic: str, message: StreamProgress) -> None:
         with self._lock:
             self._windows[topic].on_progress(message.reader, message.done, time.monotonic())
+            self._gone.discard(message.reader)
         self._on_progress()
 
 
@@ -427,6 +471,7 @@ class CurrentDriverNode(MonitoredNode):
                 readers_expected=flow.readers_expected if flow else 0,
                 uptime_s=self.uptime_s,
                 silent_readers=flow.silent() if flow else (),
+                gone_readers=flow.gone() if flow else (),
                 skipped_topics=tuple(self._skipped),
             )
         )

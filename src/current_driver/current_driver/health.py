@@ -98,6 +98,7 @@ class DriverState:
         readers_expected: Readers that are waited for.
         uptime_s: Time since the start [s].
         silent_readers: Readers that have not been heard for too long while messages wait for them.
+        gone_readers: Readers that have left the graph during the replay and are no longer waited for.
         skipped_topics: Topics that are not published, because their type is not installed, one sentence each.
     """
 
@@ -112,6 +113,7 @@ class DriverState:
     readers_expected: int = 0
     uptime_s: float = 0.0
     silent_readers: tuple[str, ...] = ()
+    gone_readers: tuple[str, ...] = ()
     skipped_topics: tuple[str, ...] = ()
 
 
@@ -145,6 +147,12 @@ def driver_health(state: DriverState) -> Health:
             f'{", ".join(state.silent_readers)} reports no progress any more, and the replay waits for it',
             values,
         )
+    if state.gone_readers and state.stage == 'publishing':
+        gone = ', '.join(state.gone_readers)
+        rest = (
+            f'the replay goes on for {", ".join(state.readers)}' if state.readers else 'the replay waits for a reader'
+        )
+        return Health(Level.WARN, f'{gone} has gone; {rest}', values)
     if state.lag_s > LAG_WARN_S:
         return Health(Level.WARN, 'publishing falls behind its pace; set a lower rate', values)
     if state.skipped_topics:

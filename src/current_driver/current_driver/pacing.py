@@ -7,6 +7,7 @@ Both are pure objects: the time of a steady clock is an argument.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from current_driver.errors import SurfaceError
@@ -129,9 +130,24 @@ class FlowWindow:
         """Count a message that was sent."""
         self.sent += 1
 
-    def forget(self, reader: str) -> None:
-        """No longer wait for a reader that has gone."""
-        self._readers.pop(reader, None)
+    def forget_gone(self, present: Collection[str], now_s: float) -> tuple[str, ...]:
+        """No longer wait for readers that have gone: silent for too long, and not in the graph any more.
+
+        Args:
+            present: Names of the readers that the graph still holds.
+            now_s: Time of a steady clock [s].
+
+        Returns:
+            The readers that are forgotten by this call.
+        """
+        gone = [
+            name
+            for name, reader in self._readers.items()
+            if name not in present and now_s - reader.heard_s > self._silence_s
+        ]
+        for name in gone:
+            del self._readers[name]
+        return tuple(sorted(gone))
 
     @property
     def ready(self) -> bool:
