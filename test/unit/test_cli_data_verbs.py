@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import errno
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -289,3 +292,43 @@ def test_a_disk_that_fills_up_is_told_and_leaves_nothing(
     error = refused(capsys, 'dataset', 'build', bag, '-o', tmp_path / 'set')
     assert 'No space left on device; free space' in error
     assert [path.name for path in tmp_path.iterdir()] == ['bag']
+
+
+@pytest.mark.parametrize(
+    ('number', 'code', 'word'), [(signal.SIGTERM, 143, 'terminated'), (signal.SIGINT, 130, 'inter')]
+)
+def test_a_verb_that_is_stopped_removes_what_is_half_written(
+    tmp_path: Path, number: signal.Signals, code: int, word: str
+) -> None:
+    write_drive(tmp_path / 'r' / 'a', [('ice', 3.0), ('snow', 3.0)])
+    script = tmp_path / 'script.py'
+    # The verb itself, held in the middle of its work.
+    script.write_text(
+        'import sys, time\n'
+        'from surface_classifier.cli.main import main\n'
+        'from surface_classifier.data import dataset_builder\n'
+        'def hold(*_):\n'
+        "    print('at work', flush=True)\n"
+        '    time.sleep(60)\n'
+        'dataset_builder._add_recording = hold\n'
+        "sys.exit(main(['dataset', 'build', 'r', '-o', 'set']))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, script], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == 'at work\n'
+        assert len(list(tmp_path.glob('.set.partial-*'))) == 1
+        process.send_signal(number)
+        error = process.communicate(timeout=60)[1]
+    assert process.returncode == code
+    assert word in error
+    assert 'Traceback' not in error
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['r', 'script.py']
+
+
+def test_a_verb_leaves_the_signals_of_its_caller_alone(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    write_drive(tmp_path / 'a', [('ice', 1.0)])
+    assert main(['info', str(tmp_path / 'a')]) == 0
+    assert signal.getsignal(signal.SIGTERM) is before

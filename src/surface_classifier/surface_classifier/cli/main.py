@@ -6,7 +6,8 @@ A verb is a module in this package with `add_parser(subparsers)` and `run(args) 
 that was typed is imported, and verbs import numpy, torch and rclpy inside `run`, so that `surface --help` answers at
 once and `surface dataset` needs no torch.
 
-Exit codes: 0 done, 1 the verb says no (its own meaning), 2 wrong input or usage, 130 interrupted.
+Exit codes: 0 done, 1 the verb says no (its own meaning), 2 wrong input or usage, 130 interrupted (Ctrl-C), 143
+terminated (SIGTERM).
 """
 
 from __future__ import annotations
@@ -15,15 +16,20 @@ import argparse
 import errno
 import importlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import metadata
-from typing import NamedTuple
+from types import FrameType
+from typing import NamedTuple, NoReturn
 
 from current_driver.errors import SurfaceError
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 
 # What the disk may say in the middle of any verb's work.
 _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -103,6 +109,27 @@ def build_parser(verb: str | None = None) -> argparse.ArgumentParser:
     return parser
 
 
+class _Terminated(BaseException):
+    """The process was asked to end (SIGTERM)."""
+
+
+def _raise_terminated(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise _Terminated
+
+
+@contextmanager
+def _terminated_by_exception() -> Iterator[None]:
+    """Let SIGTERM end a verb as Ctrl-C does: by an exception, on whose way out half-written results are removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python takes signals in the main thread only
+        return
+    previous = signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
@@ -116,7 +143,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     verb = next((argument for argument in arguments if not argument.startswith('-')), None)
     try:
         args = build_parser(verb).parse_args(arguments)
-        code = int(args.run(args))
+        with _terminated_by_exception():
+            code = int(args.run(args))
         sys.stdout.flush()
         return code
     except SurfaceError as error:
@@ -131,6 +159,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print('surface: interrupted', file=sys.stderr)
         return EXIT_INTERRUPTED
+    except _Terminated:
+        print('surface: terminated', file=sys.stderr)
+        return EXIT_TERMINATED
     except BrokenPipeError:
         # The reader of our output (`| head`) has gone: nothing is wrong, and Python must not complain while it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
