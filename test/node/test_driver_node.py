@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
@@ -20,7 +21,8 @@ from rosgraph_msgs.msg import Clock
 
 from current_driver.driver_node import CurrentDriverNode, stream_qos
 from current_driver.errors import SurfaceError
-from current_driver.messages import NANOSECONDS
+from current_driver.messages import NANOSECONDS, CurrentBlock, current_block_message
+from surface_classifier.data.recording_writer import RecordingWriter
 from surface_classifier.nodes.conversion import to_ns
 from surface_msgs.msg import MotorCurrent, StreamProgress, SurfaceTruth
 
@@ -202,6 +204,26 @@ def test_a_loop_starts_over_as_another_stream(graph: Graph, tmp_path: Path) -> N
     assert [truth.surface for truth in truths_of_robot.wait_for(3)[:3]] == ['ice', 'snow', 'ice']
     assert not blocks
     assert not truths
+
+
+def test_a_pause_inside_a_recording_is_kept_and_the_time_between_two_is_not(graph: Graph, tmp_path: Path) -> None:
+    with RecordingWriter(tmp_path / 'paused', flush_interval_s=None) as writer:
+        for first_sample, second in ((0, 0), (1, 20)):
+            stamps_ns = np.array([START_NS + second * NANOSECONDS])
+            block = CurrentBlock(stamps_ns, np.ones((1, 2)), ('left', 'right'), first_sample)
+            writer.write_message('motor_current', current_block_message(block), int(stamps_ns[0]))
+    next_day = write_drive(tmp_path / 'next_day', [('ice', 0.1)], start_ns=START_NS + 86_400 * NANOSECONDS)
+    arrivals_s: list[float] = []
+    graph.watcher.create_subscription(
+        MotorCurrent, 'motor_current', lambda _: arrivals_s.append(time.monotonic()), stream_qos(100, reliable=True)
+    )
+    paths = [str(tmp_path / 'paused'), str(next_day)]
+    driver = graph.start(CurrentDriverNode, {'source': 'replay', 'rate': 10.0, 'replay.paths': paths})
+    graph.wait_for(lambda: graph.watcher.count_publishers('motor_current') == 1, 'the driver')
+    driver.start()
+    graph.wait_for(lambda: len(arrivals_s) == 3, 'three blocks')
+    assert arrivals_s[1] - arrivals_s[0] == pytest.approx(2.0, abs=0.3)
+    assert arrivals_s[2] - arrivals_s[1] < 1.0
 
 
 @pytest.mark.parametrize(

@@ -57,15 +57,24 @@ def test_asking_again_gives_what_is_left() -> None:
     assert pacer.delay_s(SECOND, 0.3) == pytest.approx(0.2)
 
 
-def test_step_back_and_long_pause_begin_anew() -> None:
+def test_a_step_back_and_the_next_recording_begin_anew() -> None:
     pacer = Pacer()
     pacer.delay_s(50 * SECOND, 0.0)
     assert pacer.delay_s(51 * SECOND, 0.0) == 1.0
     assert pacer.delay_s(10 * SECOND, 1.0) == 0.0
     assert pacer.delay_s(11 * SECOND, 1.0) == 1.0
+    pacer.begin_anew()
+    assert pacer.due_in_s(2.0) == 0.0
     assert pacer.delay_s((11 + 86_400) * SECOND, 2.0) == 0.0
     assert pacer.delay_s((12 + 86_400) * SECOND, 2.0) == 1.0
-    assert pacer.delay_s((22 + 86_400) * SECOND, 3.0) == 10.0
+
+
+def test_a_pause_of_the_robot_is_kept_however_long() -> None:
+    pacer = Pacer(2.0)
+    pacer.delay_s(0, 0.0)
+    assert pacer.delay_s(600 * SECOND, 0.0) == 300.0
+    assert pacer.due_in_s(100.0) == 200.0
+    assert pacer.lag_s(100.0) == 0.0
 
 
 def test_rate_zero_never_waits() -> None:

@@ -98,6 +98,18 @@ def test_loop_steps_back_and_changes_the_stream_every_round(tmp_path: Path) -> N
     assert ids == sorted(ids, key=ids.index)
 
 
+def test_the_recording_that_a_block_comes_from_is_counted_over_all_rounds(tmp_path: Path) -> None:
+    bags = [write_bag(tmp_path / name, recorded(1)) for name in ('a', 'b')]
+    with ReplaySource(bags, loop=True) as source:
+        numbers: list[int] = []
+        while len(set(numbers)) < 5:
+            assert source.read_block()
+            assert source.playing == bags[source.playback % 2]
+            numbers.append(source.playback)
+    assert numbers == sorted(numbers)
+    assert set(numbers) == {0, 1, 2, 3, 4}
+
+
 def test_start_offset_keeps_the_label_that_holds(tmp_path: Path) -> None:
     found = recorded(10)
     bag = write_bag(tmp_path / 'bag', found)

@@ -88,6 +88,7 @@ def test_trainer(state: TrainerState, level: Level, word: str) -> None:
         (DriverState(stage='publishing', gone_readers=('/a',)), Level.WARN, 'waits for a reader'),
         (DriverState(stage='publishing', gone_readers=('/a',), readers=('/b',)), Level.WARN, 'goes on for /b'),
         (DriverState(stage='ended', gone_readers=('/a',)), Level.OK, 'ended'),
+        (DriverState(stage='publishing', due_in_s=60.0), Level.OK, 'pause in the recording'),
         (DriverState(stage='publishing', lag_s=2.0), Level.WARN, 'behind'),
         (DriverState(stage='publishing', skipped_topics=('topic a is not published',)), Level.WARN, 'topic a'),
     ],

@@ -467,6 +467,7 @@ class CurrentDriverNode(MonitoredNode):
                 messages=self._messages,
                 stamp_s=self._stamp_ns * 1e-9,
                 lag_s=self._pacer.lag_s(time.monotonic()) if self._stage == PUBLISHING else 0.0,
+                due_in_s=self._pacer.due_in_s(time.monotonic()) if self._stage == PUBLISHING else 0.0,
                 readers=flow.readers() if flow else (),
                 readers_expected=flow.readers_expected if flow else 0,
                 uptime_s=self.uptime_s,
@@ -525,7 +526,11 @@ class CurrentDriverNode(MonitoredNode):
         if flow is not None and not self._wait_until(lambda: flow.ready, WAITING):
             return
         self._stage = PUBLISHING
+        playback = self._source.playback
         while not self._stopped and (block := self._source.read_block()) is not None:
+            if self._source.playback != playback:
+                playback = self._source.playback
+                self._pacer.begin_anew()
             if not block:
                 self._pause(EMPTY_PAUSE_S)
             for message in block:

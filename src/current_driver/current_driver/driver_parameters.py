@@ -65,7 +65,10 @@ DRIVER_PARAMETERS = (
         2**31 - 1,
     ),
     NodeParameter(
-        'replay.paths', (), 'Recordings to play, one after the other: rosbag2 folders, .mcap, .db3 or .csv files.'
+        'replay.paths',
+        (),
+        'Recordings to play, one after the other: rosbag2 folders, .mcap, .db3 or .csv files. Pauses inside a '
+        'recording are kept, the time between two recordings is not.',
     ),
     NodeParameter('replay.topics', (), 'Topics to play; none: all.'),
     NodeParameter('replay.loop', False, 'Begin again after the last recording.'),

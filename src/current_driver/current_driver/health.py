@@ -94,6 +94,7 @@ class DriverState:
         messages: Messages published.
         stamp_s: Stamp of the last message [s].
         lag_s: How far publishing is behind its pace [s].
+        due_in_s: Time until the next message is due [s].
         readers: Readers heard, for a replay as fast as they follow.
         readers_expected: Readers that are waited for.
         uptime_s: Time since the start [s].
@@ -109,6 +110,7 @@ class DriverState:
     messages: int = 0
     stamp_s: float = 0.0
     lag_s: float = 0.0
+    due_in_s: float = 0.0
     readers: tuple[str, ...] = ()
     readers_expected: int = 0
     uptime_s: float = 0.0
@@ -119,6 +121,7 @@ class DriverState:
 
 LAG_WARN_S = 0.5
 READERS_WARN_S = 5.0
+PAUSE_SHOWN_S = 5.0
 
 
 def driver_health(state: DriverState) -> Health:
@@ -129,6 +132,7 @@ def driver_health(state: DriverState) -> Health:
         'messages': state.messages,
         'stamp [s]': f'{state.stamp_s:.3f}',
         'lag [s]': f'{state.lag_s:.3f}',
+        'due in [s]': f'{state.due_in_s:.1f}',
         'readers': ', '.join(state.readers),
     }
     if state.warnings:
@@ -157,4 +161,6 @@ def driver_health(state: DriverState) -> Health:
         return Health(Level.WARN, 'publishing falls behind its pace; set a lower rate', values)
     if state.skipped_topics:
         return Health(Level.WARN, '; '.join(state.skipped_topics), values)
+    if state.due_in_s > PAUSE_SHOWN_S:
+        return Health(Level.OK, 'waiting through a pause in the recording; a higher rate shortens it', values)
     return Health(Level.OK, state.stage, values)

@@ -18,16 +18,15 @@ class Pacer:
     """Turns the stamps of messages into waiting times.
 
     The first stamp is tied to the moment it is first asked for, and every later one keeps its distance from it, divided
-    by the rate. Delays of the caller are therefore made up for. A step back in time (a loop) and a pause longer than
-    `longest_pause_s` (the next recording) tie anew.
+    by the rate. Delays of the caller are therefore made up for. A step back in time (a loop) ties anew, and so does
+    `begin_anew` (the next recording).
     """
 
-    def __init__(self, rate: float = 1.0, longest_pause_s: float = 10.0) -> None:
+    def __init__(self, rate: float = 1.0) -> None:
         """Set the pace.
 
         Args:
             rate: Factor on real time; 0: no waiting at all.
-            longest_pause_s: A pause between two stamps that is longer than this is left out [s].
 
         Raises:
             SurfaceError: The rate is negative or not finite.
@@ -35,9 +34,12 @@ class Pacer:
         if not 0.0 <= rate < float('inf'):
             raise SurfaceError(f'rate {rate} must be a finite factor, 1.0 for real time or 0.0 for as fast as possible')
         self.rate = rate
-        self._longest_pause_ns = round(longest_pause_s * NANOSECONDS)
         self._anchor: tuple[int, float] | None = None
         self._last_ns = 0
+
+    def begin_anew(self) -> None:
+        """Tie the next stamp to the moment it is first asked for, however far it is from the one before."""
+        self._anchor = None
 
     def delay_s(self, stamp_ns: int, now_s: float) -> float:
         """Return how long to wait before a message is published.
@@ -51,8 +53,7 @@ class Pacer:
         """
         if self.rate == 0.0:
             return 0.0
-        step = stamp_ns - self._last_ns
-        if self._anchor is None or step < 0 or step > self._longest_pause_ns:
+        if self._anchor is None or stamp_ns < self._last_ns:
             self._anchor = (stamp_ns, now_s)
         self._last_ns = stamp_ns
         return max(0.0, self._due_s(stamp_ns) - now_s)
@@ -60,6 +61,10 @@ class Pacer:
     def lag_s(self, now_s: float) -> float:
         """Return how far publishing is behind the stamps asked for last; 0.0 without a pace [s]."""
         return max(0.0, now_s - self._due_s(self._last_ns)) if self._anchor else 0.0
+
+    def due_in_s(self, now_s: float) -> float:
+        """Return how long the stamp asked for last still has to wait; 0.0 without a pace [s]."""
+        return max(0.0, self._due_s(self._last_ns) - now_s) if self._anchor else 0.0
 
     def _due_s(self, stamp_ns: int) -> float:
         assert self._anchor is not None

@@ -73,7 +73,13 @@ class ReplaySource(CurrentSource):
         self._latched: frozenset[str] = frozenset()
         self._readers: list[RecordingReader] = []
         self._blocks: Iterator[list[StampedMessage]] = iter(())
+        self._playback = 0
         self._stack = ExitStack()
+
+    @property
+    def playback(self) -> int:
+        """Number of the recording that the last block came from, counted over all rounds of a loop."""
+        return self._playback
 
     @property
     def topics(self) -> Mapping[str, str]:
@@ -137,7 +143,7 @@ class ReplaySource(CurrentSource):
         for number, reader in enumerate(playbacks):
             if number == len(self._readers) and not played:
                 break  # no further round would find anything either
-            self.playing = reader.path
+            self.playing, self._playback = reader.path, number
             offset_ns = self._start_offset_ns if reader is self._readers[0] else 0
             stream = self._messages(reader, reader.start_ns + offset_ns)
             if number:

@@ -35,6 +35,14 @@ class CurrentSource(ABC):
         """Topics whose last message a late subscriber must get (transient local); known after `open`."""
         return frozenset()
 
+    @property
+    def playback(self) -> int:
+        """Number of the recording that the last block came from, counted over all rounds of a loop.
+
+        The time between two of them is no pause that the robot made, and nobody has to wait for it.
+        """
+        return 0
+
     @abstractmethod
     def open(self) -> None:
         """Open the source.
