@@ -224,6 +224,7 @@ def test_unix_time_needs_absolute(tmp_path: Path) -> None:
         ('time,curL\n1.0\n', 'no row of data'),
         ('a,b\n1,2\n', 'no column looks like time; the columns are a, b'),
         ('time,b\n1,2\n', 'no column looks like a motor current; the columns are time, b'),
+        ('time,left\n1,2\n', 'name them as in time,current_left,current_right, or say which is what in a columns file'),
         ('time,t,cur\n1,2,3\n', 'more than one column looks like time'),
         ('time,curL,curL\n1,2,3\n', "more than one column 'curL'"),
     ],

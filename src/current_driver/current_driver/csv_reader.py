@@ -58,6 +58,10 @@ _MOTOR_NAMES = {
     'voltage': re.compile(r'^(?:voltage|volt)_?(?P<motor>\w*)$', re.IGNORECASE),
 }
 _SIDES = {'l': 'left', 'r': 'right', '': 'motor'}
+_COLUMNS_REMEDY = (
+    'name them as in time,current_left,current_right, or say which is what in a columns file '
+    '(`surface import csv --help` shows one)'
+)
 
 
 @dataclass(frozen=True)
@@ -194,9 +198,7 @@ class ColumnsConfig:
             SurfaceError: There is no time column, nothing that could be a motor current or an IMU, two columns for one
                 quantity, or currents in two units.
         """
-        remedy = (
-            f'the columns are {", ".join(header)}; {_delimiter_remedy(header) or "say which is what in a columns file"}'
-        )
+        remedy = f'the columns are {", ".join(header)}; {_delimiter_remedy(header) or _COLUMNS_REMEDY}'
         times = [(name, match) for name in header if (match := _TIME_NAME.match(name))]
         if len(times) != 1:
             raise SurfaceError(f'{origin}: {"no" if not times else "more than one"} column looks like time; {remedy}')
