@@ -121,6 +121,15 @@ def test_classify_finds_every_recording_and_both_engines_agree(work: Path, tmp_p
             np.testing.assert_allclose(one['probabilities'], other['probabilities'], atol=1e-5)
 
 
+def test_the_windows_of_a_model_do_not_depend_on_block_sizes(work: Path, tmp_path: Path) -> None:
+    options = ('--model', work / 'model', '--json', tmp_path / 'check.json')
+    assert run('dataset', 'check', work / 'recordings' / 'drive_0', *options) == 0
+    labelled = ('--json', tmp_path / 'labels.json')
+    assert run('classify', work / 'model', work / 'recordings' / 'drive_0', *labelled) == 0
+    labels = read(tmp_path / 'labels.json')['recordings'][0]['labels']
+    assert read(tmp_path / 'check.json')['windows'] == len(labels)
+
+
 def test_evaluate_by_recording_and_with_a_model(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ('--config', work / 'recipe.yaml', '--jobs', 1, '--json', tmp_path / 'folds.json')
     assert run('evaluate', work / 'data', '--folds', 2, *options, '--report', tmp_path / 'r.html') == 0
