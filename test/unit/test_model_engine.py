@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,21 @@ def test_the_robot_s_engine_imports_neither_torch_nor_sklearn(model: Path) -> No
     )
     done = subprocess.run([sys.executable, '-c', code, str(model)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_robot_s_engine_writes_nothing_to_the_home_folder(model: Path, tmp_path: Path) -> None:
+    # Nor anything else than labels: the builds of ONNX Runtime leave a device id there before they report home.
+    code = (
+        'import sys\n'
+        'from surface_classifier.model.engine import load_engine\n'
+        'load_engine(sys.argv[1], "onnx").warm_up()\n'
+    )
+    variables = {name: value for name, value in os.environ.items() if name != 'ORT_DISABLE_TELEMETRY'}
+    variables |= {'HOME': str(tmp_path), 'XDG_CACHE_HOME': str(tmp_path / 'cache')}
+    command = [sys.executable, '-c', code, str(model)]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize('engine', ['onnx', 'torch'])

@@ -9,6 +9,7 @@ imported only when its engine is asked for.
 from __future__ import annotations
 
 import importlib.util
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,6 +89,9 @@ class OnnxEngine(InferenceEngine):
         """
         super().__init__(contract)
         model = read_verified(path / ONNX_FILE, contract.onnx_sha256)
+        # Its official builds write a device id to the home folder and report to their maker unless this is set before
+        # the import. Whoever wants that may set it to 0.
+        os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
         try:
             import onnxruntime
         except ImportError as error:
