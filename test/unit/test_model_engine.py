@@ -43,7 +43,7 @@ def test_the_robot_s_engine_imports_neither_torch_nor_sklearn(model: Path) -> No
 
 
 def test_the_robot_s_engine_writes_nothing_to_the_home_folder(model: Path, tmp_path: Path) -> None:
-    # Nor anything else than labels: the builds of ONNX Runtime leave a device id there before they report home.
+    # ONNX Runtime's official builds keep a device id there and report to their maker, unless told not to.
     code = (
         'import sys\n'
         'from surface_classifier.model.engine import load_engine\n'
