@@ -245,6 +245,12 @@ def test_classify_warns_of_a_rate_that_aliases_and_of_a_recording_that_was_not_c
     assert 'samples come at 1000 Hz and are put on a 100 Hz grid without a low-pass' in error
     (warning,) = read(tmp_path / 'fast.json')['recordings'][0]['warnings']
     assert warning in error
+    filtered = ('--input-rate', 1000, '--json', tmp_path / 'filtered.json')
+    assert run('classify', work / 'model', tmp_path / 'fast', *filtered) == 0
+    assert 'warning' not in capsys.readouterr().err
+    before, after = (read(tmp_path / name)['recordings'][0]['labels'] for name in ('fast.json', 'filtered.json'))
+    assert [label['probabilities'] for label in before] != [label['probabilities'] for label in after]
+    assert '--input-rate' in refused(capsys, 'classify', work / 'model', work / 'data', '--input-rate', 1000)
 
     assert run('classify', work / 'model', work / 'recordings' / 'drive_0') == 0
     assert 'warning' not in capsys.readouterr().err

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from collections import Counter
 from pathlib import Path
@@ -12,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
-from surface_classifier.cli.parsing import add_command, add_json_argument, write_json
+from surface_classifier.cli.parsing import add_command, add_json_argument, positive_float, write_json
 
 if TYPE_CHECKING:
     from surface_classifier.data.dataset import Dataset
     from surface_classifier.data.recording import Recording
     from surface_classifier.model.labeller import Label, Labeller
+    from surface_classifier.signal.config import WindowConfig
 
 _DESCRIPTION = """\
 Label recordings or a data set with a trained model.
@@ -48,6 +50,13 @@ surface classify models/floors data/new_drives --engine torch""",
     parser.add_argument(
         '--device', choices=('auto', 'cpu', 'cuda'), default='auto', help='where it runs (auto: the CPU, for onnx)'
     )
+    parser.add_argument(
+        '--input-rate',
+        metavar='HZ',
+        type=positive_float,
+        help='rate of the samples recorded, when it is not that of the training data: above 1.5 times the rate of '
+        'the windows they are low-passed first (as parameter input_rate_hz of the preprocessor does)',
+    )
     add_json_argument(parser)
     parser.set_defaults(run=run)
 
@@ -60,9 +69,12 @@ def run(args: argparse.Namespace) -> int:
 
     labeller = Labeller(load_engine(args.model, args.engine, args.device))
     if (Path(args.source) / METADATA_FILE).is_file():
+        if args.input_rate is not None:
+            raise SurfaceError(f'--input-rate goes with recordings only; {args.source} is a data set, already cut')
         recordings = _classify_dataset(labeller, Dataset.load(args.source))
     else:
-        recordings = _classify_recordings(labeller, args.source)
+        config = _with_input_rate(labeller.engine.contract.config, args.input_rate)
+        recordings = _classify_recordings(labeller, config, args.source)
     if not any(recording['labels'] for recording in recordings):
         window_s = labeller.engine.contract.config.window_s
         voided = sum(recording['voided'] for recording in recordings)
@@ -90,21 +102,29 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _classify_recordings(labeller: Labeller, source: str) -> list[dict[str, Any]]:
+def _with_input_rate(config: WindowConfig, input_rate_hz: float | None) -> WindowConfig:
+    """The configuration for samples of another rate in its first part, as in the preprocessor."""
+    if input_rate_hz is None:
+        return config
+    first = dataclasses.replace(config.parts[0], input_rate_hz=input_rate_hz)
+    return dataclasses.replace(config, parts=(first, *config.parts[1:]))
+
+
+def _classify_recordings(labeller: Labeller, config: WindowConfig, source: str) -> list[dict[str, Any]]:
     from surface_classifier.cli.progress import progress_bar
     from surface_classifier.data.recording import find_recordings
 
     found = progress_bar(find_recordings([source]), 'classifying', 'recordings')
-    return [_classify_recording(labeller, recording) for recording in found]
+    return [_classify_recording(labeller, config, recording) for recording in found]
 
 
-def _classify_recording(labeller: Labeller, recording: Recording) -> dict[str, Any]:
+def _classify_recording(labeller: Labeller, config: WindowConfig, recording: Recording) -> dict[str, Any]:
     from surface_classifier.data.recording import surface_of_span
     from surface_classifier.model.classify import label_messages
     from surface_classifier.signal.rate_check import rate_mismatches
     from surface_classifier.signal.window_stream import WindowStream
 
-    stream = WindowStream(labeller.engine.contract.config)
+    stream = WindowStream(config)
     with recording.reader() as reader:
         labelled = messages.SURFACE_TRUTH in reader.topics.values()
         segments = recording.segments(reader) if labelled else []
