@@ -128,7 +128,7 @@ def test_the_command_says_what_it_compared(tmp_path: Path, capsys: pytest.Captur
     printed = capsys.readouterr().out
     assert 'drive_0: 9 windows' in printed
     assert '50 blocks of 10 samples' in printed
-    assert '500 blocks of 1 samples' in printed
+    assert '500 blocks of 1 sample\n' in printed
     assert '18 windows of 2 recordings compared: all are equal to the last bit' in printed
     assert main(['dataset', 'check', str(tmp_path / 'r'), '--random-cuts', '1', '--json', '-']) == 0
     found = json.loads(capsys.readouterr().out)

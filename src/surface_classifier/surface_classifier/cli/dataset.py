@@ -242,7 +242,7 @@ def _print_check(result: BlockCheck) -> None:
     print(f'{result.recording}: {_counted(result.windows, "window")}')
     for cut in result.cuts:
         sizes = f'{cut.smallest}' if cut.smallest == cut.largest else f'{cut.smallest} to {cut.largest}'
-        print(f'  {cut.name:<16}  {cut.blocks:7d} blocks of {sizes} samples')
+        print(f'  {cut.name:<16}  {cut.blocks:7d} blocks of {sizes} sample{"" if cut.largest == 1 else "s"}')
     for text in result.differences:
         print(f'  {text}')
 
