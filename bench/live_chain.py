@@ -242,8 +242,8 @@ def print_result(result: Mapping[str, Any], console: Console) -> None:
     if startup:
         ready_s, label_s = (statistics.median(times[name] for times in startup) for name in ('ready', 'first_label'))
         console.print(
-            f'classifier_node with the CPU engine: ready {ready_s:.2f} s after its start, first label after {label_s:.2f} s '
-            f'with the discovery by the middleware (medians of {len(startup)})',
+            f'classifier_node with the CPU engine: ready {ready_s:.2f} s after its start, first label after '
+            f'{label_s:.2f} s, the discovery by the middleware included (medians of {len(startup)})',
             soft_wrap=True,
         )
 
