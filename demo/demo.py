@@ -192,7 +192,7 @@ class Demo:
                 speed = done.duration / (time.monotonic() - begin_s)
                 self.console.print(
                     f'  drive {index + 1} of {self.plan.drives}: {done.duration:.0f} s at {speed:.0f} times real time, '
-                    f'{done.messages} messages, {len(done.surfaces)} surfaces -> {done.path}',
+                    f'{done.messages} messages, {len(done.surfaces)} surfaces -> {shown(Path(done.path))}',
                     soft_wrap=True,
                 )
                 self._check_recording(done.duration, list(done.surfaces), done.path)

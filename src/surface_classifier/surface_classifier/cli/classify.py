@@ -195,7 +195,7 @@ def _print(result: dict[str, Any]) -> None:
             f'{_percent(recording["accuracy"]):>5}  {shares}'
         )
     if result['accuracy'] is not None:
-        print(f'{_percent(result["accuracy"])} of all labelled windows are right')
+        print(f'{result["accuracy"]:.1%} of all labelled windows are right')
     print(f'model {result["model_digest"][:12]}, {result["engine"]}')
 
 

@@ -194,4 +194,4 @@ def _print(summary: dict[str, Any]) -> None:
     best = max((key for key in _TITLES if summary[key]), key=lambda key: float(summary[key]['accuracy']))
     if best != 'lstm':
         lead = summary[best]['accuracy'] - lstm['accuracy']
-        print(f'\n{_TITLES[best]} beats the LSTM by {lead:.3f} in accuracy')
+        print(f'\nthe LSTM is behind {_TITLES[best]} by {lead:.3f} in accuracy')

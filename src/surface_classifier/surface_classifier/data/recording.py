@@ -159,7 +159,7 @@ def find_recordings(paths: Iterable[str | os.PathLike[str]]) -> list[Recording]:
         if not bags:
             raise SurfaceError(
                 f'{root}: holds no recording (no bag folder with {METADATA_FILE}, no .mcap or .db3 file); make one '
-                'with `surface simulate` or `surface import`, or record one with the trainer node'
+                'with `surface simulate`, from CSV files with `surface import csv`, or record one with the trainer node'
             )
         for bag in bags:
             if bag.resolve() not in seen:
