@@ -201,6 +201,13 @@ def _describe_range(descriptor: ParameterDescriptor, parameter: NodeParameter) -
         ]
 
 
+class NodeExecutor(SingleThreadedExecutor):
+    """An executor that a shutdown may interrupt while it is being made."""
+
+    # rclpy's `__del__` reads it even when `__init__` has not come so far, and prints a traceback without it.
+    _sigint_gc = None
+
+
 def run(make_nodes: Callable[[], Sequence[MonitoredNode]], args: Sequence[str] | None = None) -> int:
     """Run nodes in this process until Ctrl-C, a stop request, or the end of their work.
 
@@ -220,7 +227,7 @@ def run(make_nodes: Callable[[], Sequence[MonitoredNode]], args: Sequence[str] |
     exit_code = 0
     try:
         nodes = make_nodes()
-        executor = SingleThreadedExecutor()
+        executor = NodeExecutor()
         for node in nodes:
             executor.add_node(node)
         executor.spin()

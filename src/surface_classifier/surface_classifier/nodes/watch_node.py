@@ -14,12 +14,12 @@ from types import TracebackType
 
 import numpy as np
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rich.console import Console
 from rich.live import Live
 
-from current_driver.driver_node import stream_qos
+from current_driver.driver_node import NodeExecutor, stream_qos
 from surface_classifier.nodes.conversion import NANOSECONDS, to_ns
 from surface_classifier.nodes.watch_view import DEFAULT_COLUMN_NS, WatchState, render, save_view
 from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
@@ -156,7 +156,7 @@ def watch(
     """
     rclpy.init()
     node = WatchNode(column_ns, namespace)
-    executor = SingleThreadedExecutor()
+    executor = NodeExecutor()
     executor.add_node(node)
     try:
         with Screen(plain=plain) as screen:
