@@ -93,9 +93,11 @@ def test_recordings_without_windows_are_in_no_fold(tmp_path: Path) -> None:
 
 def test_a_class_that_a_fold_does_not_test_is_told(tmp_path: Path) -> None:
     counts = {f'ice_{index}': {'ice': 4} for index in range(3)} | {f'snow_{index}': {'snow': 4} for index in range(2)}
-    folds = stratified_folds(save_dataset(tmp_path / 'set', counts, config=TINY), 3)
+    dataset = save_dataset(tmp_path / 'set', counts, config=TINY)
+    folds = stratified_folds(dataset, 3)
     assert len(folds.warnings) == 1
-    assert "tests no window of 'snow'" in folds.warnings[0]
+    assert "tests no window of 'snow'; with --folds 2 each fold tests every class" in folds.warnings[0]
+    assert stratified_folds(dataset, 2).warnings == ()
 
 
 @pytest.mark.parametrize(

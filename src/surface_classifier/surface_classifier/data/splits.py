@@ -94,7 +94,11 @@ def stratified_folds(dataset: Dataset, count: int = 5, seed: int = 0) -> Folds:
             'or record it once more'
         )
     unit = 'leave-recordings-out' if dataset.has_recordings else 'windows shuffled, no recordings known'
-    return _folds(dataset, units.of_window, fold_of_unit, count, f'{count} folds, {unit}, stratified, seed {seed}')
+    units_of_class = (units.weights > 0).sum(axis=0)
+    fewest = int(units_of_class[units_of_class > 0].min())
+    remedy = f'; with --folds {fewest} each fold tests every class' if fewest < count else ''
+    protocol = f'{count} folds, {unit}, stratified, seed {seed}'
+    return _folds(dataset, units.of_window, fold_of_unit, count, protocol, remedy)
 
 
 def folds_from_file(dataset: Dataset, path: str | os.PathLike[str], repetition: int = 0) -> Folds:
@@ -280,6 +284,7 @@ def _folds(
     fold_of_unit: NDArray[np.int64],
     count: int,
     protocol: str,
+    remedy: str = '',
 ) -> Folds:
     fold_of_window = fold_of_unit[unit_of_window]
     labels = np.asarray(dataset.labels)
@@ -294,7 +299,8 @@ def _folds(
         folds.append(Fold(index, train, test, names))
         untested = np.setdiff1d(np.unique(labels), labels[test])
         if untested.size:
-            warnings.append(f'fold {index} tests no window of {_listed([dataset.classes[k] for k in untested])}')
+            classes = _listed([dataset.classes[k] for k in untested])
+            warnings.append(f'fold {index} tests no window of {classes}{remedy}')
     return Folds(tuple(folds), protocol, tuple(warnings))
 
 
