@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -207,4 +208,7 @@ def test_samples_that_alias_are_told(graph: Graph) -> None:
     for number in range(300):
         publisher.publish(joint_state(START_NS + number * 10_000_000, 1.0, 1.0))
     status = graph.status('preprocessor', lambda status: 'alias' in status.message, 'that the input aliases')
-    assert 'input_rate_hz to 100' in status.message
+    # A busy machine may lose some of the samples, which come without a pause.
+    advised = re.search(r'set input_rate_hz to ([\d.]+)', status.message)
+    assert advised is not None, status.message
+    assert float(advised[1]) == pytest.approx(100.0, rel=0.1)
