@@ -99,6 +99,16 @@ def test_default_windows_follow_the_motors_and_the_rate_of_the_recordings(tmp_pa
         motor_window_config([fast, slow])
 
 
+def test_data_sets_of_one_robot_get_the_same_grid_although_its_rate_wavers(tmp_path: Path) -> None:
+    rates = {
+        motor_window_config([Recording(write_drive(tmp_path / str(rate_hz), [('ice', 20.0)], rate_hz=rate_hz))])
+        .parts[0]
+        .sample_rate_hz
+        for rate_hz in (50.15, 50.17, 49.9)
+    }
+    assert rates == {50.0}
+
+
 def test_overridden_settings() -> None:
     config = override_window_config(default_window_config(), sample_rate_hz=50.0, window_s=3.0)
     assert (config.parts[0].sample_rate_hz, config.window_samples, config.stride_samples) == (50.0, 150, 50)

@@ -162,7 +162,8 @@ def motor_window_config(
 
     Args:
         recordings: The recordings; all must hold the same motors.
-        sample_rate_hz: Rate of the grid [Hz]; 100 Hz when None, or the recordings' own rate where that is lower.
+        sample_rate_hz: Rate of the grid [Hz]; 100 Hz when None, or where that is lower the recordings' own rate to two
+            digits, so that every data set of a robot gets the same grid whatever its jitter.
         window_s: Length of a window [s]; 100 samples when None.
         stride_s: Time between the starts of windows [s]; half a window when None.
 
@@ -182,7 +183,7 @@ def motor_window_config(
     # The rate of the grid does not matter for counting the samples that come in.
     counted = WindowConfig((PartConfig('motor', DEFAULT_SAMPLE_RATE_HZ, channels),))
     native_hz = _input_rates(counted, recordings[0])['motor']
-    rate = sample_rate_hz or min(DEFAULT_SAMPLE_RATE_HZ, native_hz)
+    rate = sample_rate_hz or min(DEFAULT_SAMPLE_RATE_HZ, float(f'{native_hz:.2g}'))
     samples = DEFAULT_WINDOW_SAMPLES if window_s is None else samples_in(window_s, rate, '--window-seconds')
     stride = max(1, samples // 2) if stride_s is None else samples_in(stride_s, rate, '--stride-seconds')
     part = PartConfig('motor', rate, channels, native_hz)

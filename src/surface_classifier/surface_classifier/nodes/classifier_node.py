@@ -202,7 +202,7 @@ class ClassifierNode(MonitoredNode):
             check_window_digest(serving.contract, *self._kind, f'topic {WINDOW_TOPIC}')
         elif self._serving is not None:
             check_compatible(
-                serving.contract, self._serving.contract.config, f'the preprocessor of {self._serving.path}'
+                serving.contract, self._serving.contract.config, f'the model in use, {self._serving.path},'
             )
 
     def _on_window(self, message: CurrentWindow) -> None:
