@@ -17,6 +17,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from current_driver.driver_node import MonitoredNode, stream_qos
+from surface_msgs.msg import StreamProgress
 
 DEADLINE_S = 20.0
 
@@ -95,6 +96,11 @@ class Graph:
         self.wait_for(future.done, 'an answer', deadline_s)
         return future.result()
 
+    def wait_for_publishers(self, *topics: str, deadline_s: float = DEADLINE_S) -> None:
+        """Wait until somebody publishes each of the topics."""
+        for topic in topics:
+            self.wait_for(lambda topic=topic: self.watcher.count_publishers(topic) > 0, topic, deadline_s)  # type: ignore[misc]
+
     def wait_for(self, condition: Callable[[], bool], what: str, deadline_s: float = DEADLINE_S) -> None:
         """Wait until a condition holds, looked at whenever a message comes and 50 times a second.
 
@@ -149,6 +155,30 @@ def values_of(status: DiagnosticStatus) -> dict[str, str]:
 def level_of(status: DiagnosticStatus) -> int:
     """Return the level of a health report."""
     return int.from_bytes(status.level, 'little')
+
+
+class LosslessReader:
+    """Reads a topic without loss: tells its sender how far it has come."""
+
+    def __init__(self, graph: Graph, message_type: Any, topic: str) -> None:
+        self.messages: list[Any] = []
+        self._graph = graph
+        self._state = StreamProgress(reader='/test')
+        self._progress = graph.watcher.create_publisher(
+            StreamProgress, f'{topic}/progress', stream_qos(10, reliable=True)
+        )
+        graph.watcher.create_subscription(message_type, topic, self._take, stream_qos(100, reliable=True))
+
+    def start(self, deadline_s: float = DEADLINE_S) -> None:
+        """Report once, when the sender is there."""
+        self._graph.wait_for(lambda: self._progress.get_subscription_count() > 0, 'the sender', deadline_s)
+        self._progress.publish(self._state)
+
+    def _take(self, message: Any) -> None:
+        self.messages.append(message)
+        self._state.received += 1
+        self._state.done += 1
+        self._progress.publish(self._state)
 
 
 @contextmanager

@@ -20,12 +20,12 @@ pytest.importorskip('surface_msgs', reason='the workspace is not built')
 import psutil
 from ament_index_python.packages import get_packages_with_prefixes
 from recording_samples import write_drive
-from ros_graph import open_graph
+from ros_graph import LosslessReader, open_graph
 from untrained_model import save_untrained_model
 
 from surface_classifier.nodes.launch_arguments import LABEL_TOPIC, plotted_fields
 from surface_classifier.signal.config import default_window_config
-from surface_msgs.msg import SurfaceLabel
+from surface_msgs.msg import SurfaceLabel, SurfaceTruth
 from surface_msgs.srv import LoadModel
 
 pytestmark = pytest.mark.usefixtures('ros_domain')
@@ -157,10 +157,16 @@ def test_a_replay_ends_the_launch_when_it_is_done(
     ros2_launch: type[Launched], ros_domain: int, model: str, tmp_path: Path, speed: list[str]
 ) -> None:
     bag = write_drive(tmp_path / 'drive', [('ice', 10.0)])
+    # Nobody waits for who reads the labels: the replay begins when this test says so, which then hears the classifier.
+    parameters = tmp_path / 'parameters.yaml'
+    parameters.write_text('/**/current_driver: {ros__parameters: {readers: 2}}\n', encoding='utf-8')
     with open_graph(ros_domain) as graph:
         labels = graph.collect(SurfaceLabel, LABEL_TOPIC)
+        truths = LosslessReader(graph, SurfaceTruth, 'surface_truth')
         arguments = ('source:=replay', f'bag:={bag}', 'use_sim_time:=true', 'exit_when_done:=true', *speed)
-        launched = ros2_launch('bringup.launch.py', f'model:={model}', *arguments)
+        launched = ros2_launch('bringup.launch.py', f'model:={model}', f'params_file:={parameters}', *arguments)
+        graph.wait_for_publishers(LABEL_TOPIC, deadline_s=DEADLINE_S)
+        truths.start(DEADLINE_S)
         # 10 s in windows of 1 s, one every 0.5 s; none is lost.
         labels.wait_for(19)
         assert launched.end() == 0, launched.output

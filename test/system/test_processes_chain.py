@@ -18,10 +18,9 @@ pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
 from node_process import Launcher, Process
 from offline_reference import assert_equal_labels, assert_equal_windows, classify_offline
 from real_recordings import borealtc_bag
-from ros_graph import Collected, Graph, level_of, values_of
+from ros_graph import Collected, Graph, LosslessReader, level_of, values_of
 
-from current_driver.driver_node import stream_qos
-from surface_msgs.msg import CurrentWindow, StreamProgress, SurfaceLabel, SurfaceTruth
+from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
 
 READY_S = 40.0
 
@@ -39,12 +38,6 @@ def publish():
 node.create_timer(0.01, publish)
 rclpy.spin(node)
 """
-
-
-def wait_for_graph(graph: Graph, *topics: str) -> None:
-    """Wait until the processes publish what the test collects."""
-    for topic in topics:
-        graph.wait_for(lambda topic=topic: graph.watcher.count_publishers(topic) > 0, topic, READY_S)  # type: ignore[misc]
 
 
 def collect(graph: Graph) -> tuple[Collected, Collected]:
@@ -73,7 +66,7 @@ def test_three_processes_give_the_windows_and_labels_of_offline_classification(
         launch('classifier_node', {'classifier': reader}),
         launch('preprocessor_node', {'preprocessor': reader}),
     ]
-    wait_for_graph(graph, 'surface_label', 'current_window')
+    graph.wait_for_publishers('surface_label', 'current_window', deadline_s=READY_S)
     driver = launch('current_driver_node', {'current_driver': driver_parameters(bag, rate)})
     nodes.append(driver)
     assert_equal_labels(labels.wait_for(len(expected.labels), 60.0), expected.labels)
@@ -83,30 +76,6 @@ def test_three_processes_give_the_windows_and_labels_of_offline_classification(
         node.assert_clean(node.stop())
 
 
-class Reader:
-    """Reads a topic without loss: tells its sender how far it has come."""
-
-    def __init__(self, graph: Graph, message_type: Any, topic: str) -> None:
-        self.messages: list[Any] = []
-        self._graph = graph
-        self._state = StreamProgress(reader='/test')
-        self._progress = graph.watcher.create_publisher(
-            StreamProgress, f'{topic}/progress', stream_qos(10, reliable=True)
-        )
-        graph.watcher.create_subscription(message_type, topic, self._take, stream_qos(100, reliable=True))
-
-    def start(self) -> None:
-        """Report once, when the sender is there."""
-        self._graph.wait_for(lambda: self._progress.get_subscription_count() > 0, 'the sender', READY_S)
-        self._progress.publish(self._state)
-
-    def _take(self, message: Any) -> None:
-        self.messages.append(message)
-        self._state.received += 1
-        self._state.done += 1
-        self._progress.publish(self._state)
-
-
 @pytest.mark.parametrize('rate', [0.0, 10.0])
 def test_one_process_gives_the_windows_and_labels_of_offline_classification(
     graph: Graph, launch: Launcher, borealtc_model: Path, tmp_path: Path, rate: float
@@ -114,7 +83,10 @@ def test_one_process_gives_the_windows_and_labels_of_offline_classification(
     bag = borealtc_bag(tmp_path / 'bag', seconds=None if rate == 0 else 60.0)
     expected = classify_offline(bag, borealtc_model)
     labels = graph.collect(SurfaceLabel, 'surface_label')
-    truths, windows = Reader(graph, SurfaceTruth, 'surface_truth'), Reader(graph, CurrentWindow, 'current_window')
+    truths, windows = (
+        LosslessReader(graph, SurfaceTruth, 'surface_truth'),
+        LosslessReader(graph, CurrentWindow, 'current_window'),
+    )
     reader = {'model': str(borealtc_model), 'lossless': True}
     bringup = launch(
         'bringup',
@@ -125,9 +97,9 @@ def test_one_process_gives_the_windows_and_labels_of_offline_classification(
             'classifier': reader,
         },
     )
-    wait_for_graph(graph, 'surface_label')
-    windows.start()
-    truths.start()
+    graph.wait_for_publishers('surface_label', deadline_s=READY_S)
+    windows.start(READY_S)
+    truths.start(READY_S)
     bringup.assert_clean(bringup.wait(60.0))
     assert_equal_labels(labels.wait_for(len(expected.labels)), expected.labels)
     graph.wait_for(lambda: len(windows.messages) >= len(expected.windows), 'all windows')
