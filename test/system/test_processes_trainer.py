@@ -17,7 +17,7 @@ pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
 from node_process import Launcher
 from rclpy.action import ActionClient
 from recording_samples import save_dataset
-from ros_graph import Graph, values_of
+from ros_graph import Collected, Graph, values_of
 
 from current_driver.messages import NANOSECONDS
 from surface_classifier.data.recording import Recording
@@ -29,7 +29,7 @@ from surface_msgs.srv import StartRecording
 READY_S = 40.0
 
 
-def start_recording(graph: Graph, launch: Launcher, folder: Path, storage: str) -> tuple[Any, list[MotorCurrent]]:
+def start_recording(graph: Graph, launch: Launcher, folder: Path, storage: str) -> tuple[Any, Collected]:
     """Record a simulated drive in real time; return the trainer and what is published while it runs."""
     trainer = launch(
         'trainer_node',
@@ -44,6 +44,8 @@ def start_recording(graph: Graph, launch: Launcher, folder: Path, storage: str) 
     graph.status(
         'trainer', lambda status: int(values_of(status).get('messages', 0)) > 20, 'that two seconds are recorded'
     )
+    # The trainer may find the driver before this test does.
+    blocks.wait_for(1)
     return trainer, blocks
 
 
