@@ -32,6 +32,7 @@ LABEL_TOPIC = 'surface_label'
 WINDOW_DEPTH = 64
 LOSSLESS_DEPTH = 1000
 LABEL_DEPTH = 100
+ACKNOWLEDGE_TIMEOUT_S = 1.0
 DURATIONS_KEPT = 100
 
 
@@ -88,7 +89,7 @@ class ClassifierNode(MonitoredNode):
             except SurfaceError as error:
                 self._fault = str(error)
 
-        lossless = bool(self.values['lossless'])
+        lossless = self._lossless = bool(self.values['lossless'])
         self._labels_out = self.create_publisher(
             SurfaceLabel, LABEL_TOPIC, stream_qos(LABEL_DEPTH, reliable=True), qos_overriding_options=qos_overrides()
         )
@@ -242,6 +243,9 @@ class ClassifierNode(MonitoredNode):
             label = serving.labeller.label(job.window)
             self._labels_out.publish(label_message(label, job.frame_id))
             self._labels += 1
+            if self._lossless and self._labels % (LABEL_DEPTH // 2) == 0:
+                # Readers of labels report no progress; a label must not be overwritten before they have it.
+                self._labels_out.wait_for_all_acked(Duration(seconds=ACKNOWLEDGE_TIMEOUT_S))
             self._durations_s.append(label.inference_s)
         except Exception as error:  # one window must not end the thread that labels the next one
             self.report_fault(error)

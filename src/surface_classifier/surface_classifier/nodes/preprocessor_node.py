@@ -35,6 +35,7 @@ from surface_msgs.msg import CurrentWindow
 WINDOW_TOPIC = 'current_window'
 INPUT_DEPTH = 256
 WINDOW_DEPTH = 64
+ACKNOWLEDGE_TIMEOUT_S = 1.0
 FINISH_CHECK_S = 0.02
 
 WindowTaker = Callable[[Window, str], None]
@@ -75,6 +76,7 @@ class PreprocessorNode(MonitoredNode):
         self._clock_jumps = 0
         self._old_messages_may_come = False
         self._to_publish = 0
+        self._sent = 0
         self._outbox: deque[CurrentWindow] = deque()
         self._unfinished: deque[_Unfinished] = deque()
         self._received_s: dict[str, float | None] = {}
@@ -211,6 +213,10 @@ class PreprocessorNode(MonitoredNode):
             while self._outbox and self._flow.may_send(WINDOW_TOPIC):
                 self._publisher.publish(self._outbox.popleft())
                 self._flow.count_sent(WINDOW_TOPIC)
+                self._sent += 1
+                if self._sent % (WINDOW_DEPTH // 2) == 0:
+                    # Not every reader reports its progress; a window must not be overwritten before they all have it.
+                    self._publisher.wait_for_all_acked(Duration(seconds=ACKNOWLEDGE_TIMEOUT_S))
             while self._unfinished and self._unfinished[0].windows <= self._flow.done(WINDOW_TOPIC):
                 finished = self._unfinished.popleft()
                 finished.reporter.finish(finished.stamp_ns)
