@@ -47,6 +47,10 @@ ROOMS = {
         'torch',
     },
     CLASSIFIER / 'training': {
+        # The simulated tasks on which recipes and verdicts are tested come from the simulator.
+        'current_driver.recording_reader',
+        'current_driver.simulator',
+        'current_driver.surfaces',
         'jinja2',
         'joblib',
         'matplotlib',
