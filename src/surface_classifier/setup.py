@@ -55,7 +55,7 @@ setup(
     extras_require={
         'evaluate': EVALUATE,
         'test': ['pytest>=8.0', 'pytest-timeout>=2.2'],  # makes `colcon test` run pytest
-        'train': [*EVALUATE, 'onnx>=1.16', 'onnxscript>=0.1', 'optuna>=5.0', 'torch>=2.5'],
+        'train': [*EVALUATE, 'numba>=0.61', 'onnx>=1.16', 'onnxscript>=0.1', 'optuna>=5.0', 'torch>=2.5'],
     },
     entry_points={
         'console_scripts': [
