@@ -45,6 +45,9 @@ def random_windows(config: WindowConfig, windows: int, seed: int = 0) -> list[np
         (MOTOR_CONFIG, LstmConfig(hidden_sizes=(16,), pooling='last')),
         (MOTOR_CONFIG, LstmConfig(hidden_sizes=(16,), pooling='mean_max')),
         (TWO_PART_CONFIG, LstmConfig(hidden_sizes=(12, 8), pooling='mean_max')),
+        (MOTOR_CONFIG, LstmConfig(hidden_sizes=(8,), inputs='derived', batch_norm=True)),
+        (MOTOR_CONFIG, LstmConfig(hidden_sizes=(8,), normalise=False)),
+        (TWO_PART_CONFIG, LstmConfig(hidden_sizes=(8,), pooling='mean_max', inputs='derived', statistics=True)),
     ],
 )
 def test_onnx_and_torch_give_the_network_s_probabilities(
@@ -56,6 +59,7 @@ def test_onnx_and_torch_give_the_network_s_probabilities(
     for windows in (1, 2, 33):
         parts = random_windows(config, windows, seed=windows)
         parts[0][0, 3, 0] = np.nan
+        parts[0][-1, :, 0] = np.nan
         with torch.inference_mode():
             logits = lstm(*(torch.from_numpy(part.astype(np.float32)) for part in parts)).double().numpy()
         expected = softmax(logits / 0.5)

@@ -93,8 +93,150 @@ def test_the_order_of_samples_counts() -> None:
         ({'dropout': 1.0}, 'dropout'),
         ({'dropout': 'much'}, 'dropout'),
         ({'pooling': 'first'}, "'first'"),
+        ({'inputs': 'spectrum'}, 'inputs must be raw or derived'),
+        ({'statistics': 1}, 'statistics must be true or false'),
+        ({'batch_norm': 'yes'}, 'batch_norm'),
+        ({'normalise': None}, 'normalise'),
+        ({'recurrent_gain': math.nan}, 'recurrent_gain'),
     ],
 )
 def test_shapes_no_network_can_have_are_refused(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         LstmConfig(**settings)
+
+
+EVERY_INPUT = [
+    {},
+    {'inputs': 'derived'},
+    {'statistics': True},
+    {'inputs': 'derived', 'statistics': True, 'batch_norm': True, 'pooling': 'mean_max'},
+]
+
+
+def fitted(parts: list[torch.Tensor], **settings: Any) -> SurfaceLstm:
+    lstm = network(tuple(part.shape[2] for part in parts), **settings)
+    lstm.fit_normalisation(parts)
+    return lstm
+
+
+@pytest.mark.parametrize('settings', EVERY_INPUT)
+def test_forward_is_what_is_not_trained_and_then_what_is(settings: dict[str, Any]) -> None:
+    parts = [5.0 + torch.randn(20, 12, 2), torch.randn(20, 40, 3)]
+    lstm = fitted(parts, **settings)
+    sequences, statistics = lstm.prepare(*parts)
+    inputs = 3 if settings.get('inputs') == 'derived' else 1
+    assert [tuple(sequence.shape) for sequence in sequences] == [(20, 12, 2 * inputs), (20, 40, 3 * inputs)]
+    assert statistics.shape == (20, len(lstm.statistic_names))
+    assert len(set(lstm.statistic_names)) == len(lstm.statistic_names)
+    torch.testing.assert_close(lstm.classify_prepared(sequences, statistics), lstm(*parts))
+
+
+@pytest.mark.parametrize('settings', EVERY_INPUT)
+def test_inputs_do_not_depend_on_the_unit(settings: dict[str, Any]) -> None:
+    amperes = 5.0 + 2.0 * torch.randn(30, 24, 2, dtype=torch.float64).float()
+    in_amperes = fitted([amperes], **settings).prepare(amperes)
+    in_milliamperes = fitted([amperes * 1000.0], **settings).prepare(amperes * 1000.0)
+    torch.testing.assert_close(in_milliamperes[0], in_amperes[0], atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(in_milliamperes[1], in_amperes[1], atol=2e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize('samples', [1, 2, 6, 11, 32, 650])
+@pytest.mark.parametrize('channels', [1, 4])
+def test_windows_of_any_length_are_finite_whatever_is_missing(samples: int, channels: int) -> None:
+    values = torch.randn(30, samples, channels)
+    lstm = fitted([values], **EVERY_INPUT[-1])
+    values[0] = math.nan
+    values[1, :, 0] = math.nan
+    values[2, 1:] = math.nan
+    values[3] = 4.0
+    values[4, ::2] = math.nan
+    for training in (values, torch.full_like(values, math.nan)):
+        lstm.fit_normalisation([training])
+        sequences, statistics = lstm.prepare(values)
+        assert torch.isfinite(sequences[0]).all()
+        assert torch.isfinite(statistics).all()
+        assert torch.isfinite(lstm(values)).all()
+    assert lstm(values[:0]).shape == (0, 3)
+
+
+def test_derived_sequences_are_level_deviation_and_step() -> None:
+    torch.manual_seed(0)
+    spread = torch.linspace(0.5, 2.0, 200)[:, None, None]
+    values = 5.0 + torch.randn(200, 1, 1) + spread * torch.randn(200, 50, 1)
+    lstm = fitted([values], inputs='derived')
+    level, deviation, step = lstm.prepare(values)[0][0].unbind(dim=2)
+    standard = (values[..., 0] - values.mean()) / values.std(correction=0)
+    torch.testing.assert_close(level, standard, atol=1e-5, rtol=1e-5)
+    typical = values.std(dim=1, correction=0).median()
+    torch.testing.assert_close(deviation, ((values - values.mean(dim=1, keepdim=True)) / typical)[..., 0])
+    assert float(step[:, 0].abs().max()) == 0.0, 'the first sample has no step, which enters as the mean'
+    logarithm = torch.log(values.diff(dim=1)[..., 0].abs() / typical + 0.05)
+    torch.testing.assert_close(step[:, 1:], (logarithm - logarithm.mean()) / logarithm.std(), atol=1e-3, rtol=1e-3)
+
+
+def test_statistics_hold_what_they_say() -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(60, 400, 2, generator=generator)
+    values = 3.0 + noise * torch.linspace(0.5, 2.0, 60)[:, None, None]
+    values[..., 1] += values[..., 0]
+    lstm = fitted([values], statistics=True)
+    found = lstm.prepare(values)[1].double() * lstm.get_buffer('statistics_scale_0') + lstm.get_buffer(
+        'statistics_mean_0'
+    )
+    by_name = dict(zip((name.partition(':')[2] for name in lstm.statistic_names), found.T, strict=True))
+    channel = values[..., 0].double()
+    spread = lstm.get_buffer('spread_0')[0].double()
+    unit = (channel - channel.mean(dim=1, keepdim=True)) / channel.std(dim=1, correction=0, keepdim=True)
+    expected = {
+        'level[0]': (channel.mean(dim=1) - channel.mean()) / channel.std(correction=0),
+        'log_std[0]': torch.log(channel.std(dim=1, correction=0) / spread + 0.01),
+        'log_range[0]': torch.log((channel.amax(dim=1) - channel.amin(dim=1)) / spread + 0.01),
+        'log_step[0]': torch.log(channel.diff(dim=1).abs().mean(dim=1) / spread + 0.01),
+        'skewness[0]': (unit**3).mean(dim=1),
+        'log_peakedness[0]': torch.log((unit**4).mean(dim=1) + 1.0),
+        'correlation_5[0]': 1.0 - (unit[:, 5:] - unit[:, :-5]).square().mean(dim=1) / 2.0,
+        'correlation[0,1]': torch.stack([torch.corrcoef(window.T)[0, 1] for window in values.double()]),
+    }
+    for name, value in expected.items():
+        # Statistics further than five standard deviations from their mean count as five.
+        inside = (by_name[name] - by_name[name].mean()).abs() < 4.9 * by_name[name].std()
+        torch.testing.assert_close(by_name[name][inside], value[inside], atol=2e-4, rtol=2e-4)
+    shares = torch.stack([by_name[f'above_{level}[0]'] for level in range(1, 9)])
+    assert (shares.diff(dim=0) < 0.02).all()
+    torch.testing.assert_close(
+        shares.mean(dim=1), torch.linspace(8 / 9, 1 / 9, 8, dtype=torch.float64), atol=0.03, rtol=0
+    )
+
+
+def test_missing_samples_change_statistics_little() -> None:
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(50, 300, 2, generator=generator)
+    lstm = fitted([values], statistics=True)
+    holed = values.clone()
+    holed[:, 40:70] = math.nan
+    holed[:, ::50, 1] = math.nan
+    whole, found = lstm.prepare(values)[1], lstm.prepare(holed)[1]
+    assert float((whole - found).abs().mean()) < 0.3
+    assert float(torch.corrcoef(torch.stack([whole.flatten(), found.flatten()]))[0, 1]) > 0.9
+
+
+def test_without_normalisation_raw_values_go_in() -> None:
+    values = 5.0 + torch.randn(10, 6, 2)
+    lstm = fitted([values], normalise=False)
+    torch.testing.assert_close(lstm.prepare(values)[0][0], values)
+
+
+def test_the_recurrent_gain_scales_the_recurrent_weights_alone() -> None:
+    plain, scaled = network(hidden_sizes=(6, 4)), network(hidden_sizes=(6, 4), recurrent_gain=3.0)
+    for (name, before), (_, after) in zip(plain.named_parameters(), scaled.named_parameters(), strict=True):
+        torch.testing.assert_close(after, before * (3.0 if 'weight_hh' in name else 1.0))
+
+
+def test_batch_normalisation_is_over_windows_and_time() -> None:
+    values = torch.randn(40, 10, 1)
+    lstm = fitted([values], batch_norm=True, dropout=0.0).train()
+    seen: list[torch.Tensor] = []
+    lstm.norms[0][0].register_forward_hook(lambda _module, _inputs, output: seen.append(output))
+    lstm(values)
+    torch.testing.assert_close(seen[0].mean(dim=(0, 2)), torch.zeros(6), atol=1e-4, rtol=0)
+    assert ((seen[0].std(dim=(0, 2)) > 0.5) & (seen[0].std(dim=(0, 2)) < 1.01)).all()

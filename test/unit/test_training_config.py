@@ -8,9 +8,13 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from current_driver.errors import SurfaceError
-from surface_classifier.training.config import PRESETS, load_training_config
+from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.training.config import PRESETS, TrainingConfig, load_training_config
+from surface_classifier.training.recipe_rules import auto_batch_size, auto_learning_rate
 
 
 def test_a_preset_is_found_by_its_name() -> None:
@@ -45,11 +49,19 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         ('preset: best', "preset 'best' is not one of default, seed"),
         ('epochs: 0', 'epochs must be a positive whole number, not 0'),
         ('epochs: 2.5', 'epochs'),
-        ('learning_rate: fast', "learning_rate must be a number of at least 1e-12 and below inf, not 'fast'"),
+        ('learning_rate: fast', "learning_rate must be a number of at least 1e-12 and below inf, or auto, not 'fast'"),
         ('learning_rate: .nan', 'learning_rate'),
         ('validation_fraction: 1', 'validation_fraction'),
-        ('optimizer: adam', "optimizer must be one of adamw, rmsprop, sgd, not 'adam'"),
-        ('balanced_sampling: 1', 'balanced_sampling'),
+        ('optimizer: lion', "optimizer must be one of adamw, adam, rmsprop, sgd, not 'lion'"),
+        ('class_balance: true', 'class_balance must be one of none, weights, sampling, not True'),
+        ('validation_split: day', "validation_split must be one of recording, window, not 'day'"),
+        ('discriminant_start: 1', 'discriminant_start must be true or false, not 1'),
+        ('batch_size: large', "batch_size must be a positive whole number or auto or full, not 'large'"),
+        ('batch_size: true', 'batch_size must be'),
+        ('epochs: auto', 'epochs must be a positive whole number, not'),
+        ('network: {inputs: spectrum}', "inputs must be raw or derived, not 'spectrum'"),
+        ('network: {statistics: 1}', 'statistics must be true or false, not 1'),
+        ('network: {recurrent_gain: -1}', 'recurrent_gain must be a number from 0 to 100, not -1'),
         ('- epochs', 'holds no keys'),
         ('epochs: [', 'is not YAML'),
     ],
@@ -65,3 +77,54 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, told: str) -> N
 def test_neither_preset_nor_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(SurfaceError, match='neither a file nor one of the presets default, seed, seed-large'):
         load_training_config(tmp_path / 'none.yaml')
+
+
+def test_every_set_up_of_the_seed_is_a_preset() -> None:
+    for network, shape in (
+        ('simple', {'hidden_sizes': [32], 'dropout': 0.0, 'batch_norm': False}),
+        ('large', {'hidden_sizes': [128, 128], 'dropout': 0.2, 'batch_norm': False}),
+        ('large-batchnorm', {'hidden_sizes': [128, 128], 'dropout': 0.2, 'batch_norm': True}),
+    ):
+        for optimizer in ('rmsprop', 'adam', 'sgd'):
+            for batch_size in (2, 4, 32, 'full'):
+                found = load_training_config(f'seed-{network}-{optimizer}-{batch_size}').to_dict()
+                assert (found['optimizer'], found['batch_size']) == (optimizer, batch_size)
+                assert (found['learning_rate'], found['epochs'], found['schedule']) == (1e-3, 1500, 'constant')
+                assert (found['class_balance'], found['validation_fraction']) == ('none', 0.0)
+                plain = {'pooling': 'last', 'inputs': 'raw', 'statistics': False, 'normalise': True}
+                assert {**found['network'], **shape, **plain} == found['network']
+    assert PRESETS['seed'] == PRESETS['seed-simple-rmsprop-32']
+    assert PRESETS['seed-large'] == PRESETS['seed-large-rmsprop-32']
+
+
+def test_words_become_numbers() -> None:
+    words = TrainingConfig(batch_size='auto', learning_rate='auto')
+    assert words.resolved(4500).batch_size == auto_batch_size(4500)
+    assert words.resolved(4500).learning_rate == auto_learning_rate(auto_batch_size(4500))
+    full = TrainingConfig(batch_size='full', learning_rate=0.5).resolved(98)
+    assert (full.batch_size, full.learning_rate) == (98, 0.5)
+    assert TrainingConfig(batch_size=200).resolved(98).batch_size == 98
+    numbers = TrainingConfig(batch_size=20, learning_rate=0.1)
+    assert numbers.resolved(98) == numbers
+
+
+@given(windows=st.integers(2, 200_000))
+def test_automatic_batches_are_of_equal_size(windows: int) -> None:
+    batch = auto_batch_size(windows)
+    steps = -(-windows // batch)
+    assert 1 <= batch <= windows
+    assert steps * batch - windows < steps
+    assert 0 < auto_learning_rate(batch) < 0.1
+
+
+def test_a_recipe_survives_its_dictionary() -> None:
+    for preset in PRESETS.values():
+        values = preset.to_dict()
+        assert TrainingConfig(**{**values, 'network': LstmConfig(**values['network'])}) == preset
+
+
+def test_a_file_may_hold_words(tmp_path: Path) -> None:
+    file = tmp_path / 'recipe.yaml'
+    file.write_text('batch_size: full\nlearning_rate: auto\nclass_balance: weights\n', encoding='utf-8')
+    found = load_training_config(file)
+    assert (found.batch_size, found.learning_rate, found.class_balance) == ('full', 'auto', 'weights')

@@ -28,7 +28,11 @@ from surface_classifier.training.evaluate import EvaluationProgress, evaluate_fo
 from surface_classifier.training.train_model import train_model
 
 QUICK = TrainingConfig(
-    network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'), epochs=4, batch_size=16, learning_rate=2e-2
+    network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
+    epochs=8,
+    batch_size=16,
+    learning_rate=2e-2,
+    class_balance='weights',
 )
 MODELS = ('lstm', 'trees', 'nearest_mean', 'majority')
 

@@ -15,12 +15,14 @@ pytest.importorskip('torch', reason='torch is not installed')
 import torch
 from model_samples import CLASSES, TWO_PART_CONFIG, learnable_dataset
 from recording_samples import save_dataset
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.training import loop
 from surface_classifier.training.config import TrainingConfig
+from surface_classifier.training.head_start import linear_discriminant
 from surface_classifier.training.loop import EpochResult, TrainingCancelledError, predict_logits, resident, train
 
 QUICK = TrainingConfig(
@@ -96,10 +98,13 @@ def test_no_recording_is_on_both_sides_and_every_class_is_held_out(dataset: Data
 def test_balanced_sampling_draws_every_class_equally_often() -> None:
     labels = torch.tensor([0] * 900 + [1] * 90 + [2] * 10)
     torch.manual_seed(0)
-    drawn = torch.cat(list(loop._draw(labels, 300, 20, balanced=True)))
+    sampling = replace(QUICK, class_balance='sampling', batch_size=20)
+    drawn = torch.cat([batch for _ in range(6) for batch in loop.draw_batches(labels, sampling)])
     np.testing.assert_allclose(np.bincount(labels[drawn]) / len(drawn), 1 / 3, atol=0.03)
-    drawn = torch.cat(list(loop._draw(labels, 50, 20, balanced=False)))
-    assert sorted(drawn.tolist()) == list(range(1000))
+    for balance in ('none', 'weights'):
+        batches = loop.draw_batches(labels, replace(QUICK, class_balance=balance, batch_size=300))
+        assert [len(batch) for batch in batches] == [300, 300, 300, 100]
+        assert sorted(torch.cat(list(batches)).tolist()) == list(range(1000))
 
 
 def test_training_stops_when_the_held_out_loss_gets_no_better(
@@ -171,3 +176,94 @@ def test_bare_windows_are_held_out_one_by_one(tmp_path: Path) -> None:
     result = train(dataset, replace(QUICK, epochs=1), 0)
     assert 0.15 < len(result.validation_windows) / len(dataset) < 0.35
     assert set(dataset.labels[result.validation_windows].tolist()) == set(range(len(CLASSES)))
+
+
+def test_every_class_counts_the_same_in_a_weighted_loss() -> None:
+    labels = torch.tensor([0] * 90 + [2] * 10)
+    weights = loop.class_weights(labels, 3, 'weights')
+    torch.testing.assert_close(weights[labels].mean(), torch.tensor(1.0))
+    assert float(weights[0] * 90) == pytest.approx(float(weights[2] * 10))
+    assert torch.equal(loop.class_weights(labels, 3, 'none'), torch.ones(3))
+    logits = torch.randn(100, 3)
+    expected = (
+        torch.nn.functional.cross_entropy(logits[:90], labels[:90])
+        + torch.nn.functional.cross_entropy(logits[90:], labels[90:])
+    ) / 2.0
+    torch.testing.assert_close(loop.training_loss(logits, labels, weights, 0.0), expected)
+
+
+def test_weights_help_a_rare_class(tmp_path: Path) -> None:
+    dataset = learnable_dataset(tmp_path / 'set')
+    windows = np.sort(np.concatenate([np.flatnonzero(dataset.labels != 1), np.flatnonzero(dataset.labels == 1)[::9]]))
+    recall = {}
+    for balance in ('none', 'weights'):
+        config = replace(QUICK, class_balance=balance, validation_fraction=0.0, epochs=4)
+        result = train(dataset, config, 0, windows=windows)
+        predicted = predict_logits(result.network, resident(dataset, np.arange(len(dataset)))).argmax(dim=1).numpy()
+        recall[balance] = np.mean(predicted[dataset.labels == 1] == 1)
+    assert recall['weights'] > recall['none']
+
+
+@pytest.mark.parametrize('optimizer', ['adamw', 'adam', 'rmsprop', 'sgd'])
+def test_every_optimiser_lowers_the_loss(dataset: Dataset, optimizer: str) -> None:
+    rate = 0.3 if optimizer == 'sgd' else 1e-2
+    config = replace(QUICK, optimizer=optimizer, learning_rate=rate, epochs=3, validation_fraction=0.0)
+    losses = [epoch.loss for epoch in train(dataset, config, 0).epochs]
+    assert losses[-1] < losses[0]
+
+
+def test_a_full_batch_is_one_step(dataset: Dataset) -> None:
+    config = replace(QUICK, batch_size='full', class_balance='none', validation_fraction=0.0, epochs=2)
+    steps = 0
+
+    def count() -> bool:
+        nonlocal steps
+        steps += 1
+        return False
+
+    result = train(dataset, config, 0, cancelled=count, measure_training=True)
+    assert steps == 2
+    assert result.config.batch_size == len(dataset)
+    assert all(math.isnan(epoch.loss_noise) for epoch in result.epochs)
+    predicted = predict_logits(result.network, resident(dataset, np.arange(len(dataset)))).argmax(dim=1).numpy()
+    assert result.epochs[-1].training_accuracy == pytest.approx(np.mean(predicted == dataset.labels))
+    assert train(dataset, config, 0).epochs[-1].training_accuracy is None
+
+
+def test_windows_held_out_one_by_one_leak_from_their_recordings(dataset: Dataset) -> None:
+    config = replace(QUICK, epochs=1, validation_split='window')
+    result = train(dataset, config, 0)
+    held_out = result.validation_windows
+    assert len(held_out) == len(dataset) // 4
+    assert np.bincount(dataset.labels[held_out]).tolist() == [20, 20, 20]
+    assert set(dataset.recording[held_out].tolist()) <= set(dataset.recording[result.train_windows].tolist())
+    assert not set(held_out.tolist()) & set(result.train_windows.tolist())
+    alone = np.flatnonzero((dataset.labels != 2) | (np.arange(len(dataset)) == len(dataset) - 1))
+    with pytest.raises(SurfaceError, match=r"'snow' has one window only.*validation_fraction: 0"):
+        train(dataset, config, 0, windows=alone)
+
+
+def test_a_network_with_statistics_and_derived_inputs_is_trained(tmp_path: Path) -> None:
+    network = LstmConfig(hidden_sizes=(8,), pooling='mean_max', inputs='derived', statistics=True, batch_norm=True)
+    config = replace(QUICK, network=network, discriminant_start=True)
+    assert accuracy(learnable_dataset(tmp_path / 'one'), config) > 0.8
+    assert accuracy(learnable_dataset(tmp_path / 'two', config=TWO_PART_CONFIG), config) > 0.8
+
+
+def test_the_head_starts_as_a_linear_discriminant() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(300) % 3
+    values = rng.normal(size=(300, 30, 1)) * (1.0 + labels[:, None, None]) + 0.5 * labels[:, None, None]
+    config = replace(QUICK, network=LstmConfig(hidden_sizes=(4,), statistics=True), discriminant_start=True)
+    parts, truth = [torch.from_numpy(values).float()], torch.from_numpy(labels)
+    network, inputs = loop.build_network(config, parts, truth, 3)
+    weights, bias = linear_discriminant(inputs.statistics.double(), truth, 3)
+    expected = inputs.statistics.double() @ weights.T + bias
+    torch.testing.assert_close(predict_logits(network, parts).double(), expected, atol=1e-4, rtol=1e-4)
+    assert (expected.argmax(dim=1) == truth).double().mean() > 0.8
+    library = LinearDiscriminantAnalysis(priors=[1 / 3] * 3).fit(inputs.statistics.double().numpy(), labels)
+    plain, offset = linear_discriminant(inputs.statistics.double(), truth, 3, shrinkage=0.0)
+    np.testing.assert_array_equal(
+        (inputs.statistics.double() @ plain.T + offset).argmax(dim=1).numpy(),
+        library.predict(inputs.statistics.double().numpy()),
+    )

@@ -9,15 +9,29 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.window_statistics import LEVELS, soft_shares, statistic_names, window_statistics
+
+# As Keras' BatchNormalization, with which the seed's networks were built.
+BATCH_NORM_MOMENTUM = 0.01
+BATCH_NORM_EPSILON = 1e-3
+# A statistic further from its mean counts as so far: one odd window must not outvote the rest [standard deviations].
+FARTHEST_STATISTIC = 5.0
+
+_SMALLEST_STEP = 0.05  # keeps the logarithm of no step finite [typical deviations within a window]
+_FITTED_WINDOWS = 512  # windows whose inputs are made at once when the normalisation is fitted
+_QUANTILE_VALUES = 1_000_000  # of a channel, at most, for the quantiles of its levels
 
 
 class SurfaceLstm(nn.Module):
     """LSTM layers over each part of the window, and a dense head over their final features.
 
-    The mean and scale of every channel are buffers, so that the network takes raw SI values and its weights file is
-    complete. An unmeasured value (NaN) enters as the channel's mean.
+    `prepare` holds all that is not trained: it fills in what was not measured, standardises, derives sequences and
+    statistics. `classify_prepared` holds all that is. What `prepare` needs of the training windows are buffers, so that
+    the network takes raw SI values and its weights file is complete. An unmeasured value (NaN) enters as the channel's
+    mean (as 0 if the network does not normalise).
     """
 
     def __init__(self, config: LstmConfig, part_channels: Sequence[int], classes: int) -> None:
@@ -31,29 +45,81 @@ class SurfaceLstm(nn.Module):
         super().__init__()
         self.config = config
         self.layers = nn.ModuleList()
+        self.norms = nn.ModuleList()
+        inputs = 3 if config.inputs == 'derived' else 1
         for part, channels in enumerate(part_channels):
-            sizes = (channels, *config.hidden_sizes)
+            sizes = (channels * inputs, *config.hidden_sizes)
             self.layers.append(nn.ModuleList(nn.LSTM(*pair, batch_first=True) for pair in pairwise(sizes)))
+            norms = [_batch_norm(size) for size in config.hidden_sizes] if config.batch_norm else []
+            self.norms.append(nn.ModuleList(norms))
             self.register_buffer(f'mean_{part}', torch.zeros(channels))
             self.register_buffer(f'scale_{part}', torch.ones(channels))
+            self._register_input_buffers(part, channels)
+        for name, weight in self.layers.named_parameters():
+            if 'weight_hh' in name and config.recurrent_gain != 1.0:
+                weight.data.mul_(config.recurrent_gain)
         self.dropout = nn.Dropout(config.dropout)
-        features = config.hidden_sizes[-1] * (2 if config.pooling == 'mean_max' else 1)
-        self.head = nn.Linear(features * len(part_channels), classes)
+        features = config.hidden_sizes[-1] * (2 if config.pooling == 'mean_max' else 1) * len(part_channels)
+        self.statistics = sum(map(_statistics, part_channels)) if config.statistics else 0
+        self.head = nn.Linear(features + self.statistics, classes)
+
+    def _register_input_buffers(self, part: int, channels: int) -> None:
+        if self.config.inputs == 'derived' or self.config.statistics:
+            self.register_buffer(f'spread_{part}', torch.ones(channels))
+        if self.config.inputs == 'derived':
+            self.register_buffer(f'step_mean_{part}', torch.zeros(channels))
+            self.register_buffer(f'step_scale_{part}', torch.ones(channels))
+        if self.config.statistics:
+            self.register_buffer(f'levels_{part}', torch.zeros(channels, LEVELS))
+            self.register_buffer(f'level_widths_{part}', torch.ones(channels, LEVELS))
+            self.register_buffer(f'statistics_mean_{part}', torch.zeros(_statistics(channels)))
+            self.register_buffer(f'statistics_scale_{part}', torch.ones(_statistics(channels)))
 
     def fit_normalisation(self, parts: Sequence[Tensor]) -> None:
-        """Take each channel's mean and standard deviation from training windows.
+        """Take what `prepare` needs from training windows.
 
         Args:
             parts: For each part a tensor (windows, samples, channels); NaN where unmeasured.
         """
         for part, values in enumerate(parts):
-            flat = values.double().flatten(0, 1)
-            mean = flat.nanmean(dim=0)
-            variance = (flat - mean).square().nanmean(dim=0)
-            # A channel that never changes keeps its unit instead of being blown up.
-            scale = torch.where(variance > 0, variance.sqrt(), torch.ones_like(variance))
-            self.mean_of(part).copy_(mean)
-            self.scale_of(part).copy_(scale)
+            if self.config.normalise:
+                flat = values.double().flatten(0, 1)
+                mean = flat.nanmean(dim=0)
+                mean = torch.where(mean.isnan(), torch.zeros_like(mean), mean)
+                variance = (flat - mean).square().nanmean(dim=0)
+                # A channel that never changes keeps its unit instead of being blown up.
+                scale = torch.where(variance > 0, variance.sqrt(), torch.ones_like(variance))
+                self.mean_of(part).copy_(mean)
+                self.scale_of(part).copy_(scale)
+            if self.config.inputs == 'derived' or self.config.statistics:
+                self._fit_inputs(part, values)
+
+    def _fit_inputs(self, part: int, values: Tensor) -> None:
+        """Take the units of the derived sequences and of the statistics from training windows."""
+        config = self.config
+        if config.normalise:
+            self.get_buffer(f'spread_{part}').copy_(_typical_deviation(values, self.scale_of(part)))
+        if config.statistics:
+            standard = (values.flatten(0, 1) - self.mean_of(part)) / self.scale_of(part)
+            levels, widths = _levels(standard)
+            self.get_buffer(f'levels_{part}').copy_(levels)
+            self.get_buffer(f'level_widths_{part}').copy_(widths)
+        if not config.normalise:
+            return
+        steps, statistics = [], []
+        for batch in values.split(_FITTED_WINDOWS):
+            filled, deviation, measured = self._deviations(part, batch)
+            if config.inputs == 'derived':
+                # Where a step was not measured it will enter as the mean, so it must not count in the mean.
+                step, known = _log_steps(deviation, measured)
+                steps.append(torch.where(known, step, torch.nan).flatten(0, 1).double())
+            if config.statistics:
+                statistics.append(self._window_statistics(part, filled, deviation, measured).double())
+        for name, found in (('step', steps), ('statistics', statistics)):
+            if found:
+                mean, scale = _mean_and_scale(torch.cat(found))
+                self.get_buffer(f'{name}_mean_{part}').copy_(mean)
+                self.get_buffer(f'{name}_scale_{part}').copy_(scale)
 
     def mean_of(self, part: int) -> Tensor:
         """Mean of each channel of a part, shape (channels,) [channel units]."""
@@ -63,18 +129,139 @@ class SurfaceLstm(nn.Module):
         """Standard deviation of each channel of a part, shape (channels,) [channel units]."""
         return self.get_buffer(f'scale_{part}')
 
+    @property
+    def statistic_names(self) -> tuple[str, ...]:
+        """Names of the statistics that `prepare` gives, with the part's number: `0:level[0]`."""
+        if not self.config.statistics:
+            return ()
+        parts = range(len(self.layers))
+        return tuple(f'{part}:{name}' for part in parts for name in statistic_names(len(self.mean_of(part))))
+
     def forward(self, *parts: Tensor) -> Tensor:
         """Return logits of shape (windows, classes) for one tensor (windows, samples, channels) for each part."""
-        features = [self._part_features(part, values) for part, values in enumerate(parts)]
+        return self.classify_prepared(*self.prepare(*parts))
+
+    def prepare(self, *parts: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return what is not trained: the sequences for the LSTM layers, and the statistics for the head.
+
+        Args:
+            parts: For each part a tensor (windows, samples, channels) in the channels' units; NaN where unmeasured.
+
+        Returns:
+            For each part the sequences, (windows, samples, inputs); and the statistics of all parts, (windows,
+            statistics), without columns if the network has none.
+        """
+        sequences, statistics = [], []
+        for part, values in enumerate(parts):
+            if self.config.inputs == 'raw' and not self.config.statistics:
+                sequences.append(self._standardised(part, values))
+                continue
+            filled, deviation, measured = self._deviations(part, values)
+            standard = self._standardised(part, filled)
+            if self.config.inputs == 'derived':
+                step, known = _log_steps(deviation, measured)
+                mean, scale = self.get_buffer(f'step_mean_{part}'), self.get_buffer(f'step_scale_{part}')
+                sequences.append(
+                    torch.cat([standard, deviation, (torch.where(known, step, mean) - mean) / scale], dim=2)
+                )
+            else:
+                sequences.append(standard)
+            if self.config.statistics:
+                found = self._window_statistics(part, filled, deviation, measured)
+                mean, scale = self.get_buffer(f'statistics_mean_{part}'), self.get_buffer(f'statistics_scale_{part}')
+                found = (torch.where(torch.isnan(found), mean, found) - mean) / scale
+                statistics.append(found.clamp(-FARTHEST_STATISTIC, FARTHEST_STATISTIC))
+        return sequences, torch.cat(statistics, dim=1) if statistics else parts[0].new_zeros(parts[0].shape[0], 0)
+
+    def classify_prepared(self, sequences: Sequence[Tensor], statistics: Tensor) -> Tensor:
+        """Return logits of shape (windows, classes) for what `prepare` gave."""
+        features = [self._part_features(part, sequence) for part, sequence in enumerate(sequences)]
+        if self.config.statistics:
+            features.append(statistics)
         logits: Tensor = self.head(torch.cat(features, dim=-1))
         return logits
 
-    def _part_features(self, part: int, values: Tensor) -> Tensor:
-        mean, scale = self.mean_of(part), self.scale_of(part)
-        sequence = (torch.where(torch.isnan(values), mean, values) - mean) / scale
-        for lstm in self.layers[part]:
+    def _part_features(self, part: int, sequence: Tensor) -> Tensor:
+        for layer, lstm in enumerate(self.layers[part]):
             sequence, _ = lstm(sequence)
+            if self.config.batch_norm:
+                sequence = self.norms[part][layer](sequence.transpose(1, 2)).transpose(1, 2)
             sequence = self.dropout(sequence)
         if self.config.pooling == 'last':
             return sequence[:, -1]
         return torch.cat([sequence.mean(dim=1), sequence.amax(dim=1)], dim=-1)
+
+    def _standardised(self, part: int, values: Tensor) -> Tensor:
+        mean, scale = self.mean_of(part), self.scale_of(part)
+        return (torch.where(torch.isnan(values), mean, values) - mean) / scale
+
+    def _deviations(self, part: int, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the values without gaps, their deviation from the window's mean in typical ones, and what was there.
+
+        The deviation is 0 where nothing was measured, and what was measured is 1, the rest 0.
+        """
+        missing = torch.isnan(values)
+        measured = (~missing).to(values.dtype)
+        filled = torch.where(missing, self.mean_of(part), values)
+        # About the channel's mean first: a sum of small numbers keeps its digits.
+        offset = filled - self.mean_of(part)
+        mean = (offset * measured).sum(dim=1, keepdim=True) / measured.sum(dim=1, keepdim=True).clamp(min=1.0)
+        return filled, (offset - mean) * measured / self.get_buffer(f'spread_{part}'), measured
+
+    def _window_statistics(self, part: int, filled: Tensor, deviation: Tensor, measured: Tensor) -> Tensor:
+        standard = self._standardised(part, filled)
+        above = soft_shares(
+            standard, measured, self.get_buffer(f'levels_{part}'), self.get_buffer(f'level_widths_{part}')
+        )
+        return window_statistics(standard * measured, deviation, measured, above)
+
+
+def _batch_norm(size: int) -> nn.BatchNorm1d:
+    return nn.BatchNorm1d(size, eps=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM)
+
+
+def _statistics(channels: int) -> int:
+    return len(statistic_names(channels))
+
+
+def _typical_deviation(values: Tensor, scale: Tensor) -> Tensor:
+    """Median over windows of each channel's standard deviation, (channels,); `scale` where most are constant."""
+    variances: list[Tensor] = []
+    for batch in values.split(_FITTED_WINDOWS):
+        exact = batch.double()
+        variances.append((exact - exact.nanmean(dim=1, keepdim=True)).square().nanmean(dim=1))
+    median = torch.cat(variances).sqrt().nanmedian(dim=0).values
+    return torch.where(median > 1e-6 * scale, median, scale.double()).to(scale.dtype)
+
+
+def _levels(standard: Tensor) -> tuple[Tensor, Tensor]:
+    """Return quantiles of each channel and how softly they divide, (channels, levels); `standard` is (values, c)."""
+    stride = -(-len(standard) // _QUANTILE_VALUES)
+    shares = torch.linspace(0.0, 1.0, LEVELS + 2, dtype=torch.float64)[1:-1]
+    levels = torch.nanquantile(standard[::stride].double(), shares, dim=0).T
+    levels = torch.where(levels.isnan(), torch.zeros_like(levels), levels)
+    # Half the mean distance of neighbouring levels; quantised currents have equal ones.
+    width = (levels[:, -1:] - levels[:, :1]) / (2.0 * (LEVELS - 1))
+    return levels, torch.where(width > 0.0, width, torch.full_like(width, 0.1)).expand_as(levels)
+
+
+def _mean_and_scale(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each column of (values, columns), NaN left out; 0 and 1 where there is none."""
+    mean = values.nanmean(dim=0)
+    mean = torch.where(mean.isnan(), torch.zeros_like(mean), mean)
+    variance = (values - mean).square().nanmean(dim=0)
+    return mean, torch.where(variance > 1e-12, variance.sqrt(), torch.ones_like(variance))
+
+
+def _log_steps(deviation: Tensor, measured: Tensor) -> tuple[Tensor, Tensor]:
+    """Return log |step from the sample before| [log typical deviations], and where both samples were measured.
+
+    The first sample has none before it. A convolution holds for any number of samples; slices would fix it in the
+    exported graph.
+    """
+    channels = deviation.shape[2]
+    kernel = deviation.new_tensor([-1.0, 1.0]).repeat(channels, 1, 1)
+    before = functional.pad(deviation.transpose(1, 2), (1, 0))
+    step = functional.conv1d(before, kernel, groups=channels).transpose(1, 2)
+    pairs = functional.conv1d(functional.pad(measured.transpose(1, 2), (1, 0)), kernel.abs(), groups=channels)
+    return torch.log(step.abs() + _SMALLEST_STEP), pairs.transpose(1, 2) > 1.5

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 Pooling = Literal['last', 'mean_max']
+Inputs = Literal['raw', 'derived']
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,23 @@ class LstmConfig:
         hidden_sizes: Units of each LSTM layer, from the input on; the same for every part.
         dropout: Share of values set to zero after each LSTM layer in training [1].
         pooling: What the head sees of the last layer: its `last` state, or the mean and the maximum over time.
+        inputs: `raw`: the channels, standardised. `derived`: three sequences for each channel: the channel,
+            standardised; its deviation from the window's mean, in units of the typical deviation within a window; the
+            logarithm of the step from sample to sample, standardised.
+        statistics: The head sees statistics of the window beside the features of the LSTM (`window_statistics`).
+        batch_norm: Batch normalisation after each LSTM layer, over windows and time.
+        normalise: Standardise channels and statistics by the training windows; false: they go in as they are.
+        recurrent_gain: Factor on the recurrent weights at the start [1].
     """
 
     hidden_sizes: tuple[int, ...] = (64,)
     dropout: float = 0.2
     pooling: Pooling = 'last'
+    inputs: Inputs = 'raw'
+    statistics: bool = False
+    batch_norm: bool = False
+    normalise: bool = True
+    recurrent_gain: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse shapes no network can have.
@@ -36,8 +49,15 @@ class LstmConfig:
         object.__setattr__(self, 'hidden_sizes', tuple(sizes))
         if isinstance(self.dropout, bool) or not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
             raise ValueError(f'dropout must be a number of at least 0 and below 1, not {self.dropout!r}')
-        if self.pooling not in ('last', 'mean_max'):
-            raise ValueError(f'pooling must be last or mean_max, not {self.pooling!r}')
+        for name, choices in (('pooling', get_args(Pooling)), ('inputs', get_args(Inputs))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f'{name} must be {" or ".join(choices)}, not {getattr(self, name)!r}')
+        for name in ('statistics', 'batch_norm', 'normalise'):
+            if type(getattr(self, name)) is not bool:
+                raise ValueError(f'{name} must be true or false, not {getattr(self, name)!r}')
+        gain = self.recurrent_gain
+        if isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 <= gain <= 100:
+            raise ValueError(f'recurrent_gain must be a number from 0 to 100, not {gain!r}')
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""

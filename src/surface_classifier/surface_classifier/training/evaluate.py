@@ -200,7 +200,7 @@ def evaluate_folds(
     fold_of_window = np.zeros(len(dataset), dtype=np.int64)
     for fold in folds:
         fold_of_window[fold.test] = fold.index
-    balance = 'class-balanced' if config.balanced_sampling else 'as they come'
+    balance = {'none': 'as they come', 'weights': 'class-weighted', 'sampling': 'class-balanced'}[config.class_balance]
     return EvaluationResult(
         classes=dataset.classes,
         truth=np.asarray(dataset.labels),
@@ -289,7 +289,7 @@ def _tasks(
             recipe = config
             try:
                 if config.validation_fraction > 0:
-                    hold_out(dataset, fold.train, config.validation_fraction, seed)
+                    hold_out(dataset, fold.train, config.validation_fraction, seed, config.validation_split)
             except SurfaceError as error:
                 # Too few recordings for a hold-out inside the fold are no reason not to test on it.
                 recipe = replace(config, validation_fraction=0.0)

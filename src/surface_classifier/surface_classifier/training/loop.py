@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -25,9 +25,12 @@ from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import grouped_holdout
 from surface_classifier.model.lstm import SurfaceLstm
-from surface_classifier.training.config import TrainingConfig
+from surface_classifier.training.config import ClassBalance, TrainingConfig, ValidationSplit
+from surface_classifier.training.head_start import start_head_from_discriminant
 
 EVALUATION_BATCH = 512
+RMSPROP_RHO = 0.9
+KERAS_EPSILON = 1e-7
 Indices = NDArray[np.int64]
 
 
@@ -47,6 +50,10 @@ class EpochResult:
         validation_loss: Class-balanced loss on the held-out recordings; NaN when there are none [nat].
         validation_accuracy: Balanced accuracy on the held-out recordings; NaN when there are none [1].
         best: Whether this is the best epoch so far; without held-out recordings every epoch is.
+        accuracy: Share of the epoch's windows classified rightly just before the step they took part in, which is what
+            Keras calls accuracy [1].
+        training_accuracy: Share of the training windows classified rightly after the epoch, in evaluation mode; None
+            unless it was asked for [1].
     """
 
     epoch: int
@@ -56,6 +63,8 @@ class EpochResult:
     validation_loss: float
     validation_accuracy: float
     best: bool
+    accuracy: float = math.nan
+    training_accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,7 @@ class TrainingResult:
 
     Attributes:
         network: The network with the weights of its best epoch, in evaluation mode.
+        config: The recipe, its `auto` and `full` made numbers.
         epochs: What each epoch gave.
         best_epoch: The epoch the weights are from.
         train_windows: Indices of the windows it was trained on.
@@ -72,6 +82,7 @@ class TrainingResult:
     """
 
     network: SurfaceLstm
+    config: TrainingConfig
     epochs: tuple[EpochResult, ...]
     best_epoch: int
     train_windows: Indices
@@ -87,6 +98,7 @@ def train(
     windows: Indices | None = None,
     on_epoch: Callable[[EpochResult], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
+    measure_training: bool = False,
 ) -> TrainingResult:
     """Train a network on a data set.
 
@@ -97,6 +109,7 @@ def train(
         windows: Indices of the windows to use, such as a fold's training windows; all when None.
         on_epoch: Called after every epoch.
         cancelled: Asked before every step; training stops when it says so.
+        measure_training: Also classify the training windows after every epoch.
 
     Raises:
         SurfaceError: There are no windows of two classes, or a class has one recording only and none can be held out.
@@ -107,32 +120,33 @@ def train(
     validation_windows = train_windows[:0]
     check_trainable(dataset, train_windows)
     if config.validation_fraction > 0:
-        train_windows, validation_windows = hold_out(dataset, train_windows, config.validation_fraction, seed)
+        train_windows, validation_windows = hold_out(
+            dataset, train_windows, config.validation_fraction, seed, config.validation_split
+        )
 
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         parts = resident(dataset, train_windows)
         labels = torch.from_numpy(np.asarray(dataset.labels[train_windows], dtype=np.int64))
-        held_out = resident(dataset, validation_windows)
         held_out_labels = torch.from_numpy(np.asarray(dataset.labels[validation_windows], dtype=np.int64))
 
-        network = SurfaceLstm(config.network, [part.shape[2] for part in parts], len(dataset.classes))
-        network.fit_normalisation(parts)
-        optimizer = _optimizer(network, config)
-        batch_size = min(config.batch_size, len(labels))
-        steps = len(labels) // batch_size
-        scheduler = _scheduler(optimizer, config, steps)
+        config = config.resolved(len(labels))
+        network, inputs = build_network(config, parts, labels, len(dataset.classes))
+        held_out = prepare_windows(network, resident(dataset, validation_windows))
+        weights = class_weights(labels, len(dataset.classes), config.class_balance)
+        optimizer = make_optimizer(network.parameters(), config)
+        scheduler = make_scheduler(optimizer, config, len(labels))
 
         epochs: list[EpochResult] = []
         best_epoch, best_score, best_weights = 0, -math.inf, network.state_dict()
         for epoch in range(1, config.epochs + 1):
             network.train()
-            losses = []
-            for batch in _draw(labels, steps, batch_size, config.balanced_sampling):
+            losses, sizes, right = [], [], 0
+            for batch in draw_batches(labels, config):
                 if cancelled is not None and cancelled():
                     raise TrainingCancelledError(f'cancelled in epoch {epoch} of {config.epochs}')
-                logits = network(*(part[batch] for part in parts))
-                loss = functional.cross_entropy(logits, labels[batch], label_smoothing=config.label_smoothing)
+                logits = network.classify_prepared(*inputs.rows(batch))
+                loss = training_loss(logits, labels[batch], weights, config.label_smoothing)
                 optimizer.zero_grad()
                 loss.backward()
                 if config.gradient_clip > 0:
@@ -140,6 +154,8 @@ def train(
                 optimizer.step()
                 scheduler.step()
                 losses.append(float(loss.detach()))
+                sizes.append(len(batch))
+                right += int((logits.detach().argmax(dim=1) == labels[batch]).sum())
             if not math.isfinite(losses[-1]):
                 raise SurfaceError(
                     f'the loss is {losses[-1]} in epoch {epoch}: training diverged; lower learning_rate '
@@ -156,11 +172,13 @@ def train(
                 EpochResult(
                     epoch=epoch,
                     epochs=config.epochs,
-                    loss=float(np.mean(losses)),
+                    loss=float(np.average(losses, weights=sizes)),
                     loss_noise=float(np.std(losses)) if len(losses) > 1 else math.nan,
                     validation_loss=validation_loss,
                     validation_accuracy=validation_accuracy,
                     best=best,
+                    accuracy=right / sum(sizes),
+                    training_accuracy=_accuracy(network, inputs, labels) if measure_training else None,
                 )
             )
             if on_epoch is not None:
@@ -171,12 +189,64 @@ def train(
 
     return TrainingResult(
         network=network.eval(),
+        config=config,
         epochs=tuple(epochs),
         best_epoch=best_epoch,
         train_windows=train_windows,
         validation_windows=validation_windows,
         seconds=time.perf_counter() - begin,
     )
+
+
+@dataclass(frozen=True)
+class PreparedWindows:
+    """Windows as `SurfaceLstm.prepare` gives them, kept in memory.
+
+    Attributes:
+        sequences: For each part (windows, samples, inputs).
+        statistics: (windows, statistics), without columns if the network has none.
+    """
+
+    sequences: Sequence[Tensor]
+    statistics: Tensor
+
+    def rows(self, windows: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return some windows, as `SurfaceLstm.classify_prepared` takes them."""
+        return [sequence[windows] for sequence in self.sequences], self.statistics[windows]
+
+    def __len__(self) -> int:
+        return len(self.statistics)
+
+
+def build_network(
+    config: TrainingConfig, parts: Sequence[Tensor], labels: Tensor, classes: int
+) -> tuple[SurfaceLstm, PreparedWindows]:
+    """Build a network from torch's random state, fit its normalisation, and give its head its start.
+
+    Args:
+        config: The recipe.
+        parts: Training windows, (windows, samples, channels) for each part; NaN where unmeasured.
+        labels: Their classes, (windows,).
+        classes: Number of classes.
+
+    Returns:
+        The network and the training windows as it takes them.
+    """
+    network = SurfaceLstm(config.network, [part.shape[2] for part in parts], classes)
+    network.fit_normalisation(parts)
+    inputs = prepare_windows(network, parts)
+    if config.discriminant_start and config.network.statistics:
+        start_head_from_discriminant(network, inputs.statistics, labels)
+    return network, inputs
+
+
+def prepare_windows(network: SurfaceLstm, parts: Sequence[Tensor]) -> PreparedWindows:
+    """Do once what is not trained: `SurfaceLstm.prepare` for many windows, in batches."""
+    with torch.no_grad():
+        batches = zip(*(part.split(EVALUATION_BATCH) for part in parts), strict=True)
+        prepared = [network.prepare(*batch) for batch in batches]
+    sequences = zip(*(sequences for sequences, _ in prepared), strict=True)
+    return PreparedWindows([torch.cat(part) for part in sequences], torch.cat([found for _, found in prepared]))
 
 
 def check_trainable(dataset: Dataset, windows: Indices) -> None:
@@ -193,8 +263,10 @@ def check_trainable(dataset: Dataset, windows: Indices) -> None:
         )
 
 
-def hold_out(dataset: Dataset, windows: Indices, fraction: float, seed: int) -> tuple[Indices, Indices]:
-    """Hold out whole recordings of every class for early stopping.
+def hold_out(
+    dataset: Dataset, windows: Indices, fraction: float, seed: int, split: ValidationSplit = 'recording'
+) -> tuple[Indices, Indices]:
+    """Hold out windows of every class for early stopping: whole recordings, or windows drawn one by one.
 
     Returns:
         Indices of the windows to train on, and of those held out.
@@ -202,6 +274,8 @@ def hold_out(dataset: Dataset, windows: Indices, fraction: float, seed: int) -> 
     Raises:
         SurfaceError: A class cannot be held out, as training would be left without it.
     """
+    if split == 'window':
+        return _hold_out_windows(dataset, windows, fraction, seed)
     kept, held_out = grouped_holdout(dataset, fraction, seed, windows)
     missing = np.setdiff1d(dataset.labels[windows], dataset.labels[held_out])
     if missing.size:
@@ -216,6 +290,22 @@ def hold_out(dataset: Dataset, windows: Indices, fraction: float, seed: int) -> 
             'or set validation_fraction: 0 in the training configuration'
         )
     return kept, held_out
+
+
+def _hold_out_windows(dataset: Dataset, windows: Indices, fraction: float, seed: int) -> tuple[Indices, Indices]:
+    """Hold out the same share of each class, at least one window, whatever recordings they are of."""
+    rng = np.random.default_rng(seed)
+    labels = np.asarray(dataset.labels)[windows]
+    held = np.zeros(len(windows), dtype=bool)
+    for label in np.unique(labels):
+        own = np.flatnonzero(labels == label)
+        if len(own) == 1:
+            raise SurfaceError(
+                f'{dataset.path}: class {dataset.classes[label]!r} has one window only, which cannot be held out for '
+                'early stopping; add windows of it, or set validation_fraction: 0 in the training configuration'
+            )
+        held[rng.permutation(own)[: min(len(own) - 1, max(1, round(fraction * len(own))))]] = True
+    return windows[~held], windows[held]
 
 
 @contextmanager
@@ -245,34 +335,90 @@ def predict_logits(network: SurfaceLstm, parts: Sequence[Tensor]) -> Tensor:
         return torch.cat([network(*batch) for batch in batches])
 
 
-def _optimizer(network: SurfaceLstm, config: TrainingConfig) -> torch.optim.Optimizer:
-    optimizers = {'adamw': torch.optim.AdamW, 'rmsprop': torch.optim.RMSprop, 'sgd': torch.optim.SGD}
-    return optimizers[config.optimizer](network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+def make_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser; Adam and RMSprop divide as in Keras, where the seed's set-ups come from."""
+    rate, decay = float(config.learning_rate), config.weight_decay
+    if config.optimizer == 'adamw':
+        return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)
+    if config.optimizer == 'adam':
+        return torch.optim.Adam(parameters, lr=rate, weight_decay=decay, eps=KERAS_EPSILON)
+    if config.optimizer == 'rmsprop':
+        return torch.optim.RMSprop(parameters, lr=rate, weight_decay=decay, alpha=RMSPROP_RHO, eps=KERAS_EPSILON)
+    return torch.optim.SGD(parameters, lr=rate, weight_decay=decay)
 
 
-def _scheduler(
-    optimizer: torch.optim.Optimizer, config: TrainingConfig, steps: int
+def make_scheduler(
+    optimizer: torch.optim.Optimizer, config: TrainingConfig, windows: int
 ) -> torch.optim.lr_scheduler.LRScheduler:
+    """Return the recipe's schedule, to be stepped after each batch.
+
+    Args:
+        optimizer: The optimiser.
+        config: The recipe, resolved.
+        windows: Number of training windows.
+    """
     if config.schedule == 'one_cycle':
-        return torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps * config.epochs)
+        steps = -(-windows // _number(config.batch_size)) * config.epochs
+        return torch.optim.lr_scheduler.OneCycleLR(optimizer, float(config.learning_rate), total_steps=steps)
     return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
 
 
-def _draw(labels: Tensor, steps: int, batch_size: int, balanced: bool) -> Sequence[Tensor]:
-    """Draw the batches of one epoch: indices of windows, every class equally likely if balanced."""
-    if balanced:
+def draw_batches(labels: Tensor, config: TrainingConfig) -> Sequence[Tensor]:
+    """Draw the batches of one epoch from torch's random state.
+
+    Args:
+        labels: Classes of the training windows, (windows,).
+        config: The recipe, resolved.
+
+    Returns:
+        Indices of the windows of each batch: every window once, or, with `sampling`, as many windows with replacement,
+        every class equally often. The last batch may be smaller.
+    """
+    if config.class_balance == 'sampling':
         weights = 1.0 / torch.bincount(labels).double()[labels]
-        drawn = torch.multinomial(weights, steps * batch_size, replacement=True)
+        drawn = torch.multinomial(weights, len(labels), replacement=True)
     else:
-        drawn = torch.randperm(len(labels))[: steps * batch_size]
-    return drawn.split(batch_size)
+        drawn = torch.randperm(len(labels))
+    return drawn.split(_number(config.batch_size))
 
 
-def _validate(network: SurfaceLstm, parts: Sequence[Tensor], labels: Tensor) -> tuple[float, float]:
+def class_weights(labels: Tensor, classes: int, balance: ClassBalance) -> Tensor:
+    """Return how much a window of each class counts in the loss, (classes,); their mean over the windows is 1."""
+    if balance != 'weights':
+        return torch.ones(classes)
+    counts = torch.bincount(labels, minlength=classes).float()
+    present = counts > 0
+    return torch.where(present, len(labels) / (present.sum() * counts.clamp(min=1.0)), torch.zeros(classes))
+
+
+def training_loss(logits: Tensor, labels: Tensor, weights: Tensor, label_smoothing: float) -> Tensor:
+    """Return the loss of a batch: cross entropy, each window weighted by its class; a scalar [nat]."""
+    losses = functional.cross_entropy(logits, labels, reduction='none', label_smoothing=label_smoothing)
+    return (losses * weights[labels]).mean()
+
+
+def _number(batch_size: int | str) -> int:
+    if isinstance(batch_size, str):
+        raise ValueError(f'batch_size is {batch_size!r}: resolve the recipe first')
+    return batch_size
+
+
+def _logits(network: SurfaceLstm, windows: PreparedWindows) -> Tensor:
+    network.eval()
+    with torch.inference_mode():
+        rows = torch.arange(len(windows)).split(EVALUATION_BATCH)
+        return torch.cat([network.classify_prepared(*windows.rows(batch)) for batch in rows])
+
+
+def _accuracy(network: SurfaceLstm, windows: PreparedWindows, labels: Tensor) -> float:
+    return float((_logits(network, windows).argmax(dim=1) == labels).float().mean())
+
+
+def _validate(network: SurfaceLstm, windows: PreparedWindows, labels: Tensor) -> tuple[float, float]:
     """Return loss [nat] and accuracy [1], both the mean over the classes present; NaN without windows."""
     if len(labels) == 0:
         return math.nan, math.nan
-    logits = predict_logits(network, parts)
+    logits = _logits(network, windows)
     losses = functional.cross_entropy(logits, labels, reduction='none')
     right = (logits.argmax(dim=1) == labels).float()
     by_class = [(losses[labels == k].mean(), right[labels == k].mean()) for k in labels.unique()]

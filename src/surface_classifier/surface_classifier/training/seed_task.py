@@ -260,7 +260,7 @@ def _autoregression_power(radius: float, angle: float) -> float:
 
 @dataclass(frozen=True)
 class _Ripple:
-    """Ripple of one surface: level [A], band [Hz] and its amplitude [A], impulses [1/s], their height [A], decay [s]."""
+    """One surface: level [A], band [Hz] and its amplitude [A], impulses [1/s], their height [A] and decay [s]."""
 
     level_a: float
     band_hz: tuple[float, float]

@@ -58,7 +58,7 @@ def train_model(
         normalisation=normalisation_of(result.network, dataset.config),
         calibration={'method': 'none', 'temperature': 1.0},
         training_data=_describe_training_data(dataset, result),
-        training={**config.to_dict(), 'epochs_run': len(result.epochs), 'best_epoch': result.best_epoch},
+        training={**result.config.to_dict(), 'epochs_run': len(result.epochs), 'best_epoch': result.best_epoch},
         seed=seed,
         scores=_held_out_scores(dataset, result),
         created_by=f'surface_classifier {__version__}',
