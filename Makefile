@@ -20,8 +20,8 @@ TESTS ?= test
 PYTEST_ARGS ?=
 
 SETUP_PYTHON := $(or $(PYTHON),$(wildcard .venv/bin/python),python3)
-SETUP := $(SETUP_PYTHON) tools/setup_environment.py --torch='$(TORCH)' \
-  --torch-spec='$(TORCH_SPEC)' --torch-index-url='$(TORCH_INDEX_URL)'
+TORCH_OPTIONS := --torch='$(TORCH)' --torch-spec='$(TORCH_SPEC)' --torch-index-url='$(TORCH_INDEX_URL)'
+SETUP := $(SETUP_PYTHON) tools/setup_environment.py $(TORCH_OPTIONS)
 RUN := tools/run_in_environment
 
 .PHONY: help
@@ -52,6 +52,10 @@ test: build ## Run every test
 .PHONY: test-unit
 test-unit: ## Run the unit tests without ROS, in an environment of their own: make test-unit PYTHON=python3.12
 	@TORCH='$(TORCH)' tools/test_without_ros $(or $(PYTHON),python3) $(PYTEST_ARGS)
+
+.PHONY: peers
+peers: ## Make .venv-peers: Keras on JAX, TensorFlow and torch, for bench/epoch_time.py
+	@$(SETUP_PYTHON) tools/setup_peers.py $(TORCH_OPTIONS)
 
 .PHONY: lint
 lint: setup ## Run ruff and mypy
