@@ -67,11 +67,13 @@ def announce(wanted: Wanted, venv: Path) -> None:
     sys.stdout.flush()
 
 
-def make_environment(wanted: Wanted, venv: Path) -> None:
-    """Make the environment anew and stamp it."""
+def make_environment(wanted: Wanted, venv: Path, present: Wanted | None) -> None:
+    """Make the environment, or bring it up to date, and stamp it."""
     variables = environment_variables('none')
-    shutil.rmtree(venv, ignore_errors=True)
-    subprocess.run([BASE_PYTHON, '-m', 'venv', '--prompt', 'surface-peers', str(venv)], check=True, env=variables)
+    if present is None or not wanted.same_base(present):
+        shutil.rmtree(venv, ignore_errors=True)
+        subprocess.run([BASE_PYTHON, '-m', 'venv', '--prompt', 'surface-peers', str(venv)], check=True, env=variables)
+    (venv / 'setup.json').unlink(missing_ok=True)
     pip = Pip(venv, variables, [REQUIREMENTS / 'constraints.txt'])
     pip.install('Keras, JAX and TensorFlow', '-r', str(REQUIREMENTS / 'peers.txt'))
     if wanted.torch != 'none':
@@ -96,8 +98,11 @@ def main() -> int:
         if wanted == present:
             return 0
         check_machine('none')
-        announce(wanted, venv)
-        make_environment(wanted, venv)
+        if present is None or not wanted.same_base(present) or wanted.torch != present.torch:
+            announce(wanted, venv)
+        else:
+            print(f'Bringing {venv} up to date: what it is made of has changed', flush=True)
+        make_environment(wanted, venv, present)
     except SetupError as error:
         print(f'peers: error: {error}', file=sys.stderr)
         return 2

@@ -65,13 +65,17 @@ def test_an_environment_that_is_what_is_asked_for_is_left_alone(
 ) -> None:
     made: list[Wanted] = []
     monkeypatch.setattr(sys, 'argv', ['setup_peers.py', '--venv', str(tmp_path)])
-    monkeypatch.setattr(setup_peers, 'make_environment', lambda wanted, _: made.append(wanted))
+    monkeypatch.setattr(setup_peers, 'make_environment', lambda wanted, *_: made.append(wanted))
     assert setup_peers.main() == 0
     assert 'To download' in capsys.readouterr().out
     (tmp_path / 'setup.json').write_text(json.dumps(asdict(made[0])), encoding='utf-8')
     assert setup_peers.main() == 0
     assert len(made) == 1
     assert capsys.readouterr().out == ''
+    (tmp_path / 'setup.json').write_text(json.dumps(asdict(replace(made[0], inputs='older'))), encoding='utf-8')
+    assert setup_peers.main() == 0
+    assert len(made) == 2
+    assert 'up to date' in capsys.readouterr().out
 
 
 def test_an_unknown_torch_is_refused_by_name(
