@@ -1,0 +1,137 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether fast changes were folded into the windows: looks at the recordings before they were decimated."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surface_classifier.data.dataset import Dataset
+from surface_classifier.data.dataset_builder import build_dataset
+from surface_classifier.data.recording import Recording, find_recordings
+from surface_classifier.signal.config import LOW_PASS_RATIO, PartConfig, WindowConfig
+
+_MOST_RECORDINGS = 6  # whose spectrum is taken
+
+
+@dataclass(frozen=True)
+class FoldedPower:
+    """Power above the Nyquist frequency of the grid, in the recordings of one part.
+
+    Attributes:
+        part: Name of the part.
+        share: Share of the signal's power, its mean left out, that lies above it [1].
+        input_rate_hz: Rate of the samples that came in [Hz].
+        frequency_hz: Frequency of the strongest line above it [Hz].
+    """
+
+    part: str
+    share: float
+    input_rate_hz: float
+    frequency_hz: float
+
+
+@dataclass(frozen=True)
+class AliasingFindings:
+    """What was found.
+
+    Attributes:
+        folded: The part with most power above its grid's Nyquist frequency; None when no part can alias.
+        why: Why it cannot be told; empty when it can.
+        supply: What to supply, so that it can.
+    """
+
+    folded: FoldedPower | None = None
+    why: str = ''
+    supply: str = ''
+
+
+def find_aliasing(dataset: Dataset) -> AliasingFindings:
+    """Look at the spectrum before decimation of every part that was decimated without a low-pass."""
+    paths = recording_paths(dataset)
+    if paths is None:
+        return AliasingFindings(
+            why='the windows were imported as arrays, which do not say how they were sampled',
+            supply='the recordings: build the data set from them with `surface dataset build`',
+        )
+    rates = dataset.counters.get('highest_observed_rate_hz', {})
+    suspects = [
+        (part, float(rates[part.name]))
+        for part in dataset.config.parts
+        if not part.decimates and float(rates.get(part.name, 0.0)) > LOW_PASS_RATIO * part.sample_rate_hz
+    ]
+    if not suspects:
+        return AliasingFindings()
+    missing = [path for path in paths if not Path(path).exists()]
+    if missing:
+        return AliasingFindings(
+            why=f'the recordings the windows were cut from are gone, such as {missing[0]}',
+            supply='the recordings at the place where the data set was built from them',
+        )
+    recordings = find_recordings(paths)
+    found = [_folded_power(recordings[:_MOST_RECORDINGS], part, rate, dataset.config) for part, rate in suspects]
+    return AliasingFindings(max(found, key=lambda entry: entry.share))
+
+
+def low_passed(dataset: Dataset, target: Path) -> Dataset:
+    """Build the data set anew from its recordings, with a low-pass before the decimation.
+
+    Args:
+        dataset: A data set in which `find_aliasing` found something.
+        target: Folder to make.
+
+    Raises:
+        SurfaceError: The recordings cannot be read.
+    """
+    rates = dataset.counters['highest_observed_rate_hz']
+    parts = tuple(
+        dataclasses.replace(part, input_rate_hz=float(rates.get(part.name, part.input_rate_hz or part.sample_rate_hz)))
+        for part in dataset.config.parts
+    )
+    config = dataclasses.replace(dataset.config, parts=parts)
+    return build_dataset(find_recordings(recording_paths(dataset) or []), config, target).dataset
+
+
+def recording_paths(dataset: Dataset) -> list[str] | None:
+    """Paths of the recordings a data set was built from; None when it was not built from recordings."""
+    for entry in reversed(dataset.history):
+        if entry.get('action') == 'dataset build':
+            return [str(path) for path in entry['recordings']]
+    return None
+
+
+def _folded_power(recordings: list[Recording], part: PartConfig, rate_hz: float, config: WindowConfig) -> FoldedPower:
+    # The rate to two digits: the grid shall not be faster than the samples.
+    native_hz = float(f'{rate_hz:.2g}')
+    seconds = config.window_samples / config.parts[0].sample_rate_hz
+    samples = max(16, round(seconds * native_hz))
+    native = WindowConfig(
+        (dataclasses.replace(part, sample_rate_hz=native_hz, input_rate_hz=native_hz),),
+        window_samples=samples,
+        stride_samples=samples,
+    )
+    with tempfile.TemporaryDirectory(prefix='surface_native_') as folder:
+        windows = build_dataset(recordings, native, Path(folder, 'native'), allow_one_class=True).dataset
+        values = np.array(windows.parts[part.name])
+    power = _power(np.where(np.isfinite(values), values, 0.0))
+    frequency = np.fft.rfftfreq(samples, 1.0 / native_hz)
+    above = frequency > part.sample_rate_hz / 2
+    total = float(power[1:].sum())
+    if total <= 0.0 or not above.any():
+        return FoldedPower(part.name, 0.0, rate_hz, 0.0)
+    strongest = float(frequency[above][power[above].argmax()])
+    return FoldedPower(part.name, float(power[above].sum()) / total, rate_hz, strongest)
+
+
+def _power(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean power spectrum of windows (n, samples, channels), tapered, shape (frequencies,)."""
+    centred = values - values.mean(axis=1, keepdims=True)
+    tapered = centred * np.hanning(values.shape[1])[None, :, None]
+    spectrum: NDArray[np.float64] = (np.abs(np.fft.rfft(tapered, axis=1)) ** 2).mean(axis=(0, 2))
+    return spectrum

@@ -1,0 +1,332 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""From what was measured to verdicts: which arms made the training better, and which cause explains it best.
+
+A cause of the recipe is named only if the arm that removes it learns more, generalises better, or ends where it does
+not matter when to stop, by more than the thresholds. Where several arms do, look-alikes are told apart in the order of
+`_PRECEDENCE`: a cause is dropped when a cause before it, removed alone, does as much for the training.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from surface_classifier.training.diagnosis import thresholds
+from surface_classifier.training.diagnosis.arms import SAME, plain_changes
+from surface_classifier.training.diagnosis.measure import BASE, ArmOutcome, Experiment
+from surface_classifier.training.diagnosis.result import Evidence, Remedy, Verdict
+
+# Which cause explains a training first where the remedies of several would do.
+_PRECEDENCE = (
+    'unscaled_input',
+    'exploding_gradient',
+    'vanishing_gradient',
+    'learning_rate_too_high',
+    'batch_too_small',
+    'regularisation_noise',
+    'learning_rate_too_low',
+    'adaptive_step_noise',
+    'uninformative_input',
+    'over_parameterised',
+)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What an arm does for the training.
+
+    Attributes:
+        learns: By how much more of the training windows it gets right [1].
+        loss_ratio: Loss of the training as configured over the arm's, on the training windows in evaluation mode [1].
+        generalises: By how much its held-out balanced accuracy is higher [1].
+        error: Standard error of that [1].
+        steadies: Spread of the training loss as configured over the arm's [1].
+    """
+
+    learns: float
+    loss_ratio: float
+    generalises: float
+    error: float
+    steadies: float
+
+    @property
+    def size(self) -> float:
+        """The gain as one number: 1 is just enough for a verdict."""
+        return max(
+            self.learns / thresholds.LEARNS,
+            self.generalises / max(thresholds.GENERALISES, thresholds.STANDARD_ERRORS * self.error),
+        )
+
+
+def gain_of(base: ArmOutcome, arm: ArmOutcome, labels: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Gain:
+    """Compare an arm with the training as configured.
+
+    Args:
+        base: The training as configured.
+        arm: A fresh arm.
+        labels: Class of every window.
+    """
+    held_out = (base.predicted >= 0) & (arm.predicted >= 0)
+    right_before = base.predicted[held_out] == labels[held_out]
+    right_after = arm.predicted[held_out] == labels[held_out]
+    # Of paired differences that are -1, 0 or 1.
+    error = math.sqrt(float(np.mean(right_before != right_after)) / max(1, int(held_out.sum())))
+    floor = thresholds.SMALL_LOSS
+    return Gain(
+        learns=arm.train_accuracy - base.train_accuracy,
+        loss_ratio=(base.loss + floor) / (arm.loss + floor),
+        generalises=arm.held_out - base.held_out,
+        error=error,
+        steadies=(base.spread + 0.01) / (arm.spread + 0.01),
+    )
+
+
+class RecipeJudge:
+    """Judges what the arms of one experiment say of the recipe."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        """Compare every fresh arm with the training as configured.
+
+        Args:
+            experiment: With the outcomes that there are.
+        """
+        self._experiment = experiment
+        self._outcomes = experiment.outcomes
+        self._base = experiment.outcomes[BASE]
+        self._config = experiment.config
+        labels = np.asarray(experiment.dataset.labels)
+        self.gains: dict[str, Gain] = {
+            name: gain_of(self._base, outcome, labels)
+            for name, outcome in self._outcomes.items()
+            if not outcome.arm.forked and name != BASE
+        }
+
+    def verdicts(self) -> list[Verdict]:
+        """Return the causes in the recipe, look-alikes told apart, strongest first."""
+        found: dict[str, tuple[Verdict, str]] = {}
+        for cause in _PRECEDENCE:
+            judged = getattr(self, f'_{cause}')()
+            if judged is not None:
+                found[cause] = judged
+        kept: list[str] = []
+        for cause, (_, arm) in found.items():
+            if not any(self._explains(found[other][1], arm) for other in kept):
+                kept.append(cause)
+        return sorted((found[cause][0] for cause in kept), key=lambda verdict: -verdict.strength)
+
+    def _explains(self, first: str, second: str) -> bool:
+        """Whether the first arm alone does about as much for the training as the second."""
+        one, other = self._outcomes[first], self._outcomes[second]
+        tolerance = thresholds.SAME_GAIN
+        learns = one.train_accuracy >= other.train_accuracy - tolerance * thresholds.LEARNS
+        generalises = one.held_out >= other.held_out - tolerance * thresholds.GENERALISES
+        return learns and generalises
+
+    # ---- The causes ----
+
+    def _unscaled_input(self) -> tuple[Verdict, str] | None:
+        gain = self._helps('standardised')
+        if gain is None:
+            return None
+        return self._verdict('unscaled_input', 'standardised', gain, 'Standardise the inputs.')
+
+    def _exploding_gradient(self) -> tuple[Verdict, str] | None:
+        start = float(np.median([curve.gradient[0] for curve in self._base.curves]))
+        if self._config.gradient_clip > 0 or start < thresholds.LARGE_GRADIENT:
+            return None
+        arms = [name for name in ('clipped', 'usual_start') if self._helps(name) is not None]
+        if not arms:
+            return None
+        best = max(arms, key=lambda name: self.gains[name].size)
+        text = (
+            f'The gradient has a norm of {start:.3g} in the first epoch; {self._outcomes[best].arm.description}, '
+            f'the training gets {self._compared(best)}.'
+        )
+        return self._verdict(
+            'exploding_gradient',
+            best,
+            self.gains[best],
+            'Clip the gradient, and start from usual weights.',
+            evidence=Evidence(text, 'norm of the first gradient', start, thresholds.LARGE_GRADIENT),
+        )
+
+    def _vanishing_gradient(self) -> tuple[Verdict, str] | None:
+        gain = self._helps('shorter_path')
+        if gain is None:
+            return None
+        share = float(np.nanmedian([np.nanmedian(curve.first_layer_share[:5]) for curve in self._base.curves]))
+        if share > thresholds.VANISHED_SHARE:
+            return None
+        text = (
+            f'The gradient of the first layer is {share:.2g} of that of the head; with one layer whose mean and '
+            f'maximum go to the head the training gets {self._compared("shorter_path")}.'
+        )
+        return self._verdict(
+            'vanishing_gradient',
+            'shorter_path',
+            gain,
+            'Use fewer layers, and pool over time.',
+            evidence=Evidence(text, "first layer's share of the gradient", share, thresholds.VANISHED_SHARE),
+        )
+
+    def _learning_rate_too_high(self) -> tuple[Verdict, str] | None:
+        gain = self._helps('slower')
+        if gain is None:
+            return None
+        return self._verdict('learning_rate_too_high', 'slower', gain, 'Lower the learning rate.')
+
+    def _learning_rate_too_low(self) -> tuple[Verdict, str] | None:
+        arms = [name for name in ('faster', 'much_faster') if self._helps(name) is not None]
+        if not arms or self._would_learn_later():
+            return None
+        best = max(arms, key=lambda name: self.gains[name].size)
+        return self._verdict('learning_rate_too_low', best, self.gains[best], 'Raise the learning rate.')
+
+    def _batch_too_small(self) -> tuple[Verdict, str] | None:
+        gain = self._helps('larger_batch')
+        calm = self._calms('full_batch')
+        if 'larger_batch' not in self.gains or (gain is None and not self._steadies('larger_batch')):
+            return None
+        noise = self._experiment.noise
+        batch = float(np.mean([entry.batch_variance for entry in noise]))
+        mask = float(np.mean([entry.mask_variance for entry in noise]))
+        if mask > batch:
+            return None
+        share = batch / (batch + mask) if batch + mask > 0 else 1.0
+        text = (
+            f'With batches of {self._config.batch_size} the loss strays {100 * self._base.wobble:.0f} % from its '
+            f'trend, with all windows in one step from the same checkpoint {100 * calm:.0f} % of that; '
+            f"{100 * share:.0f} % of a step's noise at frozen weights is the draw of the batch. With larger batches "
+            f'the training gets {self._compared("larger_batch")}.'
+        )
+        return self._verdict(
+            'batch_too_small',
+            'larger_batch',
+            self.gains['larger_batch'],
+            'Use larger batches.',
+            evidence=Evidence(text, 'wobble left with all windows in one step', calm, thresholds.CALM),
+            more=(SAME, 'full_batch'),
+        )
+
+    def _regularisation_noise(self) -> tuple[Verdict, str] | None:
+        gain = self._helps('no_regularisation')
+        if gain is None:
+            return None
+        return self._verdict(
+            'regularisation_noise',
+            'no_regularisation',
+            gain,
+            'Use less dropout, and no batch normalisation.',
+            more=(SAME, 'no_masks'),
+        )
+
+    def _adaptive_step_noise(self) -> tuple[Verdict, str] | None:
+        if self._config.optimizer == 'sgd' or 'decayed' not in self.gains or SAME not in self._outcomes:
+            return None
+        if self._base.wobble < thresholds.WOBBLE or not self._steadies('decayed'):
+            return None
+        quiet = min(
+            (name for name in ('full_batch_no_masks', 'full_batch', 'no_masks', SAME) if name in self._outcomes),
+            key=self._calms,
+        )
+        left, slow = self._calms(quiet), self._calms('rate_tenth')
+        if left < thresholds.CALM or slow > thresholds.CALM:
+            return None
+        text = (
+            f'Without any noise of batch or masks {100 * left:.0f} % of the wobble is left, with a tenth of the rate '
+            f'{100 * slow:.0f} %: the steps of {self._config.optimizer} keep their length when the gradient is small. '
+            f'With a rate that falls to zero the training gets {self._compared("decayed")}.'
+        )
+        return self._verdict(
+            'adaptive_step_noise',
+            'decayed',
+            self.gains['decayed'],
+            'Let the rate fall to zero.',
+            evidence=Evidence(text, 'wobble left without noise in the steps', left, thresholds.CALM),
+            more=tuple(dict.fromkeys((SAME, quiet, 'rate_tenth'))),
+        )
+
+    def _uninformative_input(self) -> tuple[Verdict, str] | None:
+        gain = self._helps('rich_inputs')
+        if gain is None or gain.generalises < thresholds.GENERALISES:
+            return None
+        return self._verdict(
+            'uninformative_input',
+            'rich_inputs',
+            gain,
+            'Give the network the level, shape and step of the signal, and statistics of the window.',
+        )
+
+    def _over_parameterised(self) -> tuple[Verdict, str] | None:
+        gain = self.gains.get('narrower')
+        if gain is None or gain.generalises < max(thresholds.GENERALISES, thresholds.STANDARD_ERRORS * gain.error):
+            return None
+        return self._verdict('over_parameterised', 'narrower', gain, 'Use a smaller network.')
+
+    # ---- What they share ----
+
+    def _helps(self, name: str) -> Gain | None:
+        """The gain of an arm, if it is enough for a verdict."""
+        gain = self.gains.get(name)
+        return gain if gain is not None and gain.size >= 1.0 else None
+
+    def _steadies(self, name: str) -> bool:
+        """Whether an arm ends calm where the training as configured hangs on the epoch at which it stops."""
+        return self._base.spread > thresholds.SPREAD and self.gains[name].steadies > thresholds.STEADIES
+
+    def _calms(self, name: str) -> float:
+        """Wobble of a forked arm over that of going on as configured; NaN where it was not run."""
+        if name not in self._outcomes or SAME not in self._outcomes:
+            return math.nan
+        return (self._outcomes[name].wobble + 1e-4) / (self._outcomes[SAME].wobble + 1e-4)
+
+    def _would_learn_later(self) -> bool:
+        """Whether the loss falls fast enough to get where the faster arms are in the epochs that are still to come."""
+        epochs = self._experiment.epochs
+        later = self._config.epochs - epochs
+        if later <= 0 or self._config.schedule != 'constant':
+            return False
+        best = min(self._outcomes[name].loss for name in ('faster', 'much_faster') if name in self._outcomes)
+        losses = np.mean([curve.clean_loss for curve in self._base.curves], axis=0)
+        half = losses[len(losses) // 2 :]
+        slope = float(np.polyfit(np.arange(len(half)), half, 1)[0])
+        return self._base.loss + slope * later < best + 0.5 * (self._base.loss - best)
+
+    def _compared(self, name: str) -> str:
+        base, arm = self._base, self._outcomes[name]
+        return (
+            f'{100 * arm.train_accuracy:.0f} % of its windows right instead of {100 * base.train_accuracy:.0f} %, and '
+            f'{100 * arm.held_out:.0f} % of those held out instead of {100 * base.held_out:.0f} %'
+        )
+
+    def _verdict(
+        self,
+        cause: str,
+        arm: str,
+        gain: Gain,
+        remedy: str,
+        *,
+        evidence: Evidence | None = None,
+        more: Sequence[str] = (),
+    ) -> tuple[Verdict, str]:
+        if evidence is None:
+            description = self._outcomes[arm].arm.description
+            text = f'With {description} the training gets {self._compared(arm)}.'
+            by_learning = gain.learns / thresholds.LEARNS >= gain.generalises / thresholds.GENERALISES
+            evidence = (
+                Evidence(text, 'more training windows right', gain.learns, thresholds.LEARNS)
+                if by_learning
+                else Evidence(text, 'more held-out windows right', gain.generalises, thresholds.GENERALISES)
+            )
+        changes: Mapping[str, object] = plain_changes(self._outcomes[arm].arm.changes)
+        arms = (BASE, arm, *(name for name in more if name in self._outcomes))
+        return Verdict(cause, strength_of(gain.size), evidence, Remedy(remedy, dict(changes)), arms), arm
+
+
+def strength_of(excess: float) -> float:
+    """Strength of evidence that is `excess` times its threshold: 0 at once the threshold, 0.5 at twice, towards 1."""
+    return round(max(0.0, 1.0 - 1.0 / max(excess, 1.0)) if excess > 1.0 else 0.05, 3)

@@ -1,0 +1,65 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every threshold of the diagnosis, chosen on the generators `texture` and `ripple` (`bench/diagnosis.py --tune`)."""
+
+from __future__ import annotations
+
+# ---- How long the probes run ----
+
+FOLDS = 3  # folds of a probe; each is one run
+MOST_EPOCHS = 60  # of a probe; a longer training is judged by its beginning
+FORK_EPOCHS = 20  # of an arm that is forked from a checkpoint
+# Cost of an epoch of a probe on one core, which decides how many there are: per operation, per step through time.
+SECONDS_PER_OPERATION = 1.2e-11
+SECONDS_PER_TIME_STEP = 8e-6
+PROBE_BUDGET_S = 40.0  # all probes of one diagnosis together, estimated [s]
+LEAST_EPOCHS = 12
+USUAL_ARMS = 8  # fresh arms that a diagnosis runs, about
+LEARNT = 0.97  # a training that gets so many of its windows right has learnt them [1]
+
+# ---- Labels ----
+
+LINEAR_DOUBT = 0.05  # a label the linear discriminant gives less is doubted [1]
+TREES_DOUBT = 0.12  # a label the trees give less is doubted [1]
+MISLABELLED_SHARE = 0.055  # share of windows doubted by both from which wrong labels are said [1]
+PERMUTATIONS = 40
+
+# ---- Data ----
+
+DEAD_SHARE = 0.2  # share of windows in which a channel never changes [1]
+SATURATED_SHARE = 0.03  # share of a channel's samples at its rail [1]
+DUPLICATE_CORRELATION = 0.999
+IMBALANCE_RATIO = 4.0  # windows of the commonest class for one of the rarest
+ALIASED_SHARE = 0.1  # share of the power that lies above the grid's Nyquist frequency [1]
+
+# ---- Which arms are run ----
+
+SMALL_BATCH = 16  # a batch below it may be too small
+USUAL_BATCH = 32
+DEEP_LAYERS = 3
+MANY_WEIGHTS = 250.0  # recurrent weights for each window from which a network may be too large
+NARROW_UNITS = 24
+
+# ---- What counts as better ----
+
+LEARNS = 0.10  # more of the training windows right [1]
+GENERALISES = 0.06  # more of the held-out windows right, and ...
+STANDARD_ERRORS = 1.5  # ... so many standard errors of the difference
+SMALL_LOSS = 0.02  # below it a loss does not matter [nat]
+SAME_GAIN = 0.5  # an arm explains another if it falls short of it by less than this share of LEARNS and GENERALISES
+WOBBLE = 0.05  # a loss that strays less from its trend is calm [1]
+SPREAD = 0.10  # if the training windows' loss strays more, it matters when the training stops [1]
+STEADIES = 3.0  # an arm steadies if it strays so many times less
+CALM = 0.5  # share of the wobble that may be left where its cause is gone [1]
+
+# ---- Signs of a cause ----
+
+LARGE_GRADIENT = 8.0  # norm of the gradient in the first epoch
+VANISHED_SHARE = 0.1  # of the first layer's gradient in the head's
+
+# ---- What simple classifiers and data arms must show ----
+
+ABOVE_CHANCE = 0.04  # accuracy above the 99th percentile of permuted labels that counts as learnt [1]
+DROP_GAIN = 0.005  # by which leaving out doubted labels must beat leaving out others [1]
+BALANCE_GAIN = 0.03  # of mean recall, by weights in the loss [1]
+LEAKAGE = 0.12  # accuracy that a split by window adds [1]
