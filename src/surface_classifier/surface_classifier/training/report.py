@@ -1,16 +1,14 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""One self-contained HTML page that shows how well a model tells surfaces apart.
+"""One self-contained HTML page: how well a model tells surfaces apart, and why its training went as it did.
 
 The page needs no network and no other file: figures are inlined, text stays text. It is built in two steps, so that the
-demo can show a live drive on the same page as `surface evaluate` shows folds: a `ReportPage` holds what is shown, and
-`render_page` turns it into HTML. Given the same input, the same bytes come out.
+demo can show a live drive on the same page as `surface evaluate` shows folds and `surface report` a diagnosis: a
+`ReportPage` holds what is shown, and `render_page` turns it into HTML. Given the same input, the same bytes come out.
 """
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,13 +18,52 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from current_driver.errors import SurfaceError
 from surface_classifier import __version__
+from surface_classifier.training.report_diagnosis import DiagnosisPart, diagnosis_curve, diagnosis_part, number
+from surface_classifier.training.report_figures import (
+    EpochPoint,
+    Picture,
+    TrainingCurve,
+    drive_timeline,
+    figure_svg,
+    learning_curves,
+    style_axes,
+    training_pictures,
+)
+from surface_classifier.training.report_sweep import SweepPart
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from surface_classifier.data.dataset import Dataset
     from surface_classifier.model.contract import ModelContract
+
+# Pictures are drawn next door; who fills a page finds what it takes here.
+__all__ = [
+    'DiagnosisPart',
+    'EpochPoint',
+    'ModelScore',
+    'Picture',
+    'RecordingScore',
+    'ReportPage',
+    'SweepPart',
+    'TrainingCurve',
+    'contract_rows',
+    'count_text',
+    'data_rows',
+    'diagnosis_page',
+    'drive_timeline',
+    'evaluation_page',
+    'figure_svg',
+    'model_score',
+    'recording_score',
+    'render_page',
+    'style_axes',
+    'value_rows',
+    'verdict',
+    'write_diagnosis_report',
+    'write_page',
+    'write_report',
+]
 
 Ids = npt.NDArray[np.int64]
 
@@ -36,7 +73,6 @@ MODEL_TITLES = {
     'nearest_mean': 'Nearest mean',
     'majority': 'Majority class',
 }
-_PALETTE = ('#2f6db5', '#c8702a', '#3d8f5f', '#8a5bb0', '#b8433f', '#6c7680', '#b39b1d', '#2f9aa5')
 
 
 @dataclass(frozen=True)
@@ -63,17 +99,6 @@ class ModelScore:
 
 
 @dataclass(frozen=True)
-class EpochPoint:
-    """One epoch of one training run; losses in nat, NaN where there is none."""
-
-    run: str
-    epoch: int
-    loss: float
-    validation_loss: float
-    validation_accuracy: float
-
-
-@dataclass(frozen=True)
 class RecordingScore:
     """How one recording, or one stretch of a drive, was classified.
 
@@ -93,21 +118,6 @@ class RecordingScore:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A finished picture: heading, SVG text, what it shows for who cannot see it, and the line under it."""
-
-    title: str
-    svg: str
-    alt: str
-    caption: str = ''
-
-    @property
-    def data_uri(self) -> str:
-        """The picture as a data URI; as an image it cannot clash with the ids of another SVG on the page."""
-        return 'data:image/svg+xml;base64,' + base64.b64encode(self.svg.encode()).decode()
-
-
-@dataclass(frozen=True)
 class ReportPage:
     """Everything the page shows; empty parts are left out.
 
@@ -123,8 +133,15 @@ class ReportPage:
         figures: Further pictures, such as a drive over time.
         data_summary: Rows of the table that describes the data.
         contract: Rows of the table that describes the model.
-        notes: What a reader of the scores should know.
+        scores_note: What was scored, where the lead is about something else.
+        notes: What a reader should know.
         command: What to type to make this page again.
+        diagnosis: Why the training went as it did.
+        training: The loss of one training by epoch and step.
+        training_note: What to know of it.
+        sweep: Trials of a sweep.
+        configuration: Rows of the table of the training configuration.
+        configuration_title: Heading above them.
     """
 
     title: str
@@ -138,8 +155,15 @@ class ReportPage:
     figures: tuple[Picture, ...] = ()
     data_summary: tuple[tuple[str, str], ...] = ()
     contract: tuple[tuple[str, str], ...] = ()
+    scores_note: str = ''
     notes: tuple[str, ...] = ()
     command: str = ''
+    diagnosis: DiagnosisPart | None = None
+    training: TrainingCurve | None = None
+    training_note: str = ''
+    sweep: SweepPart | None = None
+    configuration: tuple[tuple[str, str], ...] = ()
+    configuration_title: str = 'Training configuration'
 
 
 def write_report(
@@ -164,10 +188,41 @@ def write_report(
     Returns:
         The file that was written.
     """
-    page = evaluation_page(result, command=command, dataset=dataset, contract=contract, title=title)
+    return write_page(path, evaluation_page(result, command=command, dataset=dataset, contract=contract, title=title))
+
+
+def write_diagnosis_report(path: str | Path, result: Mapping[str, Any], *, dataset: Dataset | None = None) -> Path:
+    """Writes the page of one `surface diagnose` result.
+
+    Args:
+        path: HTML file to write; its folder is made.
+        result: What `surface diagnose --json` holds.
+        dataset: The data set that was diagnosed, for the data table and the plots of suspected windows.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        SurfaceError: Nothing can be written there.
+    """
+    return write_page(path, diagnosis_page(result, dataset=dataset))
+
+
+def write_page(path: str | Path, page: ReportPage) -> Path:
+    """Renders a page into a file, whose folder is made.
+
+    Raises:
+        SurfaceError: Nothing can be written there.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_page(page), encoding='utf-8')
+    if path.is_dir():
+        raise SurfaceError(f'{path} is a folder; name a file for the page, such as {path / "report.html"}')
+    html = render_page(page)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(html, encoding='utf-8')
+    except OSError as error:
+        raise SurfaceError(f'{path}: the page cannot be written there ({error.strerror})') from error
     return path
 
 
@@ -183,8 +238,8 @@ def evaluation_page(
     classes = tuple(result['classes'])
     scores = [_model_score(name, result[key]) for key, name in MODEL_TITLES.items() if result.get(key)]
     lead = (
-        f'{_count(result["windows"])} windows of {_recordings_phrase(result["recordings"])}, {len(classes)} surfaces. '
-        f'{_sentence(result["protocol"])}'
+        f'{count_text(result["windows"])} windows of {_recordings_phrase(result["recordings"])}, {len(classes)} '
+        f'surfaces. {_sentence(result["protocol"])}'
     )
     first = next((result[key] for key in MODEL_TITLES if result.get(key)), None)
     epochs = tuple(_epoch_points(result['lstm'].get('epochs', ()))) if result.get('lstm') else ()
@@ -201,6 +256,52 @@ def evaluation_page(
         notes=tuple(result.get('notes', ())),
         command=command,
     )
+
+
+def diagnosis_page(result: Mapping[str, Any], *, dataset: Dataset | None = None) -> ReportPage:
+    """Turns one `surface diagnose` result into a page; arguments as in `write_diagnosis_report`.
+
+    Raises:
+        KeyError: Something is missing in the result.
+        ValueError: A number in it cannot be read.
+        TypeError: Something in it is of another type.
+    """
+    data = result['dataset']
+    classes = tuple(data['classes'])
+    if dataset is not None:
+        summary = tuple(data_rows(dataset))
+    else:
+        summary = (
+            ('path', str(data['path'])),
+            ('windows', count_text(data['windows'])),
+            ('classes', ', '.join(classes)),
+            ('digest', str(data['digest'])),
+        )
+    return ReportPage(
+        title='Why this training goes as it does',
+        lead=(
+            f'A training on {count_text(data["windows"])} windows of {len(classes)} surfaces ({data["path"]}) was '
+            'repeated with one thing changed at a time, to tell why its loss moves as it does.'
+        ),
+        verdict='',
+        classes=classes,
+        scores=(),
+        diagnosis=diagnosis_part(result, dataset),
+        training=diagnosis_curve(result),
+        training_note=_fluctuation_sentence(result['fluctuation']),
+        data_summary=summary,
+        configuration=(*value_rows(result['config']), ('seed', str(result['seed']))),
+        command=str(result.get('command', '')),
+    )
+
+
+def _fluctuation_sentence(fluctuation: Mapping[str, Any]) -> str:
+    rising, wobble = number(fluctuation['rising_share']), number(fluctuation['detrended_log_std'])
+    texts = [
+        *((f'rises in {100 * rising:.0f} % of the epochs',) if np.isfinite(rising) else ()),
+        *((f'strays from its trend by {100 * wobble:.1f} % of itself',) if np.isfinite(wobble) else ()),
+    ]
+    return f'The loss {" and ".join(texts)}.' if texts else ''
 
 
 def verdict(scores: Sequence[ModelScore]) -> str:
@@ -258,184 +359,51 @@ def render_page(page: ReportPage) -> str:
         lstrip_blocks=True,
     )
     environment.filters['score'] = lambda value: '–' if np.isnan(value) else f'{value:.3f}'
-    environment.filters['percent'] = lambda value: '–' if np.isnan(value) else f'{100 * value:.0f} %'
-    environment.filters['count'] = _count
-    figures = list(page.figures)
-    if page.epochs:
-        figures.append(learning_curves(page.epochs))
+    environment.filters['percent'] = lambda value: (
+        '–' if np.isnan(value) else f'{100 * value:.0f}\N{NARROW NO-BREAK SPACE}%'
+    )
+    environment.filters['count'] = count_text
+    environment.filters['code_pieces'] = _code_pieces
     return environment.get_template('report.html.j2').render(
         page=page,
-        figures=figures,
+        training=training_pictures(page.training) if page.training is not None else (),
+        curves=learning_curves(page.epochs) if page.epochs else (),
         matrices=[(score.name, _matrix_rows(score.confusion, page.classes)) for score in page.scores],
         class_table=_class_table(page),
         folds=any(score.per_fold for score in page.scores),
+        sections=tuple(_sections(page)),
         version=__version__,
     )
 
 
-def learning_curves(epochs: Sequence[EpochPoint]) -> Picture:
-    """Draws loss and held-out accuracy per epoch: every run thin, their mean bold where there is more than one."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9.0, 3.1), layout='constrained')
-    loss_axes, accuracy_axes = figure.subplots(1, 2)
-    runs = sorted({point.run for point in epochs})
-    curves = {
-        'training loss': (loss_axes, _PALETTE[0], 'loss'),
-        'held-out loss': (loss_axes, _PALETTE[1], 'validation_loss'),
-        'held-out balanced accuracy': (accuracy_axes, _PALETTE[2], 'validation_accuracy'),
-    }
-    for label, (axes, colour, attribute) in curves.items():
-        by_epoch: dict[int, list[float]] = {}
-        for run in runs:
-            points = [point for point in epochs if point.run == run and not np.isnan(getattr(point, attribute))]
-            values = [getattr(point, attribute) for point in points]
-            for point, value in zip(points, values, strict=True):
-                by_epoch.setdefault(point.epoch, []).append(value)
-            alone = len(runs) == 1
-            axes.plot(
-                [point.epoch for point in points],
-                values,
-                color=colour,
-                linewidth=1.8 if alone else 0.7,
-                alpha=1.0 if alone else 0.4,
-                label=label if alone and points else None,
-            )
-        if len(runs) > 1 and by_epoch:
-            ordered = sorted(by_epoch)
-            axes.plot(
-                ordered,
-                [float(np.mean(by_epoch[epoch])) for epoch in ordered],
-                color=colour,
-                linewidth=2.0,
-                label=f'{label}, mean of {len(runs)} runs',
-            )
-    loss_axes.set_ylabel('cross-entropy [nat]')
-    loss_axes.set_ylim(bottom=0.0)
-    accuracy_axes.set_ylabel('balanced accuracy [1]')
-    accuracy_axes.set_ylim(0.0, 1.0)
-    for axes in (loss_axes, accuracy_axes):
-        axes.set_xlabel('epoch')
-        style_axes(axes)
-        if axes.get_legend_handles_labels()[1]:
-            axes.legend(frameon=False, fontsize=8)
-    return Picture(
-        'Learning curves',
-        figure_svg(figure),
-        alt='Training loss, held-out loss and held-out balanced accuracy by epoch',
-        caption='Held-out means recordings that were kept out of the training steps, for early stopping.',
-    )
-
-
-def drive_timeline(
-    classes: Sequence[str],
-    seconds: npt.NDArray[np.float64],
-    truth: Sequence[str],
-    predicted: Sequence[str],
-    confidence: npt.NDArray[np.float64],
-    current_seconds: npt.NDArray[np.float64],
-    current_a: npt.NDArray[np.float64],
-) -> Picture:
-    """Draws one drive over time: motor current, true surface above labelled surface, and confidence.
-
-    Args:
-        classes: Class names, in the order of their colours.
-        seconds: (windows,) end of every window since the start of the drive [s].
-        truth: True surface at the end of every window; empty where there is none.
-        predicted: Label of every window.
-        confidence: (windows,) confidence of every label, 0 to 1.
-        current_seconds: (samples,) time of every current sample since the start of the drive [s].
-        current_a: (samples,) motor current, mean over the motors [A].
-    """
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
-
-    figure = Figure(figsize=(9.0, 4.0), layout='constrained')
-    current_axes, strip_axes, confidence_axes = figure.subplots(
-        3, 1, sharex=True, gridspec_kw={'height_ratios': [2.2, 1.1, 1.2]}
-    )
-    current_axes.fill_between(*_envelope(current_seconds, current_a), color='#44505c', linewidth=0.4)
-    current_axes.set_ylabel('current [A]')
-    colours = {name: _PALETTE[index % len(_PALETTE)] for index, name in enumerate(classes)}
-    step_s = float(np.median(np.diff(seconds))) if len(seconds) > 1 else 1.0
-    for row, names in ((1, truth), (0, predicted)):
-        # Equal neighbours are drawn as one bar: separate ones leave hairlines between them.
-        starts = [k for k in range(len(names)) if k == 0 or names[k] != names[k - 1]]
-        ends = [*starts[1:], len(names)]
-        strip_axes.broken_barh(
-            [
-                (seconds[k] - step_s, seconds[end - 1] - seconds[k] + step_s)
-                for k, end in zip(starts, ends, strict=True)
-            ],
-            (row + 0.09, 0.82),
-            facecolors=[colours.get(names[k], '#d5d9dd') for k in starts],
-            linewidth=0,
+def _sections(page: ReportPage) -> Iterable[tuple[str, str]]:
+    """Yields anchor and name of each section, in the order of the template."""
+    diagnosis = page.diagnosis
+    yield from (
+        (anchor, name)
+        for anchor, name, there in (
+            ('causes', 'Verdict' if diagnosis and len(diagnosis.cards) == 1 else 'Verdicts', diagnosis is not None),
+            ('open', 'What cannot be told', diagnosis is not None and diagnosis.open_questions),
+            ('training', 'The training', page.training is not None),
+            ('suspects', 'Suspected labels', diagnosis is not None and diagnosis.suspects),
+            ('scores', 'Scores', page.scores),
+            ('confusion', 'Confusion matrix', page.scores),
+            ('curves', 'Learning curves', page.epochs),
+            ('recordings', page.recordings_title, page.recordings),
+            ('sweep', 'Sweep', page.sweep is not None),
+            ('trials', 'Trials', page.sweep is not None),
+            ('data', 'Data', page.data_summary),
+            ('configuration', page.configuration_title, page.configuration),
+            ('model', 'Model', page.contract),
+            ('again', 'Make this page again', page.command),
         )
-    strip_axes.set_yticks([0.5, 1.5], ['label', 'truth'])
-    strip_axes.set_ylim(0, 2)
-    strip_axes.tick_params(axis='y', length=0)
-    confidence_axes.plot(seconds, confidence, color='#44505c', linewidth=0.8)
-    confidence_axes.set_ylim(0.0, 1.0)
-    confidence_axes.set_ylabel('confidence')
-    confidence_axes.set_xlabel('time in the drive [s]')
-    for axes in (current_axes, confidence_axes):
-        style_axes(axes)
-    for side in ('top', 'right', 'left', 'bottom'):
-        strip_axes.spines[side].set_visible(False)
-    if len(seconds):
-        strip_axes.set_xlim(0.0, float(seconds[-1]))
-    figure.legend(
-        handles=[Patch(color=colour, label=name) for name, colour in colours.items()],
-        loc='outside upper center',
-        ncols=min(len(colours), 6),
-        frameon=False,
-        fontsize=8,
+        if there
     )
-    return Picture(
-        'The drive',
-        figure_svg(figure),
-        alt='Motor current, true and labelled surface, and confidence over the drive',
-        caption='The drive as the live nodes saw it. Every label stands at the end of its window, so it follows a '
-        'change of surface by up to one window.',
-    )
-
-
-def _envelope(
-    seconds: npt.NDArray[np.float64], values: npt.NDArray[np.float64], bins: int = 1500
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Lower and upper bound of a signal in at most `bins` spans: all that a line this wide can show."""
-    size = max(1, -(-len(values) // bins))
-    starts = np.arange(0, len(values), size)
-    if not len(starts):
-        return seconds, values, values
-    return seconds[starts], np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts)
-
-
-def style_axes(axes: Any) -> None:
-    """Gives matplotlib axes the look of the page: no box, light grid."""
-    for side in ('top', 'right'):
-        axes.spines[side].set_visible(False)
-    for side in ('left', 'bottom'):
-        axes.spines[side].set_color('#9aa3ab')
-    axes.grid(visible=True, color='#e4e7ea', linewidth=0.7)
-    axes.set_axisbelow(True)
-    axes.tick_params(labelsize=8, color='#9aa3ab')
-
-
-def figure_svg(figure: Figure) -> str:
-    """Returns a figure as SVG text, without a date and with ids that do not change from run to run."""
-    import matplotlib
-
-    buffer = io.StringIO()
-    with matplotlib.rc_context({'svg.hashsalt': 'surface_classifier', 'svg.fonttype': 'path'}):
-        figure.savefig(buffer, format='svg', metadata={'Date': None, 'Creator': None})
-    text = buffer.getvalue()
-    return text[text.index('<svg') :]
 
 
 def data_rows(dataset: Dataset) -> Iterable[tuple[str, str]]:
     """Yields the rows of the data table: windows, span, channels, classes, digest."""
-    yield 'windows', _count(len(dataset.labels))
+    yield 'windows', count_text(len(dataset.labels))
     if dataset.has_recordings:
         seconds = sum(info.seconds for info in dataset.recordings)
         yield 'recordings', f'{len(dataset.recordings)}, {seconds:.0f} s'
@@ -451,17 +419,36 @@ def data_rows(dataset: Dataset) -> Iterable[tuple[str, str]]:
     for index, name in enumerate(dataset.classes):
         mine = labels == index
         of_recordings = len(np.unique(np.asarray(dataset.recording)[mine])) if dataset.has_recordings else None
-        text = f'{_count(int(mine.sum()))} windows'
+        text = f'{count_text(int(mine.sum()))} windows'
         yield f'class {name}', text if of_recordings is None else f'{text} of {of_recordings} recordings'
     yield 'digest', dataset.digest
 
 
 def contract_rows(contract: ModelContract) -> Iterable[tuple[str, str]]:
-    """Yields the rows of the model table: every field of the contract, nested ones as compact JSON."""
-    for key, value in contract.to_dict().items():
+    """Yields the rows of the model table: every field of the contract."""
+    yield from value_rows(contract.to_dict())
+
+
+def value_rows(values: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Yields a row for each value that is not None; nested values as YAML, which breaks into lines that can be read."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Writes lists of plain values in one line."""
+
+    def represent_list(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.Node:
+        flat = not any(isinstance(item, list | dict) for item in data)
+        return dumper.represent_sequence('tag:yaml.org,2002:seq', data, flow_style=flat)
+
+    Dumper.add_representer(list, represent_list)
+    for key, value in values.items():
         if value is None:
             continue
-        yield key.replace('_', ' '), value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        if isinstance(value, Mapping | list | tuple):
+            text = yaml.dump(_plain(value), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=100).strip()
+        else:
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        yield key.replace('_', ' '), text
 
 
 def _model_score(name: str, entry: Mapping[str, Any]) -> ModelScore:
@@ -477,17 +464,13 @@ def _model_score(name: str, entry: Mapping[str, Any]) -> ModelScore:
 
 
 def _epoch_points(entries: Iterable[Mapping[str, Any]]) -> Iterable[EpochPoint]:
-    def number(entry: Mapping[str, Any], key: str) -> float:
-        value = entry.get(key)
-        return float('nan') if value is None else float(value)
-
     for entry in entries:
         yield EpochPoint(
             run=f'fold {entry.get("fold", 0)}, seed {entry.get("seed", 0)}',
             epoch=int(entry['epoch']),
-            loss=number(entry, 'loss'),
-            validation_loss=number(entry, 'validation_loss'),
-            validation_accuracy=number(entry, 'validation_accuracy'),
+            loss=number(entry.get('loss')),
+            validation_loss=number(entry.get('validation_loss')),
+            validation_accuracy=number(entry.get('validation_accuracy')),
         )
 
 
@@ -538,15 +521,31 @@ def _class_table(page: ReportPage) -> list[dict[str, Any]]:
     ]
 
 
-def _count(value: int) -> str:
+def count_text(value: int) -> str:
+    """A count with its thousands set apart."""
     return f'{int(value):,}'.replace(',', '\N{THIN SPACE}')
 
 
 def _recordings_phrase(recordings: int) -> str:
     if not recordings:
         return 'recordings that are not known'
-    return 'one recording' if recordings == 1 else f'{_count(recordings)} recordings'
+    return 'one recording' if recordings == 1 else f'{count_text(recordings)} recordings'
 
 
 def _sentence(text: str) -> str:
     return text if text.endswith('.') else text + '.'
+
+
+def _code_pieces(text: str) -> list[tuple[bool, str]]:
+    """Splits a text at its backticks: pairs of whether a piece stood between two of them, and the piece."""
+    pieces = text.split('`')
+    if len(pieces) % 2 == 0:
+        return [(False, text)]  # a lone backtick is one
+    return [(index % 2 == 1, piece) for index, piece in enumerate(pieces)]
+
+
+def _plain(value: Any) -> Any:
+    """The same value of types that YAML knows."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
