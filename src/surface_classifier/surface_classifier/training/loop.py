@@ -3,17 +3,20 @@
 """The training loop. `train` reads from top to bottom: windows into memory, network, steps, validation, best weights.
 
 It runs on one thread, which is fastest for networks of this size, and gives the same weights for the same data, recipe
-and seed on the same machine.
+and seed on the same machine. The steps of an epoch are an engine's: of torch, or of the compiled kernel.
 """
 
 from __future__ import annotations
 
 import copy
 import math
+import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -32,6 +35,7 @@ EVALUATION_BATCH = 512
 RMSPROP_RHO = 0.9
 KERAS_EPSILON = 1e-7
 Indices = NDArray[np.int64]
+EngineKind = Literal['torch', 'kernel']
 
 
 class TrainingCancelledError(Exception):
@@ -99,6 +103,7 @@ def train(
     on_epoch: Callable[[EpochResult], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
     measure_training: bool = False,
+    engine: EngineKind = 'torch',
 ) -> TrainingResult:
     """Train a network on a data set.
 
@@ -110,6 +115,8 @@ def train(
         on_epoch: Called after every epoch.
         cancelled: Asked before every step; training stops when it says so.
         measure_training: Also classify the training windows after every epoch.
+        engine: What takes the steps: torch, or the compiled kernel, with which weights differ in the last digits only
+            (`together.kernel_obstacle` says which networks are not for it).
 
     Raises:
         SurfaceError: There are no windows of two classes, or a class has one recording only and none can be held out.
@@ -124,68 +131,55 @@ def train(
             dataset, train_windows, config.validation_fraction, seed, config.validation_split
         )
 
-    with one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    random = RandomState(seed)
+    with one_thread():
         parts = resident(dataset, train_windows)
         labels = torch.from_numpy(np.asarray(dataset.labels[train_windows], dtype=np.int64))
         held_out_labels = torch.from_numpy(np.asarray(dataset.labels[validation_windows], dtype=np.int64))
 
         config = config.resolved(len(labels))
-        network, inputs = build_network(config, parts, labels, len(dataset.classes))
+        with random.use():
+            network, inputs = build_network(config, parts, labels, len(dataset.classes))
         held_out = prepare_windows(network, resident(dataset, validation_windows))
-        weights = class_weights(labels, len(dataset.classes), config.class_balance)
-        optimizer = make_optimizer(network.parameters(), config)
-        scheduler = make_scheduler(optimizer, config, len(labels))
+        trainer = make_engine(engine, network, inputs, labels, config)
 
         epochs: list[EpochResult] = []
-        best_epoch, best_score, best_weights = 0, -math.inf, network.state_dict()
+        best_epoch, best_score = 0, -math.inf
         for epoch in range(1, config.epochs + 1):
-            network.train()
-            losses, sizes, right = [], [], 0
-            for batch in draw_batches(labels, config):
-                if cancelled is not None and cancelled():
-                    raise TrainingCancelledError(f'cancelled in epoch {epoch} of {config.epochs}')
-                logits = network.classify_prepared(*inputs.rows(batch))
-                loss = training_loss(logits, labels[batch], weights, config.label_smoothing)
-                optimizer.zero_grad()
-                loss.backward()
-                if config.gradient_clip > 0:
-                    nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
-                optimizer.step()
-                scheduler.step()
-                losses.append(float(loss.detach()))
-                sizes.append(len(batch))
-                right += int((logits.detach().argmax(dim=1) == labels[batch]).sum())
-            if not math.isfinite(losses[-1]):
+            steps = trainer.take_epoch(random, cancelled or (lambda: False))
+            if steps is None:
+                raise TrainingCancelledError(f'cancelled in epoch {epoch} of {config.epochs}')
+            if not math.isfinite(steps.losses[-1]):
                 raise SurfaceError(
-                    f'the loss is {losses[-1]} in epoch {epoch}: training diverged; lower learning_rate '
+                    f'the loss is {steps.losses[-1]} in epoch {epoch}: training diverged; lower learning_rate '
                     f'(now {config.learning_rate:g}) or check {dataset.path} for infinite values'
                 )
 
-            validation_loss, validation_accuracy = _validate(network, held_out, held_out_labels)
+            validation_loss, validation_accuracy = _validate(trainer, held_out, held_out_labels)
             # Without held-out recordings nothing can be chosen, so the last epoch counts.
             score = float(epoch) if math.isnan(validation_loss) else -validation_loss
             best = score > best_score
             if best:
-                best_epoch, best_score, best_weights = epoch, score, copy.deepcopy(network.state_dict())
+                best_epoch, best_score = epoch, score
+                trainer.remember()
             epochs.append(
                 EpochResult(
                     epoch=epoch,
                     epochs=config.epochs,
-                    loss=float(np.average(losses, weights=sizes)),
-                    loss_noise=float(np.std(losses)) if len(losses) > 1 else math.nan,
+                    loss=float(np.average(steps.losses, weights=steps.sizes)),
+                    loss_noise=float(np.std(steps.losses)) if len(steps.losses) > 1 else math.nan,
                     validation_loss=validation_loss,
                     validation_accuracy=validation_accuracy,
                     best=best,
-                    accuracy=right / sum(sizes),
-                    training_accuracy=_accuracy(network, inputs, labels) if measure_training else None,
+                    accuracy=steps.right / sum(steps.sizes),
+                    training_accuracy=_accuracy(trainer, inputs, labels) if measure_training else None,
                 )
             )
             if on_epoch is not None:
                 on_epoch(epochs[-1])
             if epoch - best_epoch >= config.patience:
                 break
-        network.load_state_dict(best_weights)
+        trainer.finish()
 
     return TrainingResult(
         network=network.eval(),
@@ -216,6 +210,150 @@ class PreparedWindows:
 
     def __len__(self) -> int:
         return len(self.statistics)
+
+
+class RandomState:
+    """The random state of one training run, apart from those of others in the process."""
+
+    # torch has one state that all its functions draw from.
+    _lock = threading.Lock()
+
+    def __init__(self, seed: int) -> None:
+        """Seed it.
+
+        Args:
+            seed: The seed.
+        """
+        self.state: Tensor = torch.Generator().manual_seed(seed).get_state()
+
+    @contextmanager
+    def use(self) -> Iterator[None]:
+        """Let torch draw from it; then torch has the state back that it had."""
+        with self._lock, torch.random.fork_rng(devices=[]):
+            torch.set_rng_state(self.state)
+            yield
+            self.state = torch.get_rng_state()
+
+
+@dataclass(frozen=True)
+class EpochSteps:
+    """What the steps of an epoch gave.
+
+    Attributes:
+        losses: Loss of each batch, before its step [nat].
+        sizes: Windows in each batch.
+        right: How many windows were classified rightly, just before their step.
+    """
+
+    losses: Sequence[float]
+    sizes: Sequence[int]
+    right: int
+
+
+class Engine(Protocol):
+    """Trains one network."""
+
+    def take_epoch(self, random: RandomState, cancelled: Callable[[], bool]) -> EpochSteps | None:
+        """Take one step for each batch of an epoch; None if it was cancelled."""
+
+    def logits(self, windows: PreparedWindows) -> Tensor:
+        """Return the logits of windows, (windows, classes), in evaluation mode."""
+
+    def remember(self) -> None:
+        """Remember the weights as the best so far."""
+
+    def finish(self) -> None:
+        """Put the best weights into the network."""
+
+    def continue_from(self, other: Any) -> None:
+        """Take over weights, state of the optimiser and place in the schedule from another engine of the same kind.
+
+        Networks and optimisers are the same; batch size, rate and what else the recipes say may differ.
+        """
+
+
+class TorchEngine:
+    """Trains a network with torch."""
+
+    def __init__(self, network: SurfaceLstm, inputs: PreparedWindows, labels: Tensor, config: TrainingConfig) -> None:
+        """Make ready.
+
+        Args:
+            network: As `build_network` gives it.
+            inputs: The training windows.
+            labels: Their classes, (windows,).
+            config: The recipe, resolved.
+        """
+        self._network, self._inputs, self._labels, self._config = network, inputs, labels, config
+        self._weights = class_weights(labels, network.head.out_features, config.class_balance)
+        self._optimizer = make_optimizer(network.parameters(), config)
+        self._scheduler = make_scheduler(self._optimizer, config, len(labels))
+        self._best = network.state_dict()
+
+    def take_epoch(self, random: RandomState, cancelled: Callable[[], bool]) -> EpochSteps | None:
+        """Take one step for each batch of an epoch; None if it was cancelled."""
+        network, config = self._network, self._config
+        network.train()
+        losses: list[float] = []
+        sizes: list[int] = []
+        right = 0
+        with random.use():
+            for batch in draw_batches(self._labels, config):
+                if cancelled():
+                    return None
+                logits = network.classify_prepared(*self._inputs.rows(batch))
+                loss = training_loss(logits, self._labels[batch], self._weights, config.label_smoothing)
+                self._optimizer.zero_grad()
+                loss.backward()
+                if config.gradient_clip > 0:
+                    nn.utils.clip_grad_norm_(network.parameters(), config.gradient_clip)
+                self._optimizer.step()
+                self._scheduler.step()
+                losses.append(float(loss.detach()))
+                sizes.append(len(batch))
+                right += int((logits.detach().argmax(dim=1) == self._labels[batch]).sum())
+        return EpochSteps(losses, sizes, right)
+
+    def logits(self, windows: PreparedWindows) -> Tensor:
+        """Return the logits of windows, (windows, classes), in evaluation mode."""
+        self._network.eval()
+        with torch.inference_mode():
+            rows = torch.arange(len(windows)).split(EVALUATION_BATCH)
+            return torch.cat([self._network.classify_prepared(*windows.rows(batch)) for batch in rows])
+
+    def remember(self) -> None:
+        """Remember the weights as the best so far."""
+        self._best = copy.deepcopy(self._network.state_dict())
+
+    def finish(self) -> None:
+        """Put the best weights into the network."""
+        self._network.load_state_dict(self._best)
+
+    def continue_from(self, other: TorchEngine) -> None:
+        """Take over weights, state of the optimiser and place in the schedule from another engine."""
+        self._network.load_state_dict(other._network.state_dict())
+        state = copy.deepcopy(other._optimizer.state_dict()['state'])
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), 'state': state})
+        place_schedule(self._optimizer, self._scheduler, other._scheduler)
+
+
+def make_engine(
+    kind: EngineKind, network: SurfaceLstm, inputs: PreparedWindows, labels: Tensor, config: TrainingConfig
+) -> Engine:
+    """Return an engine for a network.
+
+    Args:
+        kind: What takes the steps.
+        network: As `build_network` gives it.
+        inputs: The training windows.
+        labels: Their classes, (windows,).
+        config: The recipe, resolved.
+    """
+    if kind == 'torch':
+        return TorchEngine(network, inputs, labels, config)
+    from surface_classifier.training.kernel_engine import KernelEngine
+
+    return KernelEngine(network, inputs, labels, config)
 
 
 def build_network(
@@ -363,6 +501,30 @@ def make_scheduler(
     return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
 
 
+def place_schedule(
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    other: torch.optim.lr_scheduler.LRScheduler,
+) -> None:
+    """Move a schedule to the share of its steps at which another one is.
+
+    Args:
+        optimizer: The optimiser of the schedule.
+        schedule: The schedule to move; a closed form of the number of steps.
+        other: The schedule that says where to.
+    """
+    if not isinstance(schedule, torch.optim.lr_scheduler.OneCycleLR):
+        return
+    assert isinstance(other, torch.optim.lr_scheduler.OneCycleLR)
+    share = other.last_epoch / max(1, other.total_steps - 1)
+    schedule.last_epoch = round(share * (schedule.total_steps - 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', UserWarning)  # said of every call from outside of step()
+        rates = schedule.get_lr()
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group['lr'] = rate
+
+
 def draw_batches(labels: Tensor, config: TrainingConfig) -> Sequence[Tensor]:
     """Draw the batches of one epoch from torch's random state.
 
@@ -403,22 +565,15 @@ def _number(batch_size: int | str) -> int:
     return batch_size
 
 
-def _logits(network: SurfaceLstm, windows: PreparedWindows) -> Tensor:
-    network.eval()
-    with torch.inference_mode():
-        rows = torch.arange(len(windows)).split(EVALUATION_BATCH)
-        return torch.cat([network.classify_prepared(*windows.rows(batch)) for batch in rows])
+def _accuracy(engine: Engine, windows: PreparedWindows, labels: Tensor) -> float:
+    return float((engine.logits(windows).argmax(dim=1) == labels).float().mean())
 
 
-def _accuracy(network: SurfaceLstm, windows: PreparedWindows, labels: Tensor) -> float:
-    return float((_logits(network, windows).argmax(dim=1) == labels).float().mean())
-
-
-def _validate(network: SurfaceLstm, windows: PreparedWindows, labels: Tensor) -> tuple[float, float]:
+def _validate(engine: Engine, windows: PreparedWindows, labels: Tensor) -> tuple[float, float]:
     """Return loss [nat] and accuracy [1], both the mean over the classes present; NaN without windows."""
     if len(labels) == 0:
         return math.nan, math.nan
-    logits = _logits(network, windows)
+    logits = engine.logits(windows)
     losses = functional.cross_entropy(logits, labels, reduction='none')
     right = (logits.argmax(dim=1) == labels).float()
     by_class = [(losses[labels == k].mean(), right[labels == k].mean()) for k in labels.unique()]
