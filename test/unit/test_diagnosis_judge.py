@@ -19,7 +19,7 @@ from surface_classifier.training.diagnosis.arms import SAME, Arm, forked_arms, f
 from surface_classifier.training.diagnosis.judge import RecipeJudge, strength_of
 from surface_classifier.training.diagnosis.measure import BASE, ArmOutcome, Experiment
 from surface_classifier.training.diagnosis.noise import StepNoise
-from surface_classifier.training.diagnosis.probe import Curves
+from surface_classifier.training.diagnosis.probe import Curves, GradientSize
 from surface_classifier.training.seed_task import seed_task
 
 CONFIG = TrainingConfig(
@@ -67,10 +67,10 @@ class Bench:
             loss=[values['loss']] * 40,
             step_losses=[values['loss']] * 40,
             clean_loss=[values['loss']] * 40,
-            gradient=[numbers.get('gradient', 1.0)] * 40,
-            largest_gradient=[numbers.get('gradient', 1.0)] * 40,
-            first_layer_share=[numbers.get('share', 0.5)] * 40,
         )
+        if name == BASE:
+            size = GradientSize(numbers.get('gradient', 1.0), numbers.get('share', 0.5))
+            self.experiment.gradients = (size,) * 3
         arm = self.arms.get(name, Arm(name, 'the training as configured', {}))
         self.experiment.outcomes[name] = ArmOutcome(arm=arm, curves=(curve,) * 3, predicted=predicted, **values)
         return self

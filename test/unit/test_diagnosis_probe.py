@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -18,7 +19,14 @@ from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.training.config import TrainingConfig
 from surface_classifier.training.diagnosis.noise import measure_step_noise
 from surface_classifier.training.diagnosis.probe import LARGEST_LOSS, Probe, ProbeData
-from surface_classifier.training.loop import TrainingCancelledError, train, training_loss
+from surface_classifier.training.loop import (
+    RandomState,
+    TrainingCancelledError,
+    build_network,
+    make_engine,
+    train,
+    training_loss,
+)
 from surface_classifier.training.seed_task import seed_task
 
 CONFIG = TrainingConfig(
@@ -61,20 +69,38 @@ def test_a_fork_leaves_the_training_as_it_was() -> None:
     assert forked.curves.loss == alone.curves.loss
 
 
-def test_a_fork_with_all_windows_in_a_step_takes_one_step_an_epoch_at_the_rate_of_that_moment() -> None:
-    config = replace(CONFIG, schedule='one_cycle')
-    probe = Probe(probe_data(), config, seed=1, epochs=30).run(15)
-    full = probe.fork(replace(config, batch_size=24))
-    assert full.optimizer.param_groups[0]['lr'] == pytest.approx(probe.optimizer.param_groups[0]['lr'], rel=0.1)
-    assert len(full.run(2).curves.step_losses) == 2
+@pytest.mark.parametrize('kind', ['torch', 'kernel'])
+def test_a_schedule_goes_on_at_the_rate_of_that_moment(kind: Literal['torch', 'kernel']) -> None:
+    data = probe_data()
+    config = replace(CONFIG, epochs=30).resolved(24)
+    labels = data.labels[data.train]
+    engines = []
+    for batch_size in (8, 24):
+        network, windows = build_network(config, [data.parts[0][data.train]], labels, data.classes)
+        recipe = replace(config, batch_size=batch_size)
+        engines.append(make_engine(kind, network, windows, labels, recipe))
+    random = RandomState(0)
+    for _ in range(15):
+        engines[0].take_epoch(random, lambda: False)
+    engines[1].continue_from(engines[0])
+    rates = [engine._optimizer.param_groups[0]['lr'] for engine in engines]  # type: ignore[attr-defined]
+    assert rates[1] == pytest.approx(rates[0], rel=0.1)
+    assert rates[1] != pytest.approx(config.learning_rate, rel=0.1)
 
 
-def test_in_evaluation_mode_no_masks_are_drawn() -> None:
-    probe = Probe(probe_data(), replace(CONFIG, batch_size=24), seed=1, epochs=6).run(2)
-    calm = probe.fork(probe.config, evaluation_mode=True)
-    before = float(training_loss(calm.logits(), calm.labels, torch.ones(6), CONFIG.label_smoothing))
-    calm.run(1)
+def test_a_fork_with_all_windows_in_a_step_takes_one_step_an_epoch() -> None:
+    probe = Probe(probe_data(), CONFIG, seed=1, epochs=30).run(15)
+    assert len(probe.fork(replace(CONFIG, batch_size=24)).run(2).curves.step_losses) == 2
+
+
+@pytest.mark.parametrize('batch_norm', [False, True])
+def test_a_fork_without_masks_takes_its_steps_in_evaluation_mode(batch_norm: bool) -> None:
+    config = replace(CONFIG, batch_size=24, network=replace(CONFIG.network, batch_norm=batch_norm))
+    probe = Probe(probe_data(), config, seed=1, epochs=6).run(2)
+    before = float(training_loss(probe.logits(), probe.labels, torch.ones(6), CONFIG.label_smoothing))
+    calm = probe.fork(replace(config, network=replace(config.network, dropout=0.0, batch_norm=False))).run(1)
     assert calm.curves.step_losses[0] == pytest.approx(before, rel=1e-5)
+    assert probe.fork(config).run(1).curves.step_losses[0] != pytest.approx(before, rel=1e-5)
 
 
 def test_a_training_that_diverges_is_recorded_and_not_raised() -> None:
@@ -92,7 +118,6 @@ def test_a_probe_can_be_cancelled() -> None:
 def test_the_noise_of_the_batch_is_that_of_batches_drawn_many_times() -> None:
     probe = Probe(probe_data(), replace(CONFIG, network=replace(CONFIG.network, dropout=0.0)), 1, 6).run(4)
     noise = measure_step_noise(probe)
-    probe.network.eval()
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         logits = probe.logits()

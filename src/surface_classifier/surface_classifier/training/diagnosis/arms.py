@@ -29,14 +29,12 @@ class Arm:
         changes: Keys of the training configuration with their new values; `network` holds a mapping.
         forked: Goes on from a checkpoint of the training as configured, with its optimiser's state; else it starts
             anew from the same first weights.
-        evaluation_mode: Trains with dropout off and batch normalisation frozen.
     """
 
     name: str
     description: str
     changes: Mapping[str, Any]
     forked: bool = False
-    evaluation_mode: bool = False
 
     def apply(self, config: TrainingConfig) -> TrainingConfig:
         """Return the changed recipe."""
@@ -58,25 +56,13 @@ def forked_arms(config: TrainingConfig, windows: int) -> list[Arm]:
             Arm('full_batch', 'all windows in one step, at the same rate', {'batch_size': windows}, forked=True)
         )
     if masks(config):
-        arms.append(Arm('no_masks', 'dropout off, batch normalisation frozen', {}, forked=True, evaluation_mode=True))
+        quiet = {'network': {'dropout': 0.0, 'batch_norm': False}}
+        arms.append(Arm('no_masks', 'dropout off, batch normalisation frozen', quiet, forked=True))
         if batch_size(config) < windows:
-            arms.append(
-                Arm(
-                    'full_batch_no_masks',
-                    'all windows in one step, dropout off',
-                    {'batch_size': windows},
-                    forked=True,
-                    evaluation_mode=True,
-                )
-            )
-    arms.append(
-        Arm(
-            'rate_tenth',
-            'a tenth of the learning rate',
-            {'learning_rate': learning_rate(config) / 10},
-            forked=True,
-        )
-    )
+            both = {**quiet, 'batch_size': windows}
+            arms.append(Arm('full_batch_no_masks', 'all windows in one step, dropout off', both, forked=True))
+    slow = {'learning_rate': learning_rate(config) / 10}
+    arms.append(Arm('rate_tenth', 'a tenth of the learning rate', slow, forked=True))
     return arms
 
 

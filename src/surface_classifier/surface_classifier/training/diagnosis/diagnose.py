@@ -235,7 +235,6 @@ def _run_summary(experiment: Experiment) -> dict[str, Any]:
             'training_accuracy': round(curve.clean_accuracy[number], 4),
             'validation_loss': round(curve.held_out_loss[number], 5),
             'validation_accuracy': round(curve.held_out_accuracy[number], 4),
-            'gradient_norm': round(curve.gradient[number], 5),
         }
         for number in range(len(curve.loss))
     ]
@@ -249,15 +248,12 @@ def _run_summary(experiment: Experiment) -> dict[str, Any]:
 def _measured(experiment: Experiment, findings: DataFindings) -> dict[str, Any]:
     """Every number that verdicts hang on, so that thresholds can be looked at without training anew."""
     labels = findings.labels
-    base = experiment.outcomes[BASE]
     return {
         'epochs': experiment.epochs,
         'outcomes': {name: outcome.numbers() for name, outcome in experiment.outcomes.items()},
         'gains': {name: asdict(gain) for name, gain in RecipeJudge(experiment).gains.items()},
         'noise': [asdict(entry) for entry in experiment.noise],
-        'first_gradient': float(np.median([curve.gradient[0] for curve in base.curves])),
-        'largest_gradient': float(np.median([max(curve.largest_gradient) for curve in base.curves])),
-        'first_layer_share': float(np.nanmedian([np.nanmedian(curve.first_layer_share[:5]) for curve in base.curves])),
+        'gradients': [asdict(entry) for entry in experiment.gradients],
         'suspects': len(labels.suspects),
         'drop_gain': labels.drop_gain,
         'drop_gain_error': labels.drop_gain_error,

@@ -135,7 +135,7 @@ class RecipeJudge:
         return self._verdict('unscaled_input', 'standardised', gain, 'Standardise the inputs.')
 
     def _exploding_gradient(self) -> tuple[Verdict, str] | None:
-        start = float(np.median([curve.gradient[0] for curve in self._base.curves]))
+        start = float(np.median([entry.norm for entry in self._experiment.gradients]))
         if self._config.gradient_clip > 0 or start < thresholds.LARGE_GRADIENT:
             return None
         arms = [name for name in ('clipped', 'usual_start') if self._helps(name) is not None]
@@ -143,7 +143,7 @@ class RecipeJudge:
             return None
         best = max(arms, key=lambda name: self.gains[name].size)
         text = (
-            f'The gradient has a norm of {start:.3g} in the first epoch; {self._outcomes[best].arm.description}, '
+            f'The gradient has a norm of {start:.3g} at the first weights; {self._outcomes[best].arm.description}, '
             f'the training gets {self._compared(best)}.'
         )
         return self._verdict(
@@ -151,14 +151,14 @@ class RecipeJudge:
             best,
             self.gains[best],
             'Clip the gradient, and start from usual weights.',
-            evidence=Evidence(text, 'norm of the first gradient', start, thresholds.LARGE_GRADIENT),
+            evidence=Evidence(text, 'norm of the gradient at the first weights', start, thresholds.LARGE_GRADIENT),
         )
 
     def _vanishing_gradient(self) -> tuple[Verdict, str] | None:
         gain = self._helps('shorter_path')
         if gain is None:
             return None
-        share = float(np.nanmedian([np.nanmedian(curve.first_layer_share[:5]) for curve in self._base.curves]))
+        share = float(np.nanmedian([entry.first_layer_share for entry in self._experiment.gradients]))
         if share > thresholds.VANISHED_SHARE:
             return None
         text = (

@@ -22,7 +22,7 @@ from surface_classifier.training.config import TrainingConfig
 from surface_classifier.training.diagnosis import thresholds
 from surface_classifier.training.diagnosis.arms import Arm, batch_size, forked_arms, fresh_arms
 from surface_classifier.training.diagnosis.noise import StepNoise, measure_step_noise
-from surface_classifier.training.diagnosis.probe import Curves, Probe, ProbeData
+from surface_classifier.training.diagnosis.probe import Curves, GradientSize, Probe, ProbeData
 from surface_classifier.training.fluctuation import detrended_log_std, rising_share
 
 Ids = NDArray[np.int64]
@@ -79,6 +79,8 @@ class Experiment:
         epochs: Epochs of each probe.
         outcomes: What was measured so far, by the arm's name.
         noise: Noise of a step half way, one for each fold.
+        gradients: Size of the gradient at the first weights, one for each fold.
+        checkpoints: The training as configured, half way, one for each fold.
         cancelled: Asked before every epoch.
         on_progress: Called with what is done next and the share of the work that is done.
     """
@@ -90,6 +92,7 @@ class Experiment:
     epochs: int
     outcomes: dict[str, ArmOutcome] = field(default_factory=dict)
     noise: tuple[StepNoise, ...] = ()
+    gradients: tuple[GradientSize, ...] = ()
     checkpoints: list[Probe] = field(default_factory=list)
     cancelled: Callable[[], bool] | None = None
 
@@ -105,13 +108,15 @@ class Experiment:
         half = self.epochs // 2
         probes = [self._probe(self.config, fold) for fold in range(len(self.splits))]
         self.checkpoints = []
-        noise = []
+        noise, gradients = [], []
         for probe in probes:
+            gradients.append(probe.gradient_size())
             probe.run(half, self.cancelled)
             self.checkpoints.append(probe.fork(self.config))
             noise.append(measure_step_noise(self.checkpoints[-1]))
             probe.run(self.epochs - half, self.cancelled)
         self.noise = tuple(noise)
+        self.gradients = tuple(gradients)
         return self._keep(Arm(BASE, 'the training as configured', {}), probes)
 
     def run(self, arm: Arm) -> ArmOutcome:
@@ -156,10 +161,7 @@ class Experiment:
     def run_forked(self, arm: Arm) -> ArmOutcome:
         """Go on from the checkpoint of every fold with one thing changed."""
         config = arm.apply(self.config)
-        probes = [
-            checkpoint.fork(config, evaluation_mode=arm.evaluation_mode).run(self.fork_epochs, self.cancelled)
-            for checkpoint in self.checkpoints
-        ]
+        probes = [checkpoint.fork(config).run(self.fork_epochs, self.cancelled) for checkpoint in self.checkpoints]
         return self._keep(arm, probes)
 
     @property

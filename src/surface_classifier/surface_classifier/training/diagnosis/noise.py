@@ -47,43 +47,41 @@ def measure_step_noise(probe: Probe) -> StepNoise:
     so comes out negative where the gradient drowns in noise: the scale is infinite then.
     """
     count = len(probe.labels)
-    batch_size = probe.batch_size
     everything = torch.arange(count)
-    with torch.inference_mode():
-        losses = functional.cross_entropy(probe.logits(), probe.labels, reduction='none').double()
+    losses = functional.cross_entropy(probe.logits(), probe.labels, reduction='none').double()
     # Drawn without replacement.
-    share = (count - batch_size) / max(count - 1, 1)
-    batch_variance = float(losses.var(unbiased=True)) / batch_size * share if count > 1 else 0.0
+    share = (count - probe.batch_size) / max(count - 1, 1)
+    batch_variance = float(losses.var(unbiased=True)) / probe.batch_size * share if count > 1 else 0.0
     return StepNoise(batch_variance, _mask_variance(probe, everything), *_noise_scale(probe, everything))
 
 
 def _mask_variance(probe: Probe, everything: torch.Tensor) -> float:
     if not masks(probe.config):
         return 0.0
-    state = {name: value.clone() for name, value in probe.network.state_dict().items()}
-    probe.network.train()
-    batch_size = probe.batch_size
+    network = probe.frozen_network().train()
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        batches = [batch for batch in everything.split(batch_size)[:_MASK_DRAWS] if len(batch) == batch_size]
-        found = [np.var([float(probe.loss_of(batch)) for _ in range(_MASK_DRAWS)], ddof=1) for batch in batches]
-    probe.network.load_state_dict(state)  # batch normalisation has counted along
+        batches = [
+            batch for batch in everything.split(probe.batch_size)[:_MASK_DRAWS] if len(batch) == probe.batch_size
+        ]
+        found = [
+            np.var([float(probe.loss_of(network, batch)) for _ in range(_MASK_DRAWS)], ddof=1) for batch in batches
+        ]
     return float(np.mean(found)) if found and np.isfinite(found).all() else 0.0
 
 
 def _noise_scale(probe: Probe, everything: torch.Tensor) -> tuple[float, float]:
-    probe.network.eval()
+    network = probe.frozen_network().eval()
     order = torch.randperm(len(everything), generator=torch.Generator().manual_seed(0))
     size = len(everything) // _MICRO_BATCHES
     if size == 0:
         return math.nan, math.nan
     gradients = []
     for batch in order[: size * _MICRO_BATCHES].split(size):
-        probe.network.zero_grad()
-        probe.loss_of(batch).backward()
-        flat = [p.grad.flatten() for p in probe.network.parameters() if p.grad is not None]
+        network.zero_grad()
+        probe.loss_of(network, batch).backward()
+        flat = [p.grad.flatten() for p in network.parameters() if p.grad is not None]
         gradients.append(torch.cat(flat).double())
-    probe.network.zero_grad()
     stacked = torch.stack(gradients)
     if not bool(torch.isfinite(stacked).all()):
         return math.nan, math.nan

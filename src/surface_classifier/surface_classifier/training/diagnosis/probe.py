@@ -4,16 +4,14 @@
 
 A probe is one network in training on one fold. It can be forked with its optimiser's state, so that two arms differ in
 nothing but what was changed. Every epoch records what a user sees (the loss of the steps) and what a user does not see:
-the loss of all training windows with dropout off, the held-out loss, and the size of the gradient.
+the loss of all training windows with dropout off, and that of the held-out ones.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -24,21 +22,20 @@ from torch.nn import functional
 
 from surface_classifier.training.config import TrainingConfig
 from surface_classifier.training.loop import (
-    PreparedWindows,
+    EngineKind,
+    RandomState,
     TrainingCancelledError,
     build_network,
     class_weights,
-    draw_batches,
-    make_optimizer,
-    make_scheduler,
+    make_engine,
     prepare_windows,
     training_loss,
 )
+from surface_classifier.training.together import kernel_obstacle
 
 Indices = NDArray[np.int64]
 
 LARGEST_LOSS = 50.0  # what a loss that is larger, infinite or not a number counts as [nat]
-LARGEST_NORM = 1e12  # what the norm of such a loss's gradient counts as
 
 
 @dataclass
@@ -48,13 +45,11 @@ class Curves:
     Attributes:
         loss: Mean loss of the epoch's steps, as training reports it [nat].
         step_losses: Loss of each step [nat].
-        clean_loss: Cross-entropy of all training windows after the epoch, in evaluation mode [nat].
+        clean_loss: Cross-entropy of all training windows after the epoch, in evaluation mode, the mean over classes
+            [nat].
         clean_accuracy: Balanced accuracy on them [1].
-        held_out_loss: Class-balanced cross-entropy of the held-out windows [nat].
+        held_out_loss: Cross-entropy of the held-out windows, the mean over classes [nat].
         held_out_accuracy: Balanced accuracy on them [1].
-        gradient: Median norm of the gradient over the epoch's steps, before clipping.
-        largest_gradient: Largest norm of the gradient in the epoch.
-        first_layer_share: Norm of the first layer's gradient over that of the head, first step of the epoch [1].
     """
 
     loss: list[float] = field(default_factory=list)
@@ -63,9 +58,6 @@ class Curves:
     clean_accuracy: list[float] = field(default_factory=list)
     held_out_loss: list[float] = field(default_factory=list)
     held_out_accuracy: list[float] = field(default_factory=list)
-    gradient: list[float] = field(default_factory=list)
-    largest_gradient: list[float] = field(default_factory=list)
-    first_layer_share: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -87,13 +79,25 @@ class ProbeData:
     held_out: Indices
 
 
+@dataclass(frozen=True)
+class GradientSize:
+    """Size of the gradient of all training windows, masks off.
+
+    Attributes:
+        norm: Of all weights.
+        first_layer_share: Norm of the first layers' gradient over that of the head's [1].
+    """
+
+    norm: float
+    first_layer_share: float
+
+
 class Probe:
     """One network in training, by the same steps as `training.loop.train`.
 
     Attributes:
         curves: What was recorded so far.
         config: The recipe, resolved for the data; its epochs are those its schedule spans.
-        network: The network.
         labels: Classes of the training windows.
     """
 
@@ -108,43 +112,42 @@ class Probe:
         """
         self.data = data
         self.config = replace(config, epochs=epochs).resolved(len(data.train))
-        self.curves = Curves()
         self.labels = data.labels[data.train]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        self._kind: EngineKind = 'torch' if kernel_obstacle(config) else 'kernel'
+        self._random = RandomState(seed)
+        with self._random.use():
             training = [part[data.train] for part in data.parts]
-            self.network, self.windows = build_network(self.config, training, self.labels, data.classes)
-            self._state = torch.get_rng_state()
-        self._held_out = prepare_windows(self.network, [part[data.held_out] for part in data.parts])
-        self._evaluation_mode = False
+            self._network, self._windows = build_network(self.config, training, self.labels, data.classes)
+        self._held_out = prepare_windows(self._network, [part[data.held_out] for part in data.parts])
         self._begin()
 
     def _begin(self) -> None:
-        """Make optimiser and schedule for `config`."""
+        self.curves = Curves()
         self._weights = class_weights(self.labels, self.data.classes, self.config.class_balance)
-        self.optimizer = make_optimizer(self.network.parameters(), self.config)
-        self._scheduler = make_scheduler(self.optimizer, self.config, len(self.labels))
+        self._engine = make_engine(self._kind, self._network, self._windows, self.labels, self.config)
 
-    def fork(self, config: TrainingConfig, *, evaluation_mode: bool = False) -> Probe:
+    def fork(self, config: TrainingConfig) -> Probe:
         """Return a copy with the same weights, optimiser's state and random state, which goes on by another recipe.
 
+        Where the other recipe switches batch normalisation off, it goes on with its running statistics, as in
+        evaluation mode.
+
         Args:
-            config: The other recipe; the shape of its network and its optimiser must be the same.
-            evaluation_mode: Train with dropout off and batch normalisation frozen.
+            config: The other recipe; the sizes of its network and its optimiser must be the same.
         """
         twin = copy.copy(self)
         twin.config = replace(config, epochs=self.config.epochs).resolved(len(self.data.train))
-        twin.curves = Curves()
-        twin.network = copy.deepcopy(self.network)
-        twin._evaluation_mode = evaluation_mode
+        twin._network = copy.deepcopy(self._network)
+        twin._network.dropout.p = config.network.dropout
+        twin._network.config = replace(twin._network.config, dropout=config.network.dropout)
+        twin._random = RandomState(0)
+        twin._random.state = self._random.state.clone()
         twin._begin()
-        state = copy.deepcopy(self.optimizer.state_dict()['state'])
-        twin.optimizer.load_state_dict({**twin.optimizer.state_dict(), 'state': state})
-        # The schedules are closed forms of the number of steps.
-        share = self._scheduler.last_epoch / max(1, self._steps_in_all - 1)
-        twin._scheduler.last_epoch = round(share * (twin._steps_in_all - 1))
-        for group, rate in zip(twin.optimizer.param_groups, _rates(twin._scheduler), strict=True):
-            group['lr'] = rate
+        twin._engine.continue_from(self._engine)
+        if self.config.network.batch_norm and not config.network.batch_norm:
+            for norms in twin._network.norms:
+                for layer, norm in enumerate(norms):
+                    norms[layer] = _FrozenNorm(norm)
         return twin
 
     @property
@@ -152,102 +155,82 @@ class Probe:
         """Windows in a step."""
         return int(self.config.batch_size)
 
-    @property
-    def _steps_in_all(self) -> int:
-        return -(-len(self.labels) // self.batch_size) * self.config.epochs
-
     def run(self, epochs: int, cancelled: Callable[[], bool] | None = None) -> Probe:
-        """Train for some epochs and record them; a step whose loss is not a number is recorded and left out.
+        """Train for some epochs and record them.
 
         Raises:
             TrainingCancelledError: `cancelled` said so.
         """
-        with self._own_random_state():
-            for _ in range(epochs):
-                if cancelled is not None and cancelled():
-                    raise TrainingCancelledError('the diagnosis was cancelled')
-                self._epoch()
+        for _ in range(epochs):
+            self._epoch(cancelled or (lambda: False))
         return self
 
-    @contextmanager
-    def _own_random_state(self) -> Iterator[None]:
-        with torch.random.fork_rng(devices=[]):
-            torch.set_rng_state(self._state)
-            yield
-            self._state = torch.get_rng_state()
-
-    def _epoch(self) -> None:
+    def _epoch(self, cancelled: Callable[[], bool]) -> None:
         curves = self.curves
-        self.network.train(not self._evaluation_mode)
-        losses, norms, sizes = [], [], []
-        for step, batch in enumerate(draw_batches(self.labels, self.config)):
-            loss, norm = self._step(batch, first=step == 0)
-            losses.append(loss)
-            norms.append(norm)
-            sizes.append(len(batch))
-        curves.loss.append(float(np.average(losses, weights=sizes)))
+        steps = self._engine.take_epoch(self._random, cancelled)
+        if steps is None or cancelled():
+            raise TrainingCancelledError('the diagnosis was cancelled')
+        losses = [min(loss, LARGEST_LOSS) if math.isfinite(loss) else LARGEST_LOSS for loss in steps.losses]
+        curves.loss.append(float(np.average(losses, weights=steps.sizes)))
         curves.step_losses += losses
-        curves.gradient.append(float(np.median(norms)))
-        curves.largest_gradient.append(float(np.max(norms)))
         loss, accuracy = _score(self.logits(), self.labels)
         curves.clean_loss.append(loss)
         curves.clean_accuracy.append(accuracy)
-        loss, accuracy = _score(self._logits(self._held_out), self.data.labels[self.data.held_out])
+        loss, accuracy = _score(self._engine.logits(self._held_out), self.data.labels[self.data.held_out])
         curves.held_out_loss.append(loss)
         curves.held_out_accuracy.append(accuracy)
 
-    def _step(self, batch: Tensor, *, first: bool) -> tuple[float, float]:
-        loss = self.loss_of(batch)
-        self.optimizer.zero_grad()
-        loss.backward()
-        largest = self.config.gradient_clip if self.config.gradient_clip > 0 else math.inf
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), largest))
-        if first:
-            self.curves.first_layer_share.append(self._first_layer_share())
-        value = float(loss.detach())
-        sound = math.isfinite(value) and math.isfinite(norm)
-        if sound:
-            self.optimizer.step()
-        if self._scheduler.last_epoch + 1 < self._steps_in_all:
-            self._scheduler.step()
-        return min(value, LARGEST_LOSS) if sound else LARGEST_LOSS, norm if sound else LARGEST_NORM
-
-    def loss_of(self, batch: Tensor) -> Tensor:
-        """Training loss of some training windows, with its gradient, in the network's present mode."""
-        logits = self.network.classify_prepared(*self.windows.rows(batch))
-        return training_loss(logits, self.labels[batch], self._weights, self.config.label_smoothing)
-
     def logits(self) -> Tensor:
         """Logits of every training window in evaluation mode, (windows, classes)."""
-        return self._logits(self.windows)
+        return self._engine.logits(self._windows)
 
     def predicted(self) -> Indices:
         """Predicted class of every held-out window."""
-        found: Indices = self._logits(self._held_out).argmax(dim=1).numpy()
+        found: Indices = self._engine.logits(self._held_out).argmax(dim=1).numpy()
         return found
 
-    def _logits(self, windows: PreparedWindows) -> Tensor:
-        self.network.eval()
-        with torch.inference_mode():
-            return self.network.classify_prepared(windows.sequences, windows.statistics)
+    def frozen_network(self) -> nn.Module:
+        """A copy of the network with the weights as they are, to be measured at."""
+        self._engine.remember()
+        self._engine.finish()
+        return copy.deepcopy(self._network)
 
-    def _first_layer_share(self) -> float:
-        first = _norm(parameter for layers in self.network.layers for parameter in layers[0].parameters())
-        head = _norm(self.network.head.parameters())
-        return first / head if head > 0 and math.isfinite(first) else math.nan
+    def loss_of(self, network: nn.Module, batch: Tensor) -> Tensor:
+        """Training loss of some training windows, with its gradient, in the network's present mode.
+
+        Args:
+            network: What `frozen_network` gave.
+            batch: Indices among the training windows.
+        """
+        logits = network.classify_prepared(*self._windows.rows(batch))
+        return training_loss(logits, self.labels[batch], self._weights, self.config.label_smoothing)
+
+    def gradient_size(self) -> GradientSize:
+        """Measure the gradient at the weights as they are."""
+        network = self.frozen_network().eval()
+        self.loss_of(network, torch.arange(len(self.labels))).backward()
+        first = _norm(parameter for layers in network.layers for parameter in layers[0].parameters())
+        head = _norm(network.head.parameters())
+        norm = _norm(network.parameters())
+        return GradientSize(norm, first / head if head > 0 and math.isfinite(first) else math.nan)
+
+
+class _FrozenNorm(nn.Module):
+    """Batch normalisation by its running statistics, whatever the mode."""
+
+    def __init__(self, norm: nn.BatchNorm1d) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, values: Tensor) -> Tensor:
+        norm = self.norm
+        return functional.batch_norm(
+            values, norm.running_mean, norm.running_var, norm.weight, norm.bias, training=False, eps=norm.eps
+        )
 
 
 def _norm(parameters: Iterable[nn.Parameter]) -> float:
     return math.sqrt(sum(float(p.grad.square().sum()) for p in parameters if p.grad is not None))
-
-
-def _rates(scheduler: torch.optim.lr_scheduler.LRScheduler) -> list[float]:
-    # get_lr() warns when it is not called by step().
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore', UserWarning)
-        if isinstance(scheduler, torch.optim.lr_scheduler.OneCycleLR):
-            return [float(rate) for rate in scheduler.get_lr()]
-        return [float(rate) for rate in scheduler.base_lrs]
 
 
 def _score(logits: Tensor, labels: Tensor) -> tuple[float, float]:

@@ -54,7 +54,7 @@ CALM = 0.5  # share of the wobble that may be left where its cause is gone [1]
 
 # ---- Signs of a cause ----
 
-LARGE_GRADIENT = 8.0  # norm of the gradient in the first epoch
+LARGE_GRADIENT = 8.0  # norm of the gradient at the first weights
 VANISHED_SHARE = 0.1  # of the first layer's gradient in the head's
 
 # ---- What simple classifiers and data arms must show ----
