@@ -48,6 +48,7 @@ VERBS: dict[str, Verb] = {
     'dataset': Verb('dataset', 'cut recordings into a data set of windows, or show one'),
     'train': Verb('train', 'train an LSTM on a data set'),
     'evaluate': Verb('evaluate', 'score the LSTM beside simple baselines, by recording'),
+    'reproduce': Verb('reproduce', "run the seed's set-ups again and test each claim about its jumping loss"),
     'report': Verb('report', 'put a diagnosis, scores, a sweep and a model on one HTML page'),
     'classify': Verb('classify', 'label a recording or a data set with a trained model'),
     'watch': Verb('watch', 'show the labels of the running graph in the terminal'),

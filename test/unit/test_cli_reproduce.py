@@ -1,0 +1,75 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""`surface reproduce seed`: the page, the JSON and the table of a tiny run, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('torch')
+pytest.importorskip('jinja2')
+pytest.importorskip('matplotlib')
+pytest.importorskip('sklearn')
+
+from surface_classifier.cli.main import main
+from surface_classifier.training import reproduce_seed
+from surface_classifier.training.seed_claims import seed_arms, seed_claims
+
+TINY = ['--epochs', '3', '--seeds', '1', '--windows', '12']
+
+
+def test_a_tiny_run_gives_page_json_and_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, file = tmp_path / 'seed', tmp_path / 'seed.json'
+    command = ['reproduce', 'seed', '-o', str(folder), *TINY, '--json', str(file)]
+    assert main(command) == 0
+    out, err = capsys.readouterr()
+    assert 'minutes of one core to run' in err
+    assert f'{len(seed_arms(3))} of {len(seed_arms(3))} runs' in out
+    for claim in seed_claims():
+        assert claim.text in out
+    assert (folder / 'seed.html').stat().st_size > 100_000
+    values = json.loads(file.read_text())
+    assert values['settings'] == {
+        'generator': 'texture',
+        'seeds': 1,
+        'epochs': 3,
+        'network': 'simple',
+        'windows': 12,
+        'samples': 100,
+    }
+    assert len(values['claims']) == len(seed_claims())
+
+    assert main([*command[:-1], '-']) == 0  # nothing is left to run
+    out, err = capsys.readouterr()
+    assert json.loads(out) == values
+    assert 'to run' not in err
+
+
+def test_the_page_can_be_had_without_running_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(reproduce_seed, '_run_task', None)
+    assert main(['reproduce', 'seed', '-o', str(tmp_path), '--no-runs']) == 0
+    assert capsys.readouterr().out.startswith('0 of ')
+    assert 'runs are finished' in (tmp_path / 'seed.html').read_text(encoding='utf-8')
+    assert not (tmp_path / 'runs').exists()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'why'),
+    [
+        (['harvest', '-o', 'x'], 'invalid choice'),
+        (['seed'], 'required: -o/--output'),
+        (['seed', '-o', 'x', '--windows', '6'], "'6' is not at least 12"),
+        (['seed', '-o', 'x', '--generator', 'noise'], 'invalid choice'),
+        (['seed', '-o', 'x', '--seeds', '0'], "'0' is not at least 1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments: list[str], why: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as error:
+        main(['reproduce', *arguments])
+    assert error.value.code == 2
+    assert why in capsys.readouterr().err
