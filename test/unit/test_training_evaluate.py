@@ -22,7 +22,7 @@ from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import stratified_folds
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.signal.config import WindowConfig
-from surface_classifier.training import evaluate, loop
+from surface_classifier.training import evaluate, loop, together
 from surface_classifier.training.config import TrainingConfig
 from surface_classifier.training.evaluate import EvaluationProgress, evaluate_folds, evaluate_model
 from surface_classifier.training.train_model import train_model
@@ -90,16 +90,6 @@ def test_learning_curves_are_kept_for_every_run(summary: dict[str, Any]) -> None
     assert {'loss', 'validation_loss', 'validation_accuracy'} <= summary['lstm']['epochs'][0].keys()
 
 
-def test_the_result_does_not_depend_on_the_number_of_processes(summary: dict[str, Any], dataset: Dataset) -> None:
-    told: list[EvaluationProgress] = []
-    folds = stratified_folds(dataset, 2)
-    again = evaluate_folds(dataset, folds, QUICK, (0, 1), jobs=2, on_progress=told.append).to_dict()
-    for name in MODELS:
-        assert again[name] == summary[name]
-    assert sum(progress.epoch is None for progress in told) == 8
-    assert sum(progress.epoch is not None for progress in told) == len(summary['lstm']['epochs'])
-
-
 def test_training_never_sees_the_tested_recordings(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[set[int]] = []
     fit = loop.train
@@ -108,13 +98,29 @@ def test_training_never_sees_the_tested_recordings(dataset: Dataset, monkeypatch
         trained.append(set(dataset.recording[windows].tolist()))
         return fit(*args, windows=windows, **settings)
 
-    monkeypatch.setattr(evaluate, 'train', train)
+    for module in (evaluate, together):
+        monkeypatch.setattr(module, 'train', train)
     result = evaluate_folds(dataset, stratified_folds(dataset, 3), replace(QUICK, epochs=1), jobs=1)
     runs = result.predictions['lstm']
     assert runs is not None
     assert len(runs) == len(trained) == 3
     for run, seen in zip(runs, trained, strict=True):
         assert not seen & set(dataset.recording[run.windows].tolist())
+
+
+def test_without_the_kernel_runs_are_processes_and_score_the_same(
+    summary: dict[str, Any], dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, 'kernel_obstacle', lambda _: 'a test')
+    told: list[EvaluationProgress] = []
+    again = evaluate_folds(dataset, stratified_folds(dataset, 2), QUICK, (0, 1), jobs=2, on_progress=told.append)
+    found = again.to_dict()
+    for name in MODELS[1:]:
+        assert found[name] == summary[name]
+    # The last digits of the weights differ, which may change a window between two classes.
+    assert found['lstm']['accuracy'] == pytest.approx(summary['lstm']['accuracy'], abs=0.01)
+    assert sum(progress.epoch is None for progress in told) == 8
+    assert sum(progress.epoch is not None for progress in told) == len(summary['lstm']['epochs'])
 
 
 def test_shuffled_labels_score_at_chance(tmp_path: Path) -> None:

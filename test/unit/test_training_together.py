@@ -94,6 +94,15 @@ def test_runs_of_all_shapes_end_as_if_trained_alone(dataset: Dataset, two_parts:
     assert_same(train_together(runs, jobs=2, measure_training=True), one_by_one(runs))
 
 
+def test_weights_do_not_depend_on_the_number_of_threads(dataset: Dataset) -> None:
+    runs = [TrainingRun(dataset, config, 3) for config in (QUICK, OTHER, QUICK)]
+    one, two = (train_together(runs, jobs=jobs) for jobs in (1, 2))
+    for result, other in zip(one, two, strict=True):
+        weights = other.network.state_dict()
+        for name, weight in result.network.state_dict().items():
+            assert torch.equal(weight, weights[name])
+
+
 def test_what_the_caller_hears_is_said_in_its_thread(dataset: Dataset) -> None:
     epochs: dict[int, list[EpochResult]] = defaultdict(list)
     results: dict[int, TrainingResult] = {}

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evaluation: the LSTM beside simple baselines on the same folds of recordings, or a finished model on unseen data.
 
-Every fold and seed is one task with a process and one thread of its own; the result does not depend on how many run at
-once. What comes out is kept as predictions by recording, and every score is computed from them.
+Where the compiled kernel can train them, the networks of all folds and seeds train together, each on its own thread.
+Else, and for the baselines, every fold and seed is a task with a process and one thread of its own. The result does not
+depend on how many run at once. What comes out is kept as predictions by recording; scores are computed from them.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from surface_classifier.model.contract import check_compatible
 from surface_classifier.model.engine import DeviceName, EngineName, InferenceEngine, load_engine
 from surface_classifier.training.baselines import Parts, Predictor, fit_majority, fit_nearest_mean, fit_trees
 from surface_classifier.training.config import TrainingConfig
-from surface_classifier.training.loop import EpochResult, hold_out, predict_logits, resident, train
+from surface_classifier.training.loop import EpochResult, TrainingResult, hold_out, predict_logits, resident, train
 from surface_classifier.training.metrics import confusion, per_class_scores, scores
+from surface_classifier.training.together import TrainingRun, kernel_obstacle, train_together
 
 Ids = NDArray[np.int64]
 CLASSIFIERS = ('lstm', 'trees', 'nearest_mean', 'majority')
@@ -182,7 +184,7 @@ def evaluate_folds(
         folds: The division into training and test.
         config: The LSTM's recipe.
         seeds: One run of the LSTM and the trees for each fold and seed; the other baselines have no chance in them.
-        jobs: Processes; None: as many as there are cores.
+        jobs: Threads and processes; None: as many as there are cores.
         on_progress: Called after every epoch and every task.
 
     Raises:
@@ -190,7 +192,7 @@ def evaluate_folds(
     """
     begin = time.perf_counter()
     tasks, notes = _tasks(dataset, folds, config, seeds)
-    outcomes = _run_tasks(tasks, min(jobs or os.cpu_count() or 1, len(tasks)), on_progress)
+    outcomes = _run_all(dataset, tasks, jobs or os.cpu_count() or 1, on_progress or (lambda _: None))
     predictions: dict[str, list[Predictions]] = {name: [] for name in CLASSIFIERS}
     epochs: list[dict[str, Any]] = []
     for task, (found, curve) in zip(tasks, outcomes, strict=True):
@@ -306,6 +308,29 @@ _Outcome = tuple[dict[str, Ids], tuple[EpochResult, ...]]
 _Report = Callable[[EvaluationProgress], None]
 
 
+def _run_all(dataset: Dataset, tasks: Sequence[_Task], jobs: int, report: _Report) -> list[_Outcome]:
+    """Run the tasks, those of networks first; return what each gave, in their order."""
+    networks = [task for task in tasks if task.classifiers == ('lstm',)]
+    if any(kernel_obstacle(task.config) for task in networks):
+        return _run_tasks(tasks, jobs, report)
+    return _train_together(dataset, networks, jobs, report) + _run_tasks(tasks[len(networks) :], jobs, report)
+
+
+def _train_together(dataset: Dataset, tasks: Sequence[_Task], jobs: int, report: _Report) -> list[_Outcome]:
+    found: dict[int, _Outcome] = {}
+
+    def on_epoch(number: int, epoch: EpochResult | None) -> None:
+        report(EvaluationProgress(tasks[number].fold, tasks[number].seed, tasks[number].classifiers, epoch))
+
+    def on_result(number: int, result: TrainingResult) -> None:
+        found[number] = {'lstm': _predict(result, dataset, tasks[number].test)}, result.epochs
+        on_epoch(number, None)
+
+    runs = [TrainingRun(dataset, task.config, task.seed, task.train) for task in tasks]
+    train_together(runs, jobs=jobs, on_epoch=on_epoch, on_result=on_result)
+    return [found[number] for number in range(len(tasks))]
+
+
 def _run_task(task: _Task, report: _Report, cancelled: Callable[[], bool]) -> _Outcome:
     """Train and test what the task says; return predictions by classifier, and the LSTM's learning curve."""
     dataset = Dataset.load(task.dataset)
@@ -322,7 +347,7 @@ def _run_task(task: _Task, report: _Report, cancelled: Callable[[], bool]) -> _O
                 cancelled=cancelled,
             )
             curve = result.epochs
-            found[name] = predict_logits(result.network, resident(dataset, task.test)).argmax(dim=1).numpy()
+            found[name] = _predict(result, dataset, task.test)
         else:
             labels = np.asarray(dataset.labels)[task.train]
             predictor = _fit_baseline(name, _windows(dataset, task.train), labels, task.seed)
@@ -331,9 +356,14 @@ def _run_task(task: _Task, report: _Report, cancelled: Callable[[], bool]) -> _O
     return found, curve
 
 
-def _run_tasks(tasks: Sequence[_Task], jobs: int, on_progress: _Report | None) -> list[_Outcome]:
+def _predict(result: TrainingResult, dataset: Dataset, windows: Ids) -> Ids:
+    predicted: Ids = predict_logits(result.network, resident(dataset, windows)).argmax(dim=1).numpy()
+    return predicted
+
+
+def _run_tasks(tasks: Sequence[_Task], jobs: int, report: _Report) -> list[_Outcome]:
     """Run the tasks in this process (one job) or in `jobs` child processes; return what each gave, in their order."""
-    report = on_progress or (lambda _: None)
+    jobs = min(jobs, len(tasks))
     if jobs == 1:
         return [_run_task(task, report, lambda: False) for task in tasks]
     # Fresh processes: a fork of a process in which torch has run threads may hang.
