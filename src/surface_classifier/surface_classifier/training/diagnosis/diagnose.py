@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -39,7 +40,7 @@ from surface_classifier.training.diagnosis.label_checks import (
 from surface_classifier.training.diagnosis.measure import BASE, Experiment, Splits, curve_summary, probe_epochs
 from surface_classifier.training.diagnosis.result import HEALTHY, Diagnosis, Evidence, Remedy, Verdict, by_strength
 from surface_classifier.training.diagnosis.sensor_checks import find_sensor_faults
-from surface_classifier.training.loop import check_trainable, one_thread
+from surface_classifier.training.loop import check_trainable
 
 _DECISIVE = ('unlearnable_labels', 'bad_sensor')  # what is left to say when the labels mean nothing
 _SIMPLE_CLASSIFIERS = ('linear', 'nearest')
@@ -50,6 +51,7 @@ def diagnose(
     config: TrainingConfig,
     seed: int = 0,
     *,
+    jobs: int | None = None,
     on_progress: Callable[[str, float], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Diagnosis:
@@ -59,6 +61,7 @@ def diagnose(
         dataset: Windows and labels.
         config: The recipe to judge.
         seed: Seed of the probes.
+        jobs: How many probes train at once; None: as many as there are cores. The result is the same.
         on_progress: Called with what comes next and the share of the work that is done, 0 to 1.
         cancelled: Asked before every epoch of every probe.
 
@@ -72,14 +75,13 @@ def diagnose(
     tell('looking at the data', 0.0)
     splits = _splits(dataset, seed)
     findings = look_at_data(dataset, splits, seed)
-    with one_thread():
-        experiment = run_experiment(dataset, config, seed, splits, findings, tell, cancelled)
+    experiment = run_experiment(dataset, config, seed, splits, findings, tell, cancelled, jobs or os.cpu_count() or 1)
     verdicts = judge(experiment, findings)
     outcomes = experiment.outcomes
     return Diagnosis(
         verdicts=verdicts,
         cannot_tell=tuple(untold(dataset, findings)),
-        arms={name: curve_summary(outcome) for name, outcome in outcomes.items()},
+        arms={name: curve_summary(outcome, experiment.epochs // 2) for name, outcome in outcomes.items()},
         run=_run_summary(experiment),
         fluctuation={'rising_share': outcomes[BASE].rising, 'detrended_log_std': outcomes[BASE].wobble},
         suspected=suspected_labels(dataset, findings.labels),
@@ -135,6 +137,7 @@ def run_experiment(
     findings: DataFindings,
     tell: Callable[[str, float], None],
     cancelled: Callable[[], bool] | None,
+    jobs: int,
 ) -> Experiment:
     """Train as configured, and every arm that is worth it.
 
@@ -146,10 +149,13 @@ def run_experiment(
         findings: What was found in the data.
         tell: Told what comes next.
         cancelled: Asked before every epoch.
+        jobs: How many probes train at once.
     """
     tell('the training as configured', 0.1)
     config = config.resolved(min(len(train) for train, _ in splits))
-    experiment = Experiment(dataset, config, seed, splits, probe_epochs(dataset, config), cancelled=cancelled)
+    experiment = Experiment(
+        dataset, config, seed, splits, probe_epochs(dataset, config), jobs=jobs, cancelled=cancelled
+    )
     experiment.run_base()
     number = 0
     while (arm := experiment.next_arm(findings.imbalance)) is not None:
@@ -185,7 +191,7 @@ def judge(experiment: Experiment, findings: DataFindings) -> tuple[Verdict, ...]
 
 def replace_splits(experiment: Experiment, splits: Splits) -> Experiment:
     """The same experiment on other folds, with nothing run yet."""
-    return replace(experiment, splits=splits, outcomes={}, noise=(), checkpoints=[])
+    return replace(experiment, splits=splits, outcomes={}, noise=(), checkpoints=())
 
 
 def _splits(dataset: Dataset, seed: int) -> Splits:
@@ -203,7 +209,7 @@ def _low_passed_outcome(experiment: Experiment) -> Any:
             splits = _splits(rebuilt, experiment.seed)
         except SurfaceError:
             return None  # what was found in the spectrum stands without it
-        other = replace(experiment, dataset=rebuilt, splits=splits, outcomes={}, noise=(), checkpoints=[])
+        other = replace(experiment, dataset=rebuilt, splits=splits, outcomes={}, noise=(), checkpoints=())
         return other.run_fresh(Arm(LOW_PASSED, 'the data set built anew with a low-pass', {}))
 
 

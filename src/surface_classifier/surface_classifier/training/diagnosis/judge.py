@@ -175,12 +175,36 @@ class RecipeJudge:
 
     def _learning_rate_too_high(self) -> tuple[Verdict, str] | None:
         gain = self._helps('slower')
-        if gain is None:
+        if gain is not None:
+            return self._verdict('learning_rate_too_high', 'slower', gain, 'Lower the learning rate.')
+        # A training that got somewhere at a high rate: from its checkpoint a tenth of the rate learns what is left.
+        if SAME not in self._outcomes or self._base.train_accuracy >= thresholds.LEARNT:
             return None
-        return self._verdict('learning_rate_too_high', 'slower', gain, 'Lower the learning rate.')
+        if 'rate_tenth' not in self._outcomes:
+            return None
+        same, slow = self._outcomes[SAME], self._outcomes['rate_tenth']
+        learns = slow.train_accuracy - same.train_accuracy
+        noisy_batch = self._calms('full_batch') <= thresholds.CALM  # False where it was not run
+        if learns < thresholds.LEARNS or self._calms('rate_tenth') > thresholds.CALM or noisy_batch:
+            return None
+        text = (
+            f'From a checkpoint half way a tenth of the rate gets {100 * slow.train_accuracy:.0f} % of the training '
+            f'windows right, going on as configured {100 * same.train_accuracy:.0f} %; with all windows in one step the '
+            'loss wobbles on.'
+        )
+        evidence = Evidence(text, 'more training windows right from one checkpoint', learns, thresholds.LEARNS)
+        own = Gain(learns, 1.0, 0.0, 0.0, 1.0)
+        arm = 'rate_tenth'
+        return self._verdict(
+            'learning_rate_too_high', arm, own, 'Lower the learning rate.', evidence=evidence, more=(SAME, 'full_batch')
+        )
 
     def _learning_rate_too_low(self) -> tuple[Verdict, str] | None:
-        arms = [name for name in ('faster', 'much_faster') if self._helps(name) is not None]
+        arms = [
+            name
+            for name in ('faster', 'much_faster')
+            if name in self.gains and self.gains[name].learns >= thresholds.SPEEDS_UP
+        ]
         if not arms or self._would_learn_later():
             return None
         best = max(arms, key=lambda name: self.gains[name].size)
@@ -191,9 +215,7 @@ class RecipeJudge:
         calm = self._calms('full_batch')
         if 'larger_batch' not in self.gains or (gain is None and not self._steadies('larger_batch')):
             return None
-        noise = self._experiment.noise
-        batch = float(np.mean([entry.batch_variance for entry in noise]))
-        mask = float(np.mean([entry.mask_variance for entry in noise]))
+        batch, mask = self._noise_of_a_step()
         if mask > batch:
             return None
         share = batch / (batch + mask) if batch + mask > 0 else 1.0
@@ -214,13 +236,19 @@ class RecipeJudge:
 
     def _regularisation_noise(self) -> tuple[Verdict, str] | None:
         gain = self._helps('no_regularisation')
-        if gain is None:
+        batch, mask = self._noise_of_a_step()
+        if gain is None or mask < batch:
             return None
+        text = (
+            f'At frozen weights {100 * mask / (mask + batch):.0f} % of the noise of a step comes from dropout or batch '
+            f'normalisation; without them the training gets {self._compared("no_regularisation")}.'
+        )
         return self._verdict(
             'regularisation_noise',
             'no_regularisation',
             gain,
             'Use less dropout, and no batch normalisation.',
+            evidence=Evidence(text, "masks' share of a step's noise", mask / (mask + batch), 0.5),
             more=(SAME, 'no_masks'),
         )
 
@@ -283,6 +311,12 @@ class RecipeJudge:
         if name not in self._outcomes or SAME not in self._outcomes:
             return math.nan
         return (self._outcomes[name].wobble + 1e-4) / (self._outcomes[SAME].wobble + 1e-4)
+
+    def _noise_of_a_step(self) -> tuple[float, float]:
+        """Variance of a step's loss at frozen weights by the draw of the batch, and by masks [nat^2]."""
+        noise = self._experiment.noise
+        batch = float(np.mean([entry.batch_variance for entry in noise]))
+        return batch, float(np.mean([entry.mask_variance for entry in noise]))
 
     def _would_learn_later(self) -> bool:
         """Whether the loss falls fast enough to get where the faster arms are in the epochs that are still to come."""

@@ -29,6 +29,8 @@ Values = NDArray[np.float64]
 Ids = NDArray[np.int64]
 Splits = Sequence[tuple[Ids, Ids]]
 
+_SHRINKAGE = 0.1  # of the discriminant's covariances; an estimated one fails on a class with a single window
+
 
 @dataclass(frozen=True)
 class LabelFindings:
@@ -131,7 +133,7 @@ def _classifier(kind: str, seed: int, labels: Ids) -> Any:
     classes = np.unique(labels)
     return make_pipeline(
         StandardScaler(),
-        LinearDiscriminantAnalysis(solver='lsqr', shrinkage='auto', priors=np.full(len(classes), 1 / len(classes))),
+        LinearDiscriminantAnalysis(solver='lsqr', shrinkage=_SHRINKAGE, priors=np.full(len(classes), 1 / len(classes))),
     )
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from surface_classifier.training.diagnosis.arms import masks
 from surface_classifier.training.diagnosis.probe import Probe
+from surface_classifier.training.loop import RandomState
 
 _MASK_DRAWS = 6
 _MICRO_BATCHES = 8
@@ -59,8 +60,7 @@ def _mask_variance(probe: Probe, everything: torch.Tensor) -> float:
     if not masks(probe.config):
         return 0.0
     network = probe.frozen_network().train()
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with torch.no_grad(), RandomState(0).use():
         batches = [
             batch for batch in everything.split(probe.batch_size)[:_MASK_DRAWS] if len(batch) == probe.batch_size
         ]
