@@ -319,8 +319,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Measures every contestant in every case and returns the result as JSON types."""
-    networks = ('small',) if args.quick else tuple(PRESET_OF)
-    batch_sizes = BATCH_SIZES[:1] if args.quick else BATCH_SIZES
+    networks, batch_sizes = (['small'], [32]) if args.quick else (args.networks, args.batch_sizes)
     with tempfile.TemporaryDirectory(prefix='epoch_time_') as name, ExitStack() as stack:
         folder = Path(name)
         dataset = seed_task(GENERATOR, SEED).save(folder / 'dataset')
@@ -642,6 +641,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--rounds', type=int, default=5, metavar='N', help='turns of every contestant (%(default)s)')
     parser.add_argument(
         '--seconds', type=float, default=2.0, metavar='S', help='about how long a turn lasts (%(default)s)'
+    )
+    parser.add_argument('--networks', nargs='+', choices=PRESET_OF, default=list(PRESET_OF), help='which (both)')
+    parser.add_argument(
+        '--batch-sizes', type=int, nargs='+', default=list(BATCH_SIZES), metavar='N', help='windows in a step (32 4)'
     )
     parser.add_argument(
         '--threads',
