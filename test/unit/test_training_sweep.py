@@ -168,6 +168,14 @@ def test_no_trial_sees_the_unseen_recordings(dataset: Dataset) -> None:
     assert sorted(tested) == data.searched.tolist()
 
 
+@pytest.mark.parametrize(('recordings', 'folds'), [(3, 2), (5, 4), (8, 5)])
+def test_every_fold_tests_every_class_if_nothing_else_is_said(tmp_path: Path, recordings: int, folds: int) -> None:
+    few = learnable_dataset(tmp_path / 'set', recordings_per_class=recordings, windows=4)
+    data = divide(few, replace(SETTINGS, folds=None))
+    assert len(data.folds) == folds
+    assert not data.notes
+
+
 def test_the_same_seed_finds_the_same_best(dataset: Dataset, tmp_path: Path) -> None:
     settings = replace(SETTINGS, holdout=0.0)
     found = [
@@ -337,6 +345,7 @@ sweep.run_sweep(Dataset.load(sys.argv[2]), settings, 'study', address(Path(sys.a
 """
 
 
+@pytest.mark.timeout(300)  # three processes that import torch, on a busy machine
 def test_two_workers_go_on_after_one_was_killed_in_mid_trial(dataset: Dataset, tmp_path: Path) -> None:
     command = [sys.executable, '-c', STUCK, str(Path(__file__).parent), str(dataset.path), str(tmp_path)]
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(sys.path)}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -39,17 +40,19 @@ def test_the_default_space_goes_from_a_batch_of_two_to_the_full_batch() -> None:
     assert batches == [2, 4, 8, 16, 32, 'full']
 
 
-def test_a_rate_goes_with_the_root_of_its_batch() -> None:
-    space = load_space(None, RECIPE)
-    point = space.nearest(RECIPE, WINDOWS)
+@pytest.mark.parametrize(('optimizer', 'power'), [('adamw', 0.5), ('rmsprop', 0.5), ('sgd', 1.0)])
+def test_a_rate_goes_with_its_batch(optimizer: Literal['adamw', 'rmsprop', 'sgd'], power: float) -> None:
+    recipe = replace(RECIPE, optimizer=optimizer)
+    space = load_space(None, recipe)
+    point = space.nearest(recipe, WINDOWS)
     assert point is not None
     rates = {}
     for exponent in (1, 5, 6):
         values = space.values({**point, 'log2 batch_size': exponent}, RECIPE, WINDOWS)
         rates[values['batch_size']] = values['learning_rate']
     assert rates[32] == pytest.approx(2e-3)
-    assert rates[2] == pytest.approx(2e-3 / 4)
-    assert rates['full'] == pytest.approx(2e-3 * (WINDOWS / 32) ** 0.5)
+    assert rates[2] == pytest.approx(2e-3 * (2 / 32) ** power)
+    assert rates['full'] == pytest.approx(2e-3 * (WINDOWS / 32) ** power)
 
 
 def test_a_rate_without_a_batch_is_plain(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ Search a recipe's batch size and what goes with it, with Optuna: learning rate, 
 A trial's score is its mean balanced accuracy over folds of whole recordings. A trial that is behind the median of the
 others after two folds or more ends there. Some recordings are kept out of the search; at its end the best recipe is
 tested on them beside the one of --config, which shows by how much the best of many scores is too good. OUTPUT gets
-best.yaml, for `surface train --config`.
+best.yaml, for `surface train --config`. What mattered is told by PED-ANOVA: of thirty noisy trials, roughly.
 
 Run the command again and it goes on where it stopped; a trial whose worker was lost is run again. Give the same
 command with the same --storage on several machines and they share the trials:
@@ -46,15 +46,16 @@ batch sees more data.
 --space takes a YAML file that changes what is searched, key by key; the default is
 
   batch_size: {low: 2, high: full, powers_of_two: true}     # full: all training windows of a fold
-  learning_rate: {low: 3.0e-4, high: 0.3, log: true, at_batch: 32}
+  learning_rate: {low: 3.0e-4, high: 3.0, log: true, at_batch: 32}
   optimizer: [adamw, adam, rmsprop, sgd]                    # choices
   weight_decay: {low: 1.0e-5, high: 0.3, log: true}
   network.dropout: {low: 0.0, high: 0.5}
   hidden_size: {low: 16, high: 128, powers_of_two: true}    # width of every LSTM layer of the recipe
 
 A key set to null stays as it is in the recipe; any other key of the recipe can be added, such as
-`network.hidden_sizes: [[32], [64, 64]]`. With at_batch: 32 the rate is searched as that at a batch of 32, and a batch
-of B trains with sqrt(B / 32) times it: rate and batch go together, and searched apart, each would hide the other.
+`network.hidden_sizes: [[32], [64, 64]]`. With at_batch: 32 the rate is searched as that at a batch of 32; a batch of B
+trains with B / 32 times it under SGD, and with the root of that under the others. Rate and batch go together, and
+searched apart, each would hide the other.
 """
 
 
@@ -82,7 +83,9 @@ surface train data/floors -o models/floors --config sweeps/floors/best.yaml""",
     parser.add_argument(
         '--budget', choices=('epochs', 'steps'), default='epochs', help='what trials have the same of (%(default)s)'
     )
-    parser.add_argument('--folds', metavar='K', type=positive_int, default=5, help='folds of a trial (%(default)d)')
+    parser.add_argument(
+        '--folds', metavar='K', type=positive_int, help='folds of a trial (5, or fewer so that each tests every class)'
+    )
     parser.add_argument(
         '--holdout',
         metavar='SHARE',
