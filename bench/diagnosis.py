@@ -299,7 +299,7 @@ def _timed(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 def _ask_ours(case: Case, seed: int) -> dict[str, Any]:
     from surface_classifier.training.diagnosis.diagnose import diagnose
 
-    found = diagnose(case.setup.dataset, case.setup.config, seed).to_dict()
+    found = diagnose(case.setup.dataset, case.setup.config, seed, jobs=1).to_dict()
     # Curves are left out: they would make the file a hundred times as long.
     return {key: found[key] for key in ('verdicts', 'cannot_tell', 'measured')}
 

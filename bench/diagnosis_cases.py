@@ -381,15 +381,18 @@ def _shuffled_recordings(windows: Windows, rng: np.random.Generator) -> Ids:
 
 def _healthy_config(rng: np.random.Generator) -> TrainingConfig:
     """The default recipe with variations that do no harm."""
-    return _changed(
+    config = _changed(
         load_training_config('default'),
         network={
             'hidden_sizes': ((24,), (32,), (48,))[rng.integers(3)],
             'dropout': (0.0, 0.2)[rng.integers(2)],
         },
         batch_size=('auto', 32)[rng.integers(2)],
-        optimizer=('adamw', 'adam')[rng.integers(2)],
     )
+    if rng.integers(2):
+        # The penalty of adam is not the decay of adamw: the same number would hold the weights at nothing.
+        config = _changed(config, optimizer='adam', weight_decay=0.0)
+    return config
 
 
 def _changed(config: TrainingConfig, network: Mapping[str, Any] | None = None, **changes: Any) -> TrainingConfig:
@@ -412,7 +415,7 @@ def _recurrent(draft: Draft, **changes: Any) -> Draft:
         'batch_size': 16,
         'learning_rate': 1e-2,
         'schedule': 'one_cycle',
-        'weight_decay': 0.01,
+        'weight_decay': 0.0,
         'label_smoothing': 0.0,
         'gradient_clip': 1.0,
         'class_balance': 'none',
@@ -439,8 +442,9 @@ def _same(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft: 
 
 
 def _steady(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft:  # noqa: ARG001
-    """A constant rate: one that falls would calm every noise at its end."""
-    return _recurrent(draft, batch_size=32, learning_rate=1e-2, schedule='constant', epochs=60)
+    """A constant rate and a penalty: a rate that falls, or a loss that reaches 0, would calm every noise at its end."""
+    recipe = {'optimizer': 'adam', 'weight_decay': 1e-2, 'learning_rate': 1e-2, 'schedule': 'constant'}
+    return _recurrent(draft, batch_size=32, epochs=60, **recipe)
 
 
 def _small_batch(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft:  # noqa: ARG001
@@ -449,7 +453,9 @@ def _small_batch(draft: Draft, severity: Severity, rng: np.random.Generator) -> 
 
 def _unbounded(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft:  # noqa: ARG001
     """A constant rate and no limit to the gradient: nothing tames a rate that is too high."""
-    return _recurrent(draft, batch_size=32, learning_rate=5e-3, schedule='constant', gradient_clip=0.0)
+    optimizer, rate = (('adamw', 2e-2), ('rmsprop', 3e-3), ('sgd', 0.2))[draft.seed % 3]
+    recipe = {'optimizer': optimizer, 'learning_rate': rate, 'schedule': 'constant', 'gradient_clip': 0.0}
+    return _recurrent(draft, batch_size=32, **recipe)
 
 
 def _learning(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft:  # noqa: ARG001
@@ -471,17 +477,22 @@ def _full_batch(draft: Draft, severity: Severity, rng: np.random.Generator) -> D
 def _adaptive_steps(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft:  # noqa: ARG001
     rate = _pick(severity, 3e-3, 1e-2)
     changes = {'optimizer': 'rmsprop', 'schedule': 'constant', 'learning_rate': rate, 'gradient_clip': 0.0}
-    return replace(draft, config=_changed(draft.config, weight_decay=0.0, **changes))
+    return replace(draft, config=_changed(draft.config, **changes))
 
 
-def _small_and_regular(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft:  # noqa: ARG001
-    draft = _recurrent(draft, learning_rate=5e-3, weight_decay=0.05, validation_fraction=0.0, epochs=60)
-    return replace(draft, config=_changed(draft.config, {'hidden_sizes': (24,), 'dropout': 0.2}))
+def _small_network(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft:  # noqa: ARG001
+    """A recipe that a small network bears.
+
+    With a gentler one, or one that falls, networks of 70,000 and 200,000 parameters were as good as this one or better
+    on 98 windows, on fresh windows too.
+    """
+    recipe = {'optimizer': 'adamw', 'learning_rate': 3e-2, 'schedule': 'constant', 'validation_fraction': 0.0}
+    draft = _recurrent(draft, epochs=60, **recipe)
+    return replace(draft, config=_changed(draft.config, {'hidden_sizes': (24,), 'dropout': 0.0}))
 
 
-def _large_and_free(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft:  # noqa: ARG001
-    network = {'hidden_sizes': _pick(severity, (128,), (128, 128)), 'dropout': 0.0}
-    return replace(draft, config=_changed(draft.config, network, weight_decay=0.0))
+def _large_network(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft:  # noqa: ARG001
+    return replace(draft, config=_changed(draft.config, {'hidden_sizes': _pick(severity, (64, 64), (128, 128))}))
 
 
 def _raw_input(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft:  # noqa: ARG001
@@ -501,31 +512,22 @@ def _deep_network(draft: Draft, severity: Severity, rng: np.random.Generator) ->
 def _unclipped(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft:  # noqa: ARG001
     """No limit to the gradient, which is fine while it does not explode."""
     optimizer, rate = (('sgd', 0.1), ('rmsprop', 3e-3))[rng.integers(2)]
-    return _recurrent(draft, optimizer=optimizer, learning_rate=rate, gradient_clip=0.0, weight_decay=0.0)
+    return _recurrent(draft, optimizer=optimizer, learning_rate=rate, gradient_clip=0.0)
 
 
 def _large_recurrence(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft:  # noqa: ARG001
     return replace(draft, config=_changed(draft.config, {'recurrent_gain': _pick(severity, 8.0, 12.0)}))
 
 
-def _by_batch_norm(draft: Draft) -> bool:
-    """Of the two ways to regularise too much, the one that this case gets."""
-    return draft.seed % 3 == 0
-
-
 def _regularisable(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft:  # noqa: ARG001
-    if _by_batch_norm(draft):
-        # So few steps that the running averages of batch normalisation would not arrive.
-        draft = _recurrent(draft, batch_size='full', epochs=_pick(severity, 120, 60))
-        return replace(draft, config=_changed(draft.config, {'dropout': 0.0}))
-    # Masks of single moments would cancel out in a mean over time.
+    """The last state: masks of single moments would cancel out in a mean over time."""
     draft = _recurrent(draft, learning_rate=5e-3)
     return replace(draft, config=_changed(draft.config, {'dropout': 0.0, 'pooling': 'last'}))
 
 
 def _too_regular(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft:  # noqa: ARG001
-    network = {'batch_norm': True} if _by_batch_norm(draft) else {'dropout': _pick(severity, 0.6, 0.8)}
-    return replace(draft, config=_changed(draft.config, network))
+    # Batch normalisation was tried, with batches of 2 to all windows: it did no harm against its twin.
+    return replace(draft, config=_changed(draft.config, {'dropout': _pick(severity, 0.6, 0.8)}))
 
 
 # --- faults of the data
@@ -568,10 +570,13 @@ def _measured(draft: Draft, sensor: Callable[[Values, Ids], Values]) -> Draft:
 
 
 def _own_gain(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft:
-    """Give every recording a gain and an offset of its own, strong enough to be known by them."""
+    """Give every recording, of which there are fewer, a gain and an offset of its own, to be known by."""
+    task = seed_task(draft.generator, draft.seed, len(draft.windows.labels), SAMPLES, recordings_per_surface=3)
+    windows = Windows(task.windows, task.labels, task.recordings)
+    draft = replace(draft, windows=windows.take(_shuffled_recordings(windows, rng)))
     recordings = draft.windows.recordings.max() + draft.test.recordings.max() + 2
-    gain = np.exp(_pick(severity, 0.05, 0.15) * rng.standard_normal(recordings))
-    offset = _pick(severity, 0.1, 0.3) * rng.standard_normal(recordings)
+    gain = np.exp(_pick(severity, 0.04, 0.08) * rng.standard_normal(recordings))
+    offset = _pick(severity, 0.06, 0.15) * rng.standard_normal(recordings)
     draft = _measured(draft, lambda values, of: values * gain[of][:, None, None] + offset[of][:, None, None])
     config = _changed(_recurrent(draft).config, validation_fraction=0.25, validation_split='recording')
     return replace(draft, config=config)
@@ -663,10 +668,10 @@ def _no_low_pass(draft: Draft, severity: Severity, rng: np.random.Generator) -> 
 
 FAULTS: Mapping[str, Fault] = {
     'batch_too_small': Fault(_steady, _small_batch),
-    'learning_rate_too_high': Fault(_unbounded, _rate(10, 50)),
+    'learning_rate_too_high': Fault(_unbounded, _rate(20, 60)),
     'learning_rate_too_low': Fault(_learning, _rate(1 / 50, 1 / 500)),
     'adaptive_step_noise': Fault(_full_batch, _adaptive_steps),
-    'over_parameterised': Fault(_small_and_regular, _large_and_free),
+    'over_parameterised': Fault(_small_network, _large_network),
     'mislabelled_windows': Fault(_same, _wrong_labels),
     'unscaled_input': Fault(_other_unit, _unscaled),
     'uninformative_input': Fault(_same, _raw_input),

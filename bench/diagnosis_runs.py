@@ -17,14 +17,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from diagnosis_cases import Case, Setup, Windows, with_changes
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset, history_entry
@@ -38,7 +38,7 @@ from surface_classifier.training.fluctuation import (
     running_median,
 )
 
-TRAININGS = 2  # of each set-up
+TRAININGS = 3  # of each set-up
 LEARNT_ACCURACY = 0.95
 _LAST_EPOCHS = 5  # over which the final loss is the median
 _RANDOM_SHARE = 0.1  # of the windows that a random change leaves out
@@ -85,10 +85,10 @@ def train_and_test(setup: Setup, seed: int, trainings: int = TRAININGS) -> dict[
 
     Returns:
         Means over the trainings of: `diverged` [1]; `rising_share` [1], `detrended_log_std` [1], `wobble` [nat] and
-        `final_loss` [nat] of the training loss; `epochs_to_95` (training accuracy; twice the epochs planned: never);
-        `held_out` (balanced accuracy on fresh windows; chance where it diverged) [1], `held_out_nll` (cross entropy
-        there) [nat]; `optimism` (accuracy that early stopping saw, less `held_out`) [1]. None where no training has the
-        measure.
+        `final_loss` [nat] of the training loss; `planned_epochs`; `epochs_to_95` (training accuracy; twice as many as
+        planned: never); `held_out` (balanced accuracy on fresh windows; chance where it diverged) [1], `held_out_nll`
+        (cross entropy there) [nat]; `optimism` (accuracy that early stopping saw, less `held_out`) [1]. None where no
+        training has the measure.
     """
     outcomes = [_train_once(setup, seed + number) for number in range(trainings)]
     means: dict[str, Any] = {}
@@ -128,6 +128,7 @@ def _train_once(setup: Setup, seed: int) -> dict[str, float]:
         'rising_share': rising_share(losses),
         'detrended_log_std': detrended_log_std(losses),
         'final_loss': float(np.median(losses[-_LAST_EPOCHS:])) if losses else math.nan,
+        'planned_epochs': float(setup.config.epochs),
         'epochs_to_95': float(learnt or 2 * setup.config.epochs),
         'held_out': held_out,
         'held_out_nll': held_out_nll,
@@ -136,7 +137,7 @@ def _train_once(setup: Setup, seed: int) -> dict[str, float]:
     }
 
 
-def wobble(losses: Sequence[float]) -> float:
+def wobble(losses: ArrayLike) -> float:
     """Root mean square distance of the later half of a loss curve from its running median over 21 epochs [nat].
 
     A loss that jumps between 0.001 and 0.01 has a large spread of its logarithm, and no one minds.

@@ -36,13 +36,13 @@ OURS = 'surface'
 # How much worse than its twin a run must be in each measure before its fault counts: about the 99 % quantile of the
 # difference between two trainings of one healthy set-up that differ in the seed alone (tuning generators).
 HARM_THRESHOLDS: Mapping[str, float] = {
-    'rising_share': 0.15,
-    'wobble': 0.03,
-    'final_loss': 0.25,
+    'rising_share': 0.10,
+    'wobble': 0.025,
+    'final_loss': 0.10,
     'held_out_loss': 0.10,
-    'held_out_nll': 0.25,
+    'held_out_nll': 0.50,
     'slowness': 1.0,
-    'optimism': 0.20,
+    'optimism': 0.18,
 }
 _LARGEST_HARM = 5.0
 _BOOTSTRAPS = 2000
@@ -55,16 +55,16 @@ def worse_by(run: Outcome, twin: Outcome) -> dict[str, float]:
     Returns:
         `rising_share` [1], `wobble` [nat] and `final_loss` [nat] of the training loss; `held_out_loss` (of balanced
         accuracy on fresh windows) [1], `held_out_nll` (cross entropy there) [nat]; `slowness` (epochs to 95 % training
-        accuracy, doublings) [1]; `optimism` (accuracy on the windows held out for early stopping above that on fresh
-        ones) [1]. A measure that one of the runs does not have is 0, and where trainings diverged, the largest harm in
-        the final loss is added for their share.
+        accuracy, as a share of those planned) [1]; `optimism` (accuracy on the windows held out for early stopping
+        above that on fresh ones) [1]. A measure that one of the runs does not have is 0, and where trainings diverged,
+        the largest harm in the final loss is added for their share.
     """
     differences = {
         name: _difference(run[name], twin[name]) for name in ('rising_share', 'wobble', 'final_loss', 'held_out_nll')
     }
     differences['final_loss'] += (run['diverged'] - twin['diverged']) * _LARGEST_HARM * HARM_THRESHOLDS['final_loss']
     differences['held_out_loss'] = _difference(twin['held_out'], run['held_out'])
-    differences['slowness'] = math.log2(run['epochs_to_95'] / twin['epochs_to_95'])
+    differences['slowness'] = (run['epochs_to_95'] - twin['epochs_to_95']) / twin['planned_epochs']
     differences['optimism'] = _difference(run['optimism'], twin['optimism'])
     return differences
 
