@@ -80,7 +80,7 @@ def test_wrong_labels_are_found_and_right_ones_left_alone() -> None:
     labels[wrong] = (labels[wrong] + 2) % 6
     spoilt = check_labels(features, labels, seed=0)
     assert len(sound.suspects) <= 4
-    assert len(spoilt.suspects) >= 6
+    assert len(spoilt.suspects) >= 5
     assert np.isin(spoilt.suspects, wrong).mean() >= 0.75
     found = np.isin(spoilt.suspects, wrong)
     assert (spoilt.probable == task.labels[spoilt.suspects])[found].mean() >= 0.7

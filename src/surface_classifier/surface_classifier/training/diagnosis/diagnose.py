@@ -182,8 +182,12 @@ def judge(experiment: Experiment, findings: DataFindings) -> tuple[Verdict, ...]
         findings: What was found in the data.
     """
     verdicts = judge_data(experiment.dataset, experiment.config, findings, experiment.outcomes)
-    if any(verdict.id == 'unlearnable_labels' for verdict in verdicts):
+    found = {verdict.id for verdict in verdicts}
+    if 'unlearnable_labels' in found:
         verdicts = [verdict for verdict in verdicts if verdict.id in _DECISIVE]
+    elif 'aliasing' in found:
+        # What was folded into the windows makes labels look wrong and rates look high: first things first.
+        verdicts = [verdict for verdict in verdicts if verdict.id != 'mislabelled_windows']
     else:
         verdicts += RecipeJudge(experiment).verdicts()
     return by_strength(verdicts) if verdicts else (_healthy(experiment),)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -211,24 +211,26 @@ class RecipeJudge:
         return self._verdict('learning_rate_too_low', best, self.gains[best], 'Raise the learning rate.')
 
     def _batch_too_small(self) -> tuple[Verdict, str] | None:
-        gain = self._helps('larger_batch')
+        if 'larger_batch' not in self.gains or 'full_batch' not in self._outcomes or SAME not in self._outcomes:
+            return None
+        same, full = self._outcomes[SAME], self._outcomes['full_batch']
         calm = self._calms('full_batch')
-        if 'larger_batch' not in self.gains or (gain is None and not self._steadies('larger_batch')):
-            return None
         batch, mask = self._noise_of_a_step()
-        if mask > batch:
+        ratio = (same.loss + thresholds.SMALL_LOSS) / (full.loss + thresholds.SMALL_LOSS)
+        costs = ratio >= thresholds.BATCH_COST or self._helps('larger_batch') is not None
+        if self._base.wobble < thresholds.WOBBLE or calm > thresholds.CALM or mask > batch or not costs:
             return None
-        share = batch / (batch + mask) if batch + mask > 0 else 1.0
         text = (
             f'With batches of {self._config.batch_size} the loss strays {100 * self._base.wobble:.0f} % from its '
-            f'trend, with all windows in one step from the same checkpoint {100 * calm:.0f} % of that; '
-            f"{100 * share:.0f} % of a step's noise at frozen weights is the draw of the batch. With larger batches "
-            f'the training gets {self._compared("larger_batch")}.'
+            f'trend; going on from one checkpoint with all windows in a step, {100 * calm:.0f} % of that is left, and the '
+            f'training loss is {full.loss:.3g} instead of {same.loss:.3g} nat. {100 * batch / (batch + mask):.0f} % of '
+            "a step's noise at frozen weights is the draw of the batch."
         )
+        own = replace(self.gains['larger_batch'], learns=thresholds.LEARNS * (1.0 + thresholds.CALM / max(calm, 0.05)))
         return self._verdict(
             'batch_too_small',
             'larger_batch',
-            self.gains['larger_batch'],
+            own,
             'Use larger batches.',
             evidence=Evidence(text, 'wobble left with all windows in one step', calm, thresholds.CALM),
             more=(SAME, 'full_batch'),
@@ -237,7 +239,9 @@ class RecipeJudge:
     def _regularisation_noise(self) -> tuple[Verdict, str] | None:
         gain = self._helps('no_regularisation')
         batch, mask = self._noise_of_a_step()
-        if gain is None or mask < batch:
+        network = self._config.network
+        strong = network.dropout >= thresholds.STRONG_DROPOUT or network.batch_norm
+        if gain is None or not (strong or mask > batch):
             return None
         text = (
             f'At frozen weights {100 * mask / (mask + batch):.0f} % of the noise of a step comes from dropout or batch '
@@ -255,7 +259,10 @@ class RecipeJudge:
     def _adaptive_step_noise(self) -> tuple[Verdict, str] | None:
         if self._config.optimizer == 'sgd' or 'decayed' not in self.gains or SAME not in self._outcomes:
             return None
-        if self._base.wobble < thresholds.WOBBLE or not self._steadies('decayed'):
+        gain = self.gains['decayed']
+        if self._base.rising < thresholds.RESTLESS or not (
+            gain.learns >= thresholds.LEARNS or gain.steadies >= thresholds.STEADIES
+        ):
             return None
         quiet = min(
             (name for name in ('full_batch_no_masks', 'full_batch', 'no_masks', SAME) if name in self._outcomes),
@@ -301,10 +308,6 @@ class RecipeJudge:
         """The gain of an arm, if it is enough for a verdict."""
         gain = self.gains.get(name)
         return gain if gain is not None and gain.size >= 1.0 else None
-
-    def _steadies(self, name: str) -> bool:
-        """Whether an arm ends calm where the training as configured hangs on the epoch at which it stops."""
-        return self._base.spread > thresholds.SPREAD and self.gains[name].steadies > thresholds.STEADIES
 
     def _calms(self, name: str) -> float:
         """Wobble of a forked arm over that of going on as configured; NaN where it was not run."""

@@ -21,7 +21,7 @@ LEARNT = 0.97  # a training that gets so many of its windows right has learnt th
 
 LINEAR_DOUBT = 0.05  # a label the linear discriminant gives less is doubted [1]
 TREES_DOUBT = 0.12  # a label the trees give less is doubted [1]
-MISLABELLED_SHARE = 0.055  # share of windows doubted by both from which wrong labels are said [1]
+MISLABELLED_SHARE = 0.04  # share of windows doubted by both from which wrong labels are said [1]
 PERMUTATIONS = 16
 
 # ---- Data ----
@@ -45,12 +45,14 @@ NARROW_UNITS = 24
 LEARNS = 0.10  # more of the training windows right [1]
 GENERALISES = 0.08  # more of the held-out windows right, and ...
 STANDARD_ERRORS = 2.5  # ... so many standard errors of the difference
-SPEEDS_UP = 0.20  # more of the training windows right at a higher rate [1]
+SPEEDS_UP = 0.30  # more of the training windows right at a higher rate [1]
 SMALL_LOSS = 0.02  # below it a loss does not matter [nat]
 SAME_GAIN = 0.5  # an arm explains another if it falls short of it by less than this share of LEARNS and GENERALISES
-WOBBLE = 0.05  # a loss that strays less from its trend is calm [1]
-SPREAD = 0.10  # if the training windows' loss strays more, it matters when the training stops [1]
+WOBBLE = 0.04  # a loss that strays less from its trend is calm [1]
 STEADIES = 3.0  # an arm steadies if it strays so many times less
+BATCH_COST = 1.15  # training loss over that of all windows in a step, from one checkpoint [1]
+RESTLESS = 0.3  # share of epochs whose loss rises, above which a training is restless [1]
+STRONG_DROPOUT = 0.4  # from which dropout is looked at even where the batch is noisier [1]
 CALM = 0.5  # share of the wobble that may be left where its cause is gone [1]
 
 # ---- Signs of a cause ----
@@ -61,6 +63,6 @@ VANISHED_SHARE = 0.1  # of the first layer's gradient in the head's
 # ---- What simple classifiers and data arms must show ----
 
 ABOVE_CHANCE = 0.04  # accuracy above the 99th percentile of permuted labels that counts as learnt [1]
-DROP_GAIN = 0.005  # by which leaving out doubted labels must beat leaving out others [1]
+DROP_GAIN = 0.01  # by which leaving out doubted labels must beat leaving out others [1]
 BALANCE_GAIN = 0.03  # of mean recall, by weights in the loss [1]
 LEAKAGE = 0.12  # accuracy that a split by window adds [1]
