@@ -189,8 +189,8 @@ class RecipeJudge:
             return None
         text = (
             f'From a checkpoint half way a tenth of the rate gets {100 * slow.train_accuracy:.0f} % of the training '
-            f'windows right, going on as configured {100 * same.train_accuracy:.0f} %; with all windows in one step the '
-            'loss wobbles on.'
+            f'windows right, going on as configured {100 * same.train_accuracy:.0f} %; with all windows in one step '
+            'the loss wobbles on.'
         )
         evidence = Evidence(text, 'more training windows right from one checkpoint', learns, thresholds.LEARNS)
         own = Gain(learns, 1.0, 0.0, 0.0, 1.0)
@@ -222,8 +222,8 @@ class RecipeJudge:
             return None
         text = (
             f'With batches of {self._config.batch_size} the loss strays {100 * self._base.wobble:.0f} % from its '
-            f'trend; going on from one checkpoint with all windows in a step, {100 * calm:.0f} % of that is left, and the '
-            f'training loss is {full.loss:.3g} instead of {same.loss:.3g} nat. {100 * batch / (batch + mask):.0f} % of '
+            f'trend; going on from one checkpoint with all windows in a step, {100 * calm:.0f} % of that is left, and '
+            f'the training loss is {full.loss:.3g} instead of {same.loss:.3g} nat. {100 * batch / (batch + mask):.0f} % of '
             "a step's noise at frozen weights is the draw of the batch."
         )
         own = replace(self.gains['larger_batch'], learns=thresholds.LEARNS * (1.0 + thresholds.CALM / max(calm, 0.05)))
