@@ -223,8 +223,8 @@ class RecipeJudge:
         text = (
             f'With batches of {self._config.batch_size} the loss strays {100 * self._base.wobble:.0f} % from its '
             f'trend; going on from one checkpoint with all windows in a step, {100 * calm:.0f} % of that is left, and '
-            f'the training loss is {full.loss:.3g} instead of {same.loss:.3g} nat. {100 * batch / (batch + mask):.0f} % of '
-            "a step's noise at frozen weights is the draw of the batch."
+            f'the training loss is {full.loss:.3g} instead of {same.loss:.3g} nat. '
+            f"{100 * batch / (batch + mask):.0f} % of a step's noise at frozen weights is the draw of the batch."
         )
         own = replace(self.gains['larger_batch'], learns=thresholds.LEARNS * (1.0 + thresholds.CALM / max(calm, 0.05)))
         return self._verdict(
