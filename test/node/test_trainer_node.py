@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -22,10 +24,13 @@ from ros_graph import Graph, level_of
 from sensor_msgs.msg import JointState
 
 from current_driver.driver_node import CurrentDriverNode
+from current_driver.errors import SurfaceError
 from current_driver.messages import NANOSECONDS
 from surface_classifier.data.recording import Recording
 from surface_classifier.model.contract import load_contract
 from surface_classifier.nodes.conversion import to_time, truth_message
+from surface_classifier.nodes.train_job import CANCEL_TIMEOUT_S
+from surface_classifier.nodes.trainer_client import TrainerClient
 from surface_classifier.nodes.trainer_node import TrainerNode
 from surface_msgs.action import Train
 from surface_msgs.msg import MotorCurrent, SurfaceTruth
@@ -258,14 +263,30 @@ def test_training_runs_in_a_child_with_feedback(graph: Graph, tmp_path: Path, tw
     assert [feedback.epoch for feedback in epochs] == [1, 2, 3]
     assert all(feedback.epochs == 3 and feedback.stage == 'train' for feedback in epochs)
     assert all(math.isfinite(feedback.loss) and math.isfinite(feedback.validation_loss) for feedback in epochs)
+    # The first epoch is its own trend; five batches of eight windows have a spread.
+    assert epochs[0].loss_low < epochs[0].loss < epochs[0].loss_high
+    assert all(feedback.loss_low < feedback.loss_high for feedback in epochs)
+    assert [feedback.progress for feedback in epochs] == pytest.approx([1 / 3, 2 / 3, 1.0])
+    proof = f'surface diagnose {two_class_dataset} --config {tmp_path / "recipe.yaml"}'
+    assert all(feedback.verdict.endswith(proof) for feedback in epochs)
+    assert client.feedback[-1].stage == 'export'
+    assert (list(result.verdicts), result.diagnosis) == ([], '')
     assert node.health().text == 'ready'
+
+
+def write_drives(folder: Path, recordings: int, seconds: float = 20.0) -> None:
+    for name in ('ice', 'snow'):
+        for number in range(recordings):
+            write_drive(folder / name / str(number), [(name, seconds)], seed=number)
+
+
+def left_over(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
 def test_training_from_recordings_builds_the_data_set_first(graph: Graph, tmp_path: Path) -> None:
     pytest.importorskip('torch')
-    for name in ('ice', 'snow'):
-        for number in range(2):
-            write_drive(tmp_path / 'drives' / name / str(number), [(name, 20.0)], seed=number)
+    write_drives(tmp_path / 'drives', recordings=2)
     graph.start(TrainerNode, {'output_dir': str(tmp_path)})
     client = TrainClient(graph)
     handle = client.send(
@@ -274,7 +295,26 @@ def test_training_from_recordings_builds_the_data_set_first(graph: Graph, tmp_pa
     status, result = client.result(handle)
     assert status == GoalStatus.STATUS_SUCCEEDED, result.message
     assert client.feedback[0].stage == 'dataset'
+    assert any('of 80 s of recordings' in feedback.activity for feedback in client.feedback)
     assert load_contract(tmp_path / 'model').classes == ('ice', 'snow')
+
+
+def test_what_a_failed_goal_built_is_removed_and_what_was_there_stays(graph: Graph, tmp_path: Path) -> None:
+    pytest.importorskip('torch')
+    # One recording of a surface: none can be held out, as is told when the data set is there.
+    write_drives(tmp_path / 'drives', recordings=1)
+    graph.start(TrainerNode, {'output_dir': str(tmp_path)})
+    goal = {'recordings': [str(tmp_path / 'drives')], 'model': str(tmp_path / 'models' / 'model')}
+    client = TrainClient(graph)
+    status, result = client.result(client.send(**goal, config=training_file(tmp_path, 2)))
+    assert status == GoalStatus.STATUS_ABORTED
+    assert 'held out' in result.message
+    assert left_over(tmp_path / 'models') == []
+    save_dataset(tmp_path / 'models' / 'model.dataset', {'a': {'ice': 1, 'snow': 1}})
+    status, result = client.result(client.send(**goal, config=training_file(tmp_path, 2)))
+    assert status == GoalStatus.STATUS_ABORTED
+    assert 'there already' in result.message
+    assert left_over(tmp_path / 'models') == ['model.dataset']
 
 
 def test_a_cancelled_training_ends_at_once_and_leaves_nothing(
@@ -286,15 +326,101 @@ def test_a_cancelled_training_ends_at_once_and_leaves_nothing(
     model = tmp_path / 'models' / 'model'
     handle = client.send(dataset=str(two_class_dataset), model=str(model), config=training_file(tmp_path, 1_000_000))
     graph.wait_for(lambda: any(feedback.epoch for feedback in client.feedback), 'the first epoch', 60.0)
+    result = cancel(graph, client, handle)
+    assert 'no model' in result.message
+    assert left_over(model.parent) == []
+
+
+def test_cancelled_while_the_data_set_is_built_nothing_is_left(graph: Graph, tmp_path: Path) -> None:
+    pytest.importorskip('torch')
+    write_drives(tmp_path / 'drives', recordings=2, seconds=120.0)
+    graph.start(TrainerNode, {'output_dir': str(tmp_path)})
+    client = TrainClient(graph)
+    model = tmp_path / 'models' / 'model'
+    handle = client.send(recordings=[str(tmp_path / 'drives')], model=str(model))
+    graph.wait_for(lambda: left_over(model.parent) != [], 'a data set that is being built', 60.0)
+    assert [feedback.stage for feedback in client.feedback] == ['dataset'] * len(client.feedback)
+    cancel(graph, client, handle)
+    assert left_over(model.parent) == []
+
+
+def cancel(graph: Graph, client: TrainClient, handle: Any) -> Any:
+    """Cancel a goal, check that it ends soon, and return its result."""
     begin_s = time.monotonic()
     graph.result(handle.cancel_goal_async())
     status, result = client.result(handle)
     assert status == GoalStatus.STATUS_CANCELED
     assert not result.success
     assert 'cancelled' in result.message
-    assert time.monotonic() - begin_s < 15
-    assert not model.exists()
-    assert not list(tmp_path.glob('models/*'))
+    assert time.monotonic() - begin_s < CANCEL_TIMEOUT_S + 2.0
+    return result
+
+
+def test_a_diagnosis_follows_the_training_when_it_is_asked_for(
+    graph: Graph, tmp_path: Path, two_class_dataset: Path
+) -> None:
+    pytest.importorskip('torch')
+    graph.start(TrainerNode, {'output_dir': str(tmp_path)})
+    client = TrainClient(graph)
+    model = tmp_path / 'model'
+    goal = {'dataset': str(two_class_dataset), 'config': training_file(tmp_path, 5), 'diagnose': True}
+    status, result = client.result(client.send(model=str(model), **goal))
+    assert status == GoalStatus.STATUS_SUCCEEDED, result.message
+    written = json.loads((tmp_path / 'model.diagnosis.json').read_text(encoding='utf-8'))
+    assert result.diagnosis == str(tmp_path / 'model.diagnosis.json')
+    # The windows are noise, so there is something to say.
+    assert list(result.verdicts) == [verdict['id'] for verdict in written['verdicts']] != ['healthy']
+    assert list(result.strengths) == pytest.approx([verdict['strength'] for verdict in written['verdicts']])
+    assert list(result.remedies) == [verdict['remedy']['text'] for verdict in written['verdicts']]
+    assert list(result.evidence) == [verdict['evidence']['text'] for verdict in written['verdicts']]
+    assert list(result.cannot_tell) == [entry['id'] for entry in written['cannot_tell']]
+    assert written['dataset']['digest'] == load_contract(model).training_data['digest']
+    told = [feedback for feedback in client.feedback if feedback.stage == 'diagnose']
+    assert any(feedback.activity and 0 <= feedback.progress <= 1 for feedback in told)
+    # Another model under the same name would take the old diagnosis for its own.
+    shutil.rmtree(model)
+    status, result = client.result(client.send(model=str(model), **goal))
+    assert status == GoalStatus.STATUS_ABORTED
+    assert 'model.diagnosis.json' in result.message
+
+
+def test_a_cancelled_diagnosis_leaves_the_model(graph: Graph, tmp_path: Path, two_class_dataset: Path) -> None:
+    pytest.importorskip('torch')
+    graph.start(TrainerNode, {'output_dir': str(tmp_path)})
+    client = TrainClient(graph)
+    model = tmp_path / 'models' / 'model'
+    handle = client.send(
+        dataset=str(two_class_dataset), model=str(model), config=training_file(tmp_path, 30), diagnose=True
+    )
+    graph.wait_for(lambda: any(item.stage == 'diagnose' for item in client.feedback), 'the diagnosis', 90.0)
+    result = cancel(graph, client, handle)
+    assert 'was complete by then and stays' in result.message
+    assert result.model_digest == load_contract(model).weights_sha256
+    assert left_over(model.parent) == ['model']
+
+
+def test_a_client_trains_and_its_interruption_cancels(graph: Graph, tmp_path: Path, two_class_dataset: Path) -> None:
+    pytest.importorskip('torch')
+    node = graph.start(TrainerNode, {'output_dir': str(tmp_path)})
+    model = tmp_path / 'model'
+    stages: list[str] = []
+
+    def interrupt(feedback: Any) -> None:
+        if feedback.epoch:
+            raise KeyboardInterrupt
+
+    with TrainerClient() as trainer:
+        goal: dict[str, Any] = {'dataset': str(two_class_dataset), 'config': training_file(tmp_path, 2)}
+        result = trainer.train(lambda feedback: stages.append(feedback.stage), model=str(model), **goal)
+        assert result.model_digest == load_contract(model).weights_sha256
+        assert 'train' in stages
+        with pytest.raises(SurfaceError, match='/nowhere'):
+            trainer.train(model=str(tmp_path / 'other'), dataset='/nowhere')
+        goal['config'] = training_file(tmp_path, 1_000_000)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.train(interrupt, model=str(tmp_path / 'other'), **goal)
+        graph.wait_for(lambda: node.health().text == 'ready', 'the end of the training')
+    assert not (tmp_path / 'other').exists()
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from current_driver.errors import SurfaceError
+from surface_classifier.nodes.train_files import TrainFiles
 
-CANCEL_TIMEOUT_S = 15.0
+# Longer than the child's own deadline, which ends it unless it is stopped altogether.
+CANCEL_TIMEOUT_S = 10.0
+# Libraries of linear algebra take every core unless they are told otherwise before they are loaded.
+ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1')
 
 
 class TrainJob:
@@ -31,6 +39,8 @@ class TrainJob:
             goal: Fields of the `Train` action's goal.
         """
         self.cancelled = False
+        self._files = TrainFiles(Path(goal['model']))
+        self._builds_dataset = False
         self._ended = threading.Event()
         # Not a pipe: nobody reads it while the child runs, and a full pipe would stop the child.
         self._complaints = tempfile.TemporaryFile('w+', encoding='utf-8')  # noqa: SIM115 - lives as long as the job
@@ -42,6 +52,7 @@ class TrainJob:
             stderr=self._complaints,
             encoding='utf-8',
             start_new_session=True,
+            env={**os.environ, **ONE_THREAD},
         )
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(dict(goal)) + '\n')
@@ -51,7 +62,7 @@ class TrainJob:
         """Wait for the end.
 
         Args:
-            on_event: Called with each `stage` and `epoch` event.
+            on_event: Called with each `stage`, `progress`, `epoch` and `trained` event.
 
         Returns:
             The `result` event.
@@ -64,26 +75,33 @@ class TrainJob:
         try:
             for event in self._events():
                 if event['event'] == 'error':
+                    self._builds_dataset = False  # the child has removed what is to be removed
                     raise SurfaceError(event['message'])
                 if event['event'] == 'result':
                     result = event
-                else:
-                    on_event(event)
+                    continue
+                self._builds_dataset |= event.get('stage') == 'dataset'
+                on_event(event)
             status = self._process.wait()
         finally:
             self._close()
         if result is not None:
             return result
+        if self.cancelled and self._files.is_complete:
+            raise SurfaceError(f'cancelled; the model {self._files.model} was complete by then and stays')
         if self.cancelled:
             raise SurfaceError('training was cancelled; no model was written')
         raise RuntimeError(f'the training process ended with status {status}: {self._last_words}')
 
     def cancel(self) -> None:
         """Ask the child to end, and make it end when it does not."""
+        if self.cancelled:
+            return
         self.cancelled = True
-        if self._process.poll() is None:
-            self._process.terminate()
-            threading.Thread(target=self._kill_late, daemon=True).start()
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        threading.Thread(target=self._kill_late, daemon=True).start()
 
     def _events(self) -> Iterator[dict[str, Any]]:
         assert self._process.stdout is not None
@@ -92,13 +110,19 @@ class TrainJob:
 
     def _kill_late(self) -> None:
         if not self._ended.wait(CANCEL_TIMEOUT_S):
-            self._process.kill()
+            self._kill()
+
+    def _kill(self) -> None:
+        """End the child and all that it has started."""
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _close(self) -> None:
         if self._process.poll() is None:
-            self._process.kill()
+            self._kill()
             self._process.wait()
         self._ended.set()
+        self._files.remove_unfinished(self._process.pid, built_dataset=self._builds_dataset)
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 stream.close()

@@ -1,18 +1,21 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""A client of the trainer node that waits for its services and raises where the trainer says no."""
+"""A client of the trainer node that waits for its services and its action and raises where the trainer says no."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 import rclpy
+from rclpy.action import ActionClient
 from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
 from current_driver.errors import SurfaceError
+from surface_msgs.action import Train
 from surface_msgs.srv import SetSurface, StartRecording, StopRecording
 
 START_TIMEOUT_S = 20.0
@@ -20,7 +23,7 @@ CALL_TIMEOUT_S = 20.0
 
 
 class TrainerClient:
-    """Starts and stops recordings of one trainer node; a context manager that brings ROS up and down.
+    """Records and trains with one trainer node; a context manager that brings ROS up and down.
 
     Use it from one thread, in a process that has no other use of ROS at the time.
     """
@@ -39,6 +42,7 @@ class TrainerClient:
         self._start = self._node.create_client(StartRecording, f'{self._trainer}/start_recording')
         self._stop = self._node.create_client(StopRecording, f'{self._trainer}/stop_recording')
         self._set_surface = self._node.create_client(SetSurface, f'{self._trainer}/set_surface')
+        self._train = ActionClient(self._node, Train, f'{self._trainer}/train')
         return self
 
     def __exit__(
@@ -46,6 +50,7 @@ class TrainerClient:
     ) -> None:
         """Brings ROS down."""
         self._executor.shutdown()
+        self._train.destroy()
         self._node.destroy_node()
         self._context.try_shutdown()
 
@@ -67,6 +72,42 @@ class TrainerClient:
     def set_surface(self, surface: str) -> SetSurface.Response:
         """Says which surface the robot stands on from now on; raises like `start_recording`."""
         return self._call(self._set_surface, SetSurface.Request(surface=surface))
+
+    def train(self, on_feedback: Callable[[Train.Feedback], None] | None = None, **fields: Any) -> Train.Result:
+        """Trains a model, and waits for it however long it takes; an interruption, such as Ctrl-C, cancels it.
+
+        Args:
+            on_feedback: Called with each feedback, such as after every epoch.
+            fields: Fields of the goal of `surface_msgs/action/Train`, such as `dataset`, `model` or `diagnose`.
+
+        Raises:
+            SurfaceError: The trainer is not there, does not answer, or cannot do all of it; the message says why.
+        """
+        if not self._train.wait_for_server(timeout_sec=START_TIMEOUT_S):
+            raise SurfaceError(
+                f'action {self._trainer}/train is not there after {START_TIMEOUT_S:g} s; start trainer_node'
+            )
+
+        def pass_on(message: Any) -> None:
+            if on_feedback is not None:
+                on_feedback(message.feedback)
+
+        sent = self._train.send_goal_async(Train.Goal(**fields), feedback_callback=pass_on)
+        self._executor.spin_until_future_complete(sent, timeout_sec=CALL_TIMEOUT_S)
+        if not sent.done():
+            raise SurfaceError(f'action {self._trainer}/train did not answer within {CALL_TIMEOUT_S:g} s')
+        handle = sent.result()
+        done = handle.get_result_async()
+        try:
+            self._executor.spin_until_future_complete(done)
+        finally:
+            if not done.done():
+                cancelled = handle.cancel_goal_async()
+                self._executor.spin_until_future_complete(cancelled, timeout_sec=CALL_TIMEOUT_S)
+        result = done.result().result
+        if not result.success:
+            raise SurfaceError(f'{self._trainer}/train: {result.message}')
+        return result
 
     def _call(self, client: Client, request: Any) -> Any:
         if not client.wait_for_service(timeout_sec=START_TIMEOUT_S):

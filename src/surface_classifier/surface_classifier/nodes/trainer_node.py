@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
@@ -36,7 +36,18 @@ from surface_msgs.srv import SetSurface, StartRecording, StopRecording
 
 TRUTH_TOPIC = 'surface_truth'
 SEARCH_PERIOD_S = 0.2
-INPUT_DEPTH = 1000
+# Ten seconds at 1,000 messages a second, of which none must be lost.
+INPUT_DEPTH = 10_000
+
+FEEDBACK_NUMBERS = (
+    'progress',
+    'loss',
+    'loss_noise',
+    'loss_low',
+    'loss_high',
+    'validation_loss',
+    'validation_accuracy',
+)
 
 METADATA_FIELDS = {
     'operator': 'operator_name',
@@ -321,6 +332,7 @@ class TrainerNode(MonitoredNode):
                     'model': goal.model,
                     'config': goal.config,
                     'seed': goal.seed,
+                    'diagnose': goal.diagnose,
                 }
             )
         except Exception as error:
@@ -329,7 +341,7 @@ class TrainerNode(MonitoredNode):
             return result
         self._job, self._training_stage = job, 'starting'
         try:
-            answer = await in_thread(self, lambda: job.run(partial(self._on_train_event, handle)))
+            answer = await in_thread(self, lambda: job.run(partial(self._on_train_event, handle, result)))
         except Exception as error:
             result.message = str(error)
             if job.cancelled and handle.is_cancel_requested:
@@ -342,9 +354,10 @@ class TrainerNode(MonitoredNode):
         finally:
             self._job, self._training_stage = None, ''
         result.success = True
-        result.message = f"{answer['model']} is trained; load it with the classifier's ~/load_model"
-        for name in ('model', 'model_digest', 'accuracy', 'balanced_accuracy', 'duration'):
-            setattr(result, name, answer[name])
+        result.message = f"{result.model} is trained; load it with the classifier's ~/load_model"
+        _fill(result, answer)
+        if result.verdicts:
+            result.message += f'; diagnosed as {", ".join(result.verdicts)}, see {result.diagnosis}'
         handle.succeed()
         return result
 
@@ -362,19 +375,26 @@ class TrainerNode(MonitoredNode):
         self._job.cancel()
         return CancelResponse.ACCEPT
 
-    def _on_train_event(self, handle: Any, event: dict[str, Any]) -> None:
+    def _on_train_event(self, handle: Any, result: Train.Result, event: dict[str, Any]) -> None:
         """Pass on what the child says; runs in the thread that waits for it."""
+        if event['event'] == 'trained':
+            _fill(result, event)
+            return
         self._training_stage = event.get('stage', self._training_stage)
         feedback = Train.Feedback(
             stage=self._training_stage,
-            epoch=event.get('epoch', 0),
             epochs=event['epochs'],
-            **{
-                name: event.get(name, math.nan)
-                for name in ('loss', 'loss_noise', 'validation_loss', 'validation_accuracy')
-            },
+            **{name: event[name] for name in ('activity', 'epoch', 'verdict') if name in event},
+            **{name: event.get(name, math.nan) for name in FEEDBACK_NUMBERS},
         )
         handle.publish_feedback(feedback)
+
+
+def _fill(result: Train.Result, event: Mapping[str, Any]) -> None:
+    """Copy the fields that an event of the child shares with the result."""
+    for name in result.get_fields_and_field_types():
+        if name in event:
+            setattr(result, name, event[name])
 
 
 def main() -> int:

@@ -1,0 +1,87 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a training goal writes: its names, and how what was left unfinished is removed."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from current_driver.errors import SurfaceError
+from surface_classifier.model.contract import CONTRACT_FILE
+
+
+@dataclass(frozen=True)
+class TrainFiles:
+    """The files of one goal.
+
+    Attributes:
+        model: Folder of the model.
+    """
+
+    model: Path
+
+    @property
+    def dataset(self) -> Path:
+        """Folder of the data set that is built from recordings."""
+        return self.model.with_name(f'{self.model.name}.dataset')
+
+    @property
+    def diagnosis(self) -> Path:
+        """JSON file of the diagnosis."""
+        return self.model.with_name(f'{self.model.name}.diagnosis.json')
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the model is there; it appears under its name when it is complete."""
+        return (self.model / CONTRACT_FILE).is_file()
+
+    def partial(self, path: Path, pid: int) -> Path:
+        """Name under which a process writes one of them before it is complete."""
+        return path.with_name(f'.{path.name}.partial-{pid}')
+
+    def write_diagnosis(self, diagnosis: Mapping[str, Any], pid: int) -> None:
+        """Put the diagnosis under its name, whole.
+
+        Args:
+            diagnosis: Plain values; NaN and infinite numbers, which JSON does not know, become null.
+            pid: The writing process.
+
+        Raises:
+            SurfaceError: It cannot be written.
+        """
+        partial = self.partial(self.diagnosis, pid)
+        text = json.dumps(_finite(diagnosis), indent=1, ensure_ascii=False, allow_nan=False) + '\n'
+        try:
+            partial.write_text(text, encoding='utf-8')
+            partial.replace(self.diagnosis)
+        except OSError as error:
+            raise SurfaceError(f'{self.diagnosis}: the diagnosis cannot be written there ({error.strerror})') from error
+
+    def remove_unfinished(self, pid: int, *, built_dataset: bool) -> None:
+        """Remove what a process that has ended, or is about to, left unfinished.
+
+        Args:
+            pid: Its process id.
+            built_dataset: Whether the data set is of its making; then it goes as well, unless the model was completed.
+        """
+        for path in (self.model, self.dataset):
+            shutil.rmtree(self.partial(path, pid), ignore_errors=True)
+        self.partial(self.diagnosis, pid).unlink(missing_ok=True)
+        if built_dataset and not self.is_complete:
+            shutil.rmtree(self.dataset, ignore_errors=True)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
