@@ -47,7 +47,8 @@ _Arguments = ParamSpec('_Arguments')
 
 HEALTH_PERIOD_S = 1.0
 GRAPH_CHECK_PERIOD_S = 1.0
-STREAM_DEPTH = 64
+# Four seconds at 1,000 messages a second: so long may a reader that wants every message be held up.
+STREAM_DEPTH = 4096
 EMPTY_PAUSE_S = 0.001
 SUBSCRIPTION_CHECK_S = 0.05
 LAST_MESSAGE_TIMEOUT_S = 2.0
@@ -501,13 +502,14 @@ class CurrentDriverNode(MonitoredNode):
             except SurfaceError as error:
                 self._skipped.append(f'topic {topic} is not published: {error}')
                 continue
-            depth = max(STREAM_DEPTH, self.values['in_flight'])
             latched = topic in source.latched_topics
+            # A latched topic hands its whole history to a late reader.
+            depth = max(1 if latched else STREAM_DEPTH, self.values['in_flight'] if self._flow else 1)
             publisher = self.create_publisher(
                 message_class,
                 # Relative, so that the node's namespace holds.
                 topic.lstrip('/'),
-                stream_qos(depth if self._flow or not latched else 1, reliable=True, latched=latched),
+                stream_qos(depth, reliable=True, latched=latched),
                 qos_overriding_options=qos_overrides(),
             )
             self._streams[topic] = publisher
