@@ -78,7 +78,7 @@ PAIRS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is missing of a suite, and print its scores."""
     args = _parse(arguments)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 140)  # tables in a file are not cut to 80 characters
     keys = [key for key in suite(args.suite, args.rounds) if not args.only or set(args.only) & set(key.faults)]
     try:
         for peer in args.peer:
