@@ -98,6 +98,7 @@ def test_the_order_of_samples_counts() -> None:
         ({'batch_norm': 'yes'}, 'batch_norm'),
         ({'normalise': None}, 'normalise'),
         ({'recurrent_gain': math.nan}, 'recurrent_gain'),
+        ({'input_gain': -1.0}, 'input_gain'),
     ],
 )
 def test_shapes_no_network_can_have_are_refused(settings: dict[str, Any], told: str) -> None:
@@ -105,7 +106,7 @@ def test_shapes_no_network_can_have_are_refused(settings: dict[str, Any], told: 
         LstmConfig(**settings)
 
 
-EVERY_INPUT = [
+EVERY_INPUT: list[dict[str, Any]] = [
     {},
     {'inputs': 'derived'},
     {'statistics': True},
@@ -187,12 +188,17 @@ def test_statistics_hold_what_they_say() -> None:
     channel = values[..., 0].double()
     spread = lstm.get_buffer('spread_0')[0].double()
     unit = (channel - channel.mean(dim=1, keepdim=True)) / channel.std(dim=1, correction=0, keepdim=True)
+    step = channel.diff(dim=1)
+    step_unit = (step - step.mean(dim=1, keepdim=True)) / step.std(dim=1, correction=0, keepdim=True)
     expected = {
         'level[0]': (channel.mean(dim=1) - channel.mean()) / channel.std(correction=0),
         'log_std[0]': torch.log(channel.std(dim=1, correction=0) / spread + 0.01),
         'log_range[0]': torch.log((channel.amax(dim=1) - channel.amin(dim=1)) / spread + 0.01),
         'log_step[0]': torch.log(channel.diff(dim=1).abs().mean(dim=1) / spread + 0.01),
+        'log_bend[0]': torch.log(channel.diff(n=2, dim=1).abs().mean(dim=1) / spread + 0.01),
         'skewness[0]': (unit**3).mean(dim=1),
+        'step_skewness[0]': (step_unit**3).mean(dim=1),
+        'log_step_peakedness[0]': torch.log((step_unit**4).mean(dim=1) + 1.0),
         'log_peakedness[0]': torch.log((unit**4).mean(dim=1) + 1.0),
         'correlation_5[0]': 1.0 - (unit[:, 5:] - unit[:, :-5]).square().mean(dim=1) / 2.0,
         'correlation[0,1]': torch.stack([torch.corrcoef(window.T)[0, 1] for window in values.double()]),
@@ -230,6 +236,15 @@ def test_the_recurrent_gain_scales_the_recurrent_weights_alone() -> None:
     plain, scaled = network(hidden_sizes=(6, 4)), network(hidden_sizes=(6, 4), recurrent_gain=3.0)
     for (name, before), (_, after) in zip(plain.named_parameters(), scaled.named_parameters(), strict=True):
         torch.testing.assert_close(after, before * (3.0 if 'weight_hh' in name else 1.0))
+
+
+@pytest.mark.parametrize('channels', [1, 6])
+def test_the_input_gain_is_the_spread_of_the_first_gates(channels: int) -> None:
+    lstm = network((channels,), hidden_sizes=(400, 5), input_gain=2.0)
+    first, second = lstm.layers[0]
+    gates = (torch.randn(500, channels) @ first.weight_ih_l0.T).detach()
+    assert float(gates.std()) == pytest.approx(2.0, rel=0.1)
+    assert float(second.weight_ih_l0.detach().abs().max()) <= 1 / 5**0.5
 
 
 def test_batch_normalisation_is_over_windows_and_time() -> None:

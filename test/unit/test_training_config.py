@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from current_driver.errors import SurfaceError
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.training.config import PRESETS, TrainingConfig, load_training_config
-from surface_classifier.training.recipe_rules import auto_batch_size, auto_learning_rate
+from surface_classifier.training.recipe_rules import auto_batch_size, auto_learning_rate, auto_sharpness
 
 
 def test_a_preset_is_found_by_its_name() -> None:
@@ -55,6 +57,8 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         ('optimizer: lion', "optimizer must be one of adamw, adam, rmsprop, sgd, not 'lion'"),
         ('class_balance: true', 'class_balance must be one of none, weights, sampling, not True'),
         ('validation_split: day', "validation_split must be one of recording, window, not 'day'"),
+        ('sharpness: 0', 'sharpness must be a number of at least 0.001 and below 1000, or auto, not 0'),
+        ('network: {input_gain: much}', "input_gain must be a number from 0 to 100, not 'much'"),
         ('discriminant_start: 1', 'discriminant_start must be true or false, not 1'),
         ('batch_size: large', "batch_size must be a positive whole number or auto or full, not 'large'"),
         ('batch_size: true', 'batch_size must be'),
@@ -99,12 +103,16 @@ def test_every_set_up_of_the_seed_is_a_preset() -> None:
 
 def test_words_become_numbers() -> None:
     words = TrainingConfig(batch_size='auto', learning_rate='auto')
-    assert words.resolved(4500).batch_size == auto_batch_size(4500)
-    assert words.resolved(4500).learning_rate == auto_learning_rate(auto_batch_size(4500))
+    found = words.resolved(4500)
+    assert found.batch_size == auto_batch_size(4500)
+    assert found.learning_rate == auto_learning_rate(math.ceil(4500 / found.batch_size) * words.epochs)
+    assert found.sharpness == auto_sharpness(4500) == 1.0
+    assert words.resolved(98).sharpness == auto_sharpness(98) == 5.0
+    assert replace(words, discriminant_start=False).resolved(98).sharpness == 1.0
     full = TrainingConfig(batch_size='full', learning_rate=0.5).resolved(98)
     assert (full.batch_size, full.learning_rate) == (98, 0.5)
     assert TrainingConfig(batch_size=200).resolved(98).batch_size == 98
-    numbers = TrainingConfig(batch_size=20, learning_rate=0.1)
+    numbers = TrainingConfig(batch_size=20, learning_rate=0.1, sharpness=2.0)
     assert numbers.resolved(98) == numbers
 
 
@@ -114,7 +122,8 @@ def test_automatic_batches_are_of_equal_size(windows: int) -> None:
     steps = -(-windows // batch)
     assert 1 <= batch <= windows
     assert steps * batch - windows < steps
-    assert 0 < auto_learning_rate(batch) < 0.1
+    assert 2e-3 <= auto_learning_rate(steps) <= 1e-2
+    assert 1.0 <= auto_sharpness(windows) <= 5.0
 
 
 def test_a_recipe_survives_its_dictionary() -> None:

@@ -21,9 +21,10 @@ from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.training import loop
-from surface_classifier.training.config import TrainingConfig
-from surface_classifier.training.head_start import linear_discriminant
+from surface_classifier.training.config import PRESETS, Optimizer, TrainingConfig
+from surface_classifier.training.head_start import linear_discriminant, soften_head
 from surface_classifier.training.loop import EpochResult, TrainingCancelledError, predict_logits, resident, train
+from surface_classifier.training.seed_task import seed_task
 
 QUICK = TrainingConfig(
     network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
@@ -113,7 +114,7 @@ def test_training_stops_when_the_held_out_loss_gets_no_better(
     losses = [1.0, 0.8, 0.9, 0.5, 0.6, 0.7, 0.51, 0.4, 0.3]
     seen: list[torch.Tensor] = []
 
-    def validate(engine: loop.Engine, windows: loop.PreparedWindows, _: torch.Tensor) -> tuple[float, float]:
+    def validate(engine: loop.Engine, windows: loop.PreparedWindows, *_: object) -> tuple[float, float]:
         seen.append(engine.logits(windows))
         return losses[len(seen) - 1], 0.5
 
@@ -205,7 +206,7 @@ def test_weights_help_a_rare_class(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('optimizer', ['adamw', 'adam', 'rmsprop', 'sgd'])
-def test_every_optimiser_lowers_the_loss(dataset: Dataset, optimizer: str) -> None:
+def test_every_optimiser_lowers_the_loss(dataset: Dataset, optimizer: Optimizer) -> None:
     rate = 0.3 if optimizer == 'sgd' else 1e-2
     config = replace(QUICK, optimizer=optimizer, learning_rate=rate, epochs=3, validation_fraction=0.0)
     losses = [epoch.loss for epoch in train(dataset, config, 0).epochs]
@@ -254,16 +255,48 @@ def test_the_head_starts_as_a_linear_discriminant() -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(300) % 3
     values = rng.normal(size=(300, 30, 1)) * (1.0 + labels[:, None, None]) + 0.5 * labels[:, None, None]
-    config = replace(QUICK, network=LstmConfig(hidden_sizes=(4,), statistics=True), discriminant_start=True)
+    config = replace(QUICK, network=LstmConfig(hidden_sizes=(4,), statistics=True), sharpness=3.0)
     parts, truth = [torch.from_numpy(values).float()], torch.from_numpy(labels)
     network, inputs = loop.build_network(config, parts, truth, 3)
-    weights, bias = linear_discriminant(inputs.statistics.double(), truth, 3)
-    expected = inputs.statistics.double() @ weights.T + bias
-    torch.testing.assert_close(predict_logits(network, parts).double(), expected, atol=1e-4, rtol=1e-4)
+    statistics = inputs.statistics.double()
+    weights, bias = linear_discriminant(statistics, truth, 3)
+    expected = statistics @ weights.T + bias
+    torch.testing.assert_close(predict_logits(network, parts).double(), 3.0 * expected, atol=1e-3, rtol=1e-3)
+    soften_head(network, 3.0)
+    torch.testing.assert_close(predict_logits(network, parts).double(), expected, atol=1e-3, rtol=1e-3)
     assert (expected.argmax(dim=1) == truth).double().mean() > 0.8
-    library = LinearDiscriminantAnalysis(priors=[1 / 3] * 3).fit(inputs.statistics.double().numpy(), labels)
-    plain, offset = linear_discriminant(inputs.statistics.double(), truth, 3, shrinkage=0.0)
-    np.testing.assert_array_equal(
-        (inputs.statistics.double() @ plain.T + offset).argmax(dim=1).numpy(),
-        library.predict(inputs.statistics.double().numpy()),
-    )
+    library = LinearDiscriminantAnalysis(priors=[1 / 3] * 3).fit(statistics.numpy(), labels)
+    plain, offset = linear_discriminant(statistics, truth, 3, ridge=0.0)
+    agreement = (statistics @ plain.T + offset).argmax(dim=1).numpy() == library.predict(statistics.numpy())
+    assert agreement.mean() > 0.99
+
+
+def test_sharpness_is_taken_out_of_scores_and_network(dataset: Dataset) -> None:
+    config = replace(QUICK, network=LstmConfig(hidden_sizes=(4,), statistics=True), epochs=1, learning_rate=1e-9)
+    for sharpness in (1.0, 4.0):
+        result = train(dataset, replace(config, sharpness=sharpness), 0)
+        logits = predict_logits(result.network, resident(dataset, result.validation_windows))
+        labels = torch.from_numpy(dataset.labels[result.validation_windows])
+        losses = torch.nn.functional.cross_entropy(logits, labels, reduction='none')
+        balanced = torch.stack([losses[labels == k].mean() for k in range(3)]).mean()
+        assert result.epochs[0].validation_loss == pytest.approx(float(balanced), rel=1e-4)
+        weights, bias = linear_discriminant(
+            loop.prepare_windows(result.network, resident(dataset, result.train_windows)).statistics.double(),
+            torch.from_numpy(dataset.labels[result.train_windows]),
+            3,
+        )
+        torch.testing.assert_close(result.network.head.bias.double(), bias, atol=1e-3, rtol=1e-3)
+        torch.testing.assert_close(result.network.head.weight[:, 4:].double(), weights, atol=1e-3, rtol=1e-3)
+
+
+def test_the_default_recipe_learns_the_seed_s_task_in_few_epochs(tmp_path: Path) -> None:
+    dataset = seed_task('ripple', 3).save(tmp_path / 'set')
+    result = train(dataset, replace(PRESETS['default'], validation_fraction=0.0), 3, measure_training=True)
+    assert 1.0 in [epoch.training_accuracy for epoch in result.epochs]
+    losses = np.array([epoch.loss for epoch in result.epochs])
+    assert np.mean(np.diff(losses) > 0) <= 0.1
+    fresh = seed_task('ripple', 10_003, 300)
+    logits = predict_logits(result.network, [torch.from_numpy(fresh.windows).float()])
+    assert np.mean(logits.argmax(dim=1).numpy() == fresh.labels) > 0.65
+    held_out = train(dataset, PRESETS['default'], 3)
+    assert held_out.epochs[held_out.best_epoch - 1].validation_accuracy > 0.5

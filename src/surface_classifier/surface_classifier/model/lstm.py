@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -12,7 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from surface_classifier.model.lstm_config import LstmConfig
-from surface_classifier.model.window_statistics import LEVELS, soft_shares, statistic_names, window_statistics
+from surface_classifier.model.window_statistics import (
+    LEVELS,
+    soft_shares,
+    statistic_names,
+    statistic_weights,
+    window_statistics,
+)
 
 # As Keras' BatchNormalization, with which the seed's networks were built.
 BATCH_NORM_MOMENTUM = 0.01
@@ -55,13 +62,22 @@ class SurfaceLstm(nn.Module):
             self.register_buffer(f'mean_{part}', torch.zeros(channels))
             self.register_buffer(f'scale_{part}', torch.ones(channels))
             self._register_input_buffers(part, channels)
-        for name, weight in self.layers.named_parameters():
-            if 'weight_hh' in name and config.recurrent_gain != 1.0:
-                weight.data.mul_(config.recurrent_gain)
+        self._scale_first_weights()
         self.dropout = nn.Dropout(config.dropout)
         features = config.hidden_sizes[-1] * (2 if config.pooling == 'mean_max' else 1) * len(part_channels)
         self.statistics = sum(map(_statistics, part_channels)) if config.statistics else 0
         self.head = nn.Linear(features + self.statistics, classes)
+
+    def _scale_first_weights(self) -> None:
+        for layers in self.layers:
+            for lstm in layers:
+                if self.config.recurrent_gain != 1.0:
+                    lstm.weight_hh_l0.data.mul_(self.config.recurrent_gain)
+            if self.config.input_gain > 0.0:
+                first = layers[0]
+                reach = self.config.input_gain * math.sqrt(3.0 / first.input_size)
+                nn.init.uniform_(first.weight_ih_l0, -reach, reach)
+                nn.init.uniform_(first.bias_ih_l0, -self.config.input_gain / 2.0, self.config.input_gain / 2.0)
 
     def _register_input_buffers(self, part: int, channels: int) -> None:
         if self.config.inputs == 'derived' or self.config.statistics:
@@ -118,6 +134,8 @@ class SurfaceLstm(nn.Module):
         for name, found in (('step', steps), ('statistics', statistics)):
             if found:
                 mean, scale = _mean_and_scale(torch.cat(found))
+                if name == 'statistics':
+                    scale = scale / scale.new_tensor(statistic_weights(values.shape[2]))
                 self.get_buffer(f'{name}_mean_{part}').copy_(mean)
                 self.get_buffer(f'{name}_scale_{part}').copy_(scale)
 

@@ -26,6 +26,8 @@ class LstmConfig:
         batch_norm: Batch normalisation after each LSTM layer, over windows and time.
         normalise: Standardise channels and statistics by the training windows; false: they go in as they are.
         recurrent_gain: Factor on the recurrent weights at the start [1].
+        input_gain: Standard deviation that standardised inputs give the first layer's gates at the start; 0: torch's
+            weights, which divide by the number of units and leave the gates of a few inputs nearly linear [1].
     """
 
     hidden_sizes: tuple[int, ...] = (64,)
@@ -36,6 +38,7 @@ class LstmConfig:
     batch_norm: bool = False
     normalise: bool = True
     recurrent_gain: float = 1.0
+    input_gain: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse shapes no network can have.
@@ -55,9 +58,10 @@ class LstmConfig:
         for name in ('statistics', 'batch_norm', 'normalise'):
             if type(getattr(self, name)) is not bool:
                 raise ValueError(f'{name} must be true or false, not {getattr(self, name)!r}')
-        gain = self.recurrent_gain
-        if isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 <= gain <= 100:
-            raise ValueError(f'recurrent_gain must be a number from 0 to 100, not {gain!r}')
+        for name in ('recurrent_gain', 'input_gain'):
+            gain = getattr(self, name)
+            if isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 <= gain <= 100:
+                raise ValueError(f'{name} must be a number from 0 to 100, not {gain!r}')
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""

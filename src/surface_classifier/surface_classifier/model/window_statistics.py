@@ -10,9 +10,10 @@ For each channel:
 | log_std | logarithm of the standard deviation |
 | log_deviation | logarithm of the mean absolute deviation |
 | log_range | logarithm of the distance between the smallest and the largest value |
-| log_step | logarithm of the mean absolute difference of neighbouring samples |
-| skewness | third standardised moment |
-| log_peakedness | logarithm of the fourth standardised moment |
+| log_step | logarithm of the mean absolute difference of neighbouring samples, the steps |
+| log_bend | logarithm of the mean absolute difference of neighbouring steps |
+| skewness, step_skewness | third standardised moment of samples and steps |
+| log_peakedness, log_step_peakedness | logarithm of the fourth: joints and stones make a few large steps |
 | correlation_1, _2, _5, _10 | correlation of samples so far apart, from their mean square difference |
 | above_1 … above_8 | share of samples above 8 levels, softly; the levels are quantiles of the training windows |
 
@@ -33,7 +34,19 @@ from torch.nn import functional
 
 LAGS = (1, 2, 5, 10)
 LEVELS = 8
-_OF_CHANNEL = ('level', 'log_std', 'log_deviation', 'log_range', 'log_step', 'skewness', 'log_peakedness')
+SHARE_WEIGHT = 0.1
+_OF_CHANNEL = (
+    'level',
+    'log_std',
+    'log_deviation',
+    'log_range',
+    'log_step',
+    'log_bend',
+    'skewness',
+    'log_peakedness',
+    'step_skewness',
+    'log_step_peakedness',
+)
 _SMALLEST = 0.01  # keeps the logarithm of a constant window finite [typical deviations within a window]
 
 
@@ -44,6 +57,15 @@ def statistic_names(channels: int) -> tuple[str, ...]:
     shares = [f'above_{level + 1}[{channel}]' for channel in range(channels) for level in range(LEVELS)]
     pairs = [f'correlation[{first},{second}]' for first, second in combinations(range(channels), 2)]
     return (*of_channels, *shares, *pairs)
+
+
+def statistic_weights(channels: int) -> tuple[float, ...]:
+    """Return the standard deviation with which each statistic of a part enters the head.
+
+    The shares are many and say little more than the level where windows are few: they count for less, so that they
+    matter only where there are windows enough to tell how.
+    """
+    return tuple(SHARE_WEIGHT if name.startswith('above_') else 1.0 for name in statistic_names(channels))
 
 
 def window_statistics(standard: Tensor, deviation: Tensor, measured: Tensor, above: Tensor) -> Tensor:
@@ -68,19 +90,31 @@ def window_statistics(standard: Tensor, deviation: Tensor, measured: Tensor, abo
     varies = variance > _SMALLEST**2 / 4.0
     unit = deviation / torch.where(varies, variance, torch.ones_like(variance)).sqrt().unsqueeze(1)
     unit = unit * varies.unsqueeze(1)
-    steps, lagged = _lagged_differences(deviation, measured, variance)
+    lagged = _lagged_squares(deviation, measured, variance)
     correlations = torch.where(
         varies.unsqueeze(1), 1.0 - lagged / (2.0 * torch.clamp(variance, min=_SMALLEST**2 / 4.0)).unsqueeze(1), 0.0
     )
+    step, stepped = _differences(deviation, measured, (-1.0, 1.0))
+    bend, bent = _differences(deviation, measured, (1.0, -2.0, 1.0))
+    steps = torch.clamp(stepped.sum(dim=1), min=1.0)
+    mean_step = step.abs().sum(dim=1) / steps
+    step = step - step.sum(dim=1, keepdim=True) / steps.unsqueeze(1) * stepped
+    step_variance = step.square().sum(dim=1) / steps
+    step_varies = step_variance > _SMALLEST**2 / 4.0
+    step_unit = step / torch.where(step_varies, step_variance, torch.ones_like(step_variance)).sqrt().unsqueeze(1)
+    step_unit = step_unit * step_varies.unsqueeze(1)
     statistics = torch.cat(
         [
             mean(standard),
             _log(variance.sqrt()),
             _log(mean(deviation.abs())),
             _log(deviation.amax(dim=1) - deviation.amin(dim=1)),
-            _log(steps),
+            _log(mean_step),
+            _log(bend.abs().sum(dim=1) / torch.clamp(bent.sum(dim=1), min=1.0)),
             mean(unit.square() * unit),
             torch.log(mean(unit.square().square()) + 1.0),
+            (step_unit.square() * step_unit).sum(dim=1) / steps,
+            torch.log(step_unit.square().square().sum(dim=1) / steps + 1.0),
             correlations.flatten(1),
             above.flatten(1),
         ],
@@ -122,25 +156,30 @@ def _log(values: Tensor) -> Tensor:
     return torch.log(values + _SMALLEST)
 
 
-def _lagged_differences(deviation: Tensor, measured: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the mean absolute step (windows, channels), and the mean square difference (windows, lags, channels).
+def _differences(deviation: Tensor, measured: Tensor, kernel: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+    """Return differences of samples and where all that they take were measured (1, else 0).
 
-    Where no two measured samples are a lag apart, the differences are those of independent samples. A convolution
-    holds for any number of samples; slices would fix it in the exported graph.
+    Both are of shape (windows, samples + len(kernel) - 1, channels). A difference is 0 where a sample of it was not
+    measured. A convolution holds for any number of samples; slices would fix it in the exported graph.
     """
-    channels, reach = deviation.shape[2], LAGS[-1]
-    kernel = deviation.new_zeros(len(LAGS), 1, reach + 1)
-    kernel[:, 0, 0] = -1.0
-    for row, lag in enumerate(LAGS):
-        kernel[row, 0, lag] = 1.0
-    kernel = kernel.repeat(channels, 1, 1)
-    # (windows, channels x lags, samples + reach): the lags of the first channel, of the second, …
-    difference = functional.conv1d(deviation.transpose(1, 2), kernel, padding=reach, groups=channels)
-    pairs = functional.conv1d(measured.transpose(1, 2), kernel.abs(), padding=reach, groups=channels)
-    both = (pairs > 1.5).to(deviation.dtype)
-    count = both.sum(dim=2).unflatten(1, (channels, len(LAGS)))
-    known = torch.clamp(count, min=1.0)
-    square = (difference.square() * both).sum(dim=2).unflatten(1, (channels, len(LAGS))) / known
-    absolute = (difference.abs() * both).sum(dim=2).unflatten(1, (channels, len(LAGS))) / known
-    square = torch.where(count > 0.5, square, 2.0 * variance.unsqueeze(2))
-    return absolute[:, :, 0], square.transpose(1, 2)
+    channels, reach = deviation.shape[2], len(kernel) - 1
+    weights = deviation.new_tensor(kernel).repeat(channels, 1, 1)
+    difference = functional.conv1d(deviation.transpose(1, 2), weights, padding=reach, groups=channels)
+    taken = (weights != 0.0).to(deviation.dtype)
+    count = functional.conv1d(measured.transpose(1, 2), taken, padding=reach, groups=channels)
+    all_measured = (count > sum(factor != 0.0 for factor in kernel) - 0.5).to(deviation.dtype)
+    return (difference * all_measured).transpose(1, 2), all_measured.transpose(1, 2)
+
+
+def _lagged_squares(deviation: Tensor, measured: Tensor, variance: Tensor) -> Tensor:
+    """Return the mean square difference of samples a lag apart, (windows, lags, channels).
+
+    Where no two measured samples are a lag apart, it is that of independent samples.
+    """
+    found = []
+    for lag in LAGS:
+        difference, both = _differences(deviation, measured, (-1.0, *[0.0] * (lag - 1), 1.0))
+        count = both.sum(dim=1)
+        square = difference.square().sum(dim=1) / torch.clamp(count, min=1.0)
+        found.append(torch.where(count > 0.5, square, 2.0 * variance))
+    return torch.stack(found, dim=1)

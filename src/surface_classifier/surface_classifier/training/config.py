@@ -13,18 +13,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from current_driver.errors import SurfaceError
 from surface_classifier.model.lstm_config import LstmConfig
-from surface_classifier.training.recipe_rules import auto_batch_size, auto_learning_rate
+from surface_classifier.training.recipe_rules import auto_batch_size, auto_learning_rate, auto_sharpness
 
 Optimizer = Literal['adamw', 'adam', 'rmsprop', 'sgd']
 Schedule = Literal['one_cycle', 'constant']
 ClassBalance = Literal['none', 'weights', 'sampling']
 ValidationSplit = Literal['recording', 'window']
+
+
+# One LSTM and the window's statistics. The derived sequences and the statistics show what the raw channel hides; the
+# mean and maximum over time are learnt in half the epochs of the last state, and keep the texture that it loses.
+_DEFAULT_NETWORK = LstmConfig(dropout=0.0, pooling='mean_max', inputs='derived', statistics=True, input_gain=2.0)
 
 
 @dataclass(frozen=True)
@@ -45,22 +50,25 @@ class TrainingConfig:
             equally often, with replacement.
         discriminant_start: The head starts from a linear discriminant on the statistics (`head_start`), if the network
             has statistics.
+        sharpness: Factor on the discriminant's logits while the network is trained, taken out again at the end; above
+            1 the windows that it gets wrong count for more; `auto`: by `recipe_rules` [1].
         validation_fraction: Share of the windows held out for early stopping; 0: none, train for all epochs.
         validation_split: What is held out: whole recordings, or windows drawn one by one, which leaks from training.
         patience: Epochs without a better validation score after which training stops.
     """
 
-    network: LstmConfig = field(default_factory=lambda: LstmConfig(pooling='mean_max'))
-    epochs: int = 30
-    batch_size: int | Literal['auto', 'full'] = 64
+    network: LstmConfig = _DEFAULT_NETWORK
+    epochs: int = 40
+    batch_size: int | Literal['auto', 'full'] = 'auto'
     optimizer: Optimizer = 'adamw'
-    learning_rate: float | Literal['auto'] = 2e-3
+    learning_rate: float | Literal['auto'] = 'auto'
     schedule: Schedule = 'one_cycle'
     weight_decay: float = 0.05
-    label_smoothing: float = 0.1
+    label_smoothing: float = 0.0
     gradient_clip: float = 1.0
-    class_balance: ClassBalance = 'sampling'
-    discriminant_start: bool = False
+    class_balance: ClassBalance = 'weights'
+    discriminant_start: bool = True
+    sharpness: float | Literal['auto'] = 'auto'
     validation_fraction: float = 0.15
     validation_split: ValidationSplit = 'recording'
     patience: int = 10
@@ -78,16 +86,18 @@ class TrainingConfig:
                 raise ValueError(f'{name} must be a positive whole number{or_words}, not {value!r}')
         for name, low, high in (
             ('learning_rate', 1e-12, math.inf),
+            ('sharpness', 1e-3, 1e3),
             ('weight_decay', 0, math.inf),
             ('label_smoothing', 0, 1),
             ('gradient_clip', 0, math.inf),
             ('validation_fraction', 0, 1),
         ):
             value = getattr(self, name)
-            if name == 'learning_rate' and value == 'auto':
+            may_be_auto = name in ('learning_rate', 'sharpness')
+            if may_be_auto and value == 'auto':
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value < high:
-                or_auto = ', or auto' if name == 'learning_rate' else ''
+                or_auto = ', or auto' if may_be_auto else ''
                 raise ValueError(
                     f'{name} must be a number of at least {low:g} and below {high:g}{or_auto}, not {value!r}'
                 )
@@ -110,8 +120,14 @@ class TrainingConfig:
         """
         wanted = auto_batch_size(windows) if self.batch_size == 'auto' else self.batch_size
         batch_size = windows if wanted == 'full' else min(wanted, windows)
-        rate = auto_learning_rate(batch_size) if self.learning_rate == 'auto' else self.learning_rate
-        return replace(self, batch_size=batch_size, learning_rate=rate)
+        steps = -(-windows // batch_size) * self.epochs
+        rate = auto_learning_rate(steps) if self.learning_rate == 'auto' else self.learning_rate
+        sharpness = self.sharpness
+        if not (self.discriminant_start and self.network.statistics):
+            sharpness = 1.0
+        elif sharpness == 'auto':
+            sharpness = auto_sharpness(windows)
+        return replace(self, batch_size=batch_size, learning_rate=rate, sharpness=sharpness)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""
@@ -141,6 +157,8 @@ def _seed(network: LstmConfig, optimizer: Optimizer, batch_size: int | Literal['
         label_smoothing=0.0,
         gradient_clip=0.0,
         class_balance='none',
+        discriminant_start=False,
+        sharpness=1.0,
         validation_fraction=0.0,
     )
 

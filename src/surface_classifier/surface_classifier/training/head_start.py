@@ -9,24 +9,38 @@ from torch import Tensor
 
 from surface_classifier.model.lstm import SurfaceLstm
 
+# How much of the unit matrix the covariance gets, times the number of windows; chosen on simulated tasks (EXPERIMENTS).
+RIDGE_WINDOWS = 2.0
+_SMALLEST_VARIANCE = 1e-6
 
-def start_head_from_discriminant(network: SurfaceLstm, statistics: Tensor, labels: Tensor) -> None:
+
+def start_head_from_discriminant(network: SurfaceLstm, statistics: Tensor, labels: Tensor, sharpness: float) -> None:
     """Set the head's weights: those of the statistics to a discriminant's, those of the LSTM's features to zero.
 
     Args:
         network: A network with statistics.
         statistics: What `prepare` gave for the training windows, (windows, statistics).
         labels: Their classes, (windows,).
+        sharpness: Factor on the discriminant's logits [1].
     """
     weights, bias = linear_discriminant(statistics.double(), labels, network.head.out_features)
     with torch.no_grad():
         network.head.weight.zero_()
-        network.head.weight[:, -statistics.shape[1] :] = weights.to(network.head.weight.dtype)
-        network.head.bias.copy_(bias)
+        network.head.weight[:, -statistics.shape[1] :] = (sharpness * weights).to(network.head.weight.dtype)
+        network.head.bias.copy_(sharpness * bias)
 
 
-def linear_discriminant(values: Tensor, labels: Tensor, classes: int, shrinkage: float = 0.1) -> tuple[Tensor, Tensor]:
-    """Fit a linear discriminant with equal priors, its covariance shrunk towards the unit matrix.
+def soften_head(network: SurfaceLstm, sharpness: float) -> None:
+    """Take the sharpness out again: the classes stay as they are, and the probabilities become milder."""
+    with torch.no_grad():
+        network.head.weight.div_(sharpness)
+        network.head.bias.div_(sharpness)
+
+
+def linear_discriminant(
+    values: Tensor, labels: Tensor, classes: int, ridge: float | None = None
+) -> tuple[Tensor, Tensor]:
+    """Fit a linear discriminant with equal priors, its covariance regularised by a share of the unit matrix.
 
     Friedman, Regularized discriminant analysis, Journal of the American Statistical Association 84, 1989.
 
@@ -34,18 +48,19 @@ def linear_discriminant(values: Tensor, labels: Tensor, classes: int, shrinkage:
         values: Standardised statistics, (windows, statistics).
         labels: Classes, (windows,).
         classes: Number of classes; one without windows gets the mean of all.
-        shrinkage: Share of the unit matrix in the covariance [1].
+        ridge: Share of the mean variance that is added to every variance; None: by the number of windows [1].
 
     Returns:
         Weights (classes, statistics) and bias (classes,) of its logits.
     """
+    if ridge is None:
+        ridge = RIDGE_WINDOWS / len(values)
     means = torch.stack(
         [values[labels == k].mean(dim=0) if (labels == k).any() else values.mean(dim=0) for k in range(classes)]
     )
     centred = values - means[labels]
     covariance = centred.T @ centred / max(1, len(values) - classes)
-    scale = covariance.diagonal().mean()
+    added = ridge * covariance.diagonal().mean() + _SMALLEST_VARIANCE
     unit = torch.eye(len(covariance), dtype=values.dtype)
-    covariance = (1.0 - shrinkage) * covariance + shrinkage * scale * unit
-    weights = torch.linalg.solve(covariance, means.T).T
+    weights = torch.linalg.solve(covariance + added * unit, means.T).T
     return weights, -0.5 * (weights * means).sum(dim=1)

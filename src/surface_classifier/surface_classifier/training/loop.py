@@ -29,7 +29,7 @@ from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import grouped_holdout
 from surface_classifier.model.lstm import SurfaceLstm
 from surface_classifier.training.config import ClassBalance, TrainingConfig, ValidationSplit
-from surface_classifier.training.head_start import start_head_from_discriminant
+from surface_classifier.training.head_start import soften_head, start_head_from_discriminant
 
 EVALUATION_BATCH = 512
 RMSPROP_RHO = 0.9
@@ -155,7 +155,9 @@ def train(
                     f'(now {config.learning_rate:g}) or check {dataset.path} for infinite values'
                 )
 
-            validation_loss, validation_accuracy = _validate(trainer, held_out, held_out_labels)
+            validation_loss, validation_accuracy = _validate(
+                trainer, held_out, held_out_labels, float(config.sharpness)
+            )
             # Without held-out recordings nothing can be chosen, so the last epoch counts.
             score = float(epoch) if math.isnan(validation_loss) else -validation_loss
             best = score > best_score
@@ -180,6 +182,7 @@ def train(
             if epoch - best_epoch >= config.patience:
                 break
         trainer.finish()
+        soften_head(network, float(config.sharpness))
 
     return TrainingResult(
         network=network.eval(),
@@ -374,7 +377,7 @@ def build_network(
     network.fit_normalisation(parts)
     inputs = prepare_windows(network, parts)
     if config.discriminant_start and config.network.statistics:
-        start_head_from_discriminant(network, inputs.statistics, labels)
+        start_head_from_discriminant(network, inputs.statistics, labels, float(config.sharpness))
     return network, inputs
 
 
@@ -569,11 +572,11 @@ def _accuracy(engine: Engine, windows: PreparedWindows, labels: Tensor) -> float
     return float((engine.logits(windows).argmax(dim=1) == labels).float().mean())
 
 
-def _validate(engine: Engine, windows: PreparedWindows, labels: Tensor) -> tuple[float, float]:
+def _validate(engine: Engine, windows: PreparedWindows, labels: Tensor, sharpness: float) -> tuple[float, float]:
     """Return loss [nat] and accuracy [1], both the mean over the classes present; NaN without windows."""
     if len(labels) == 0:
         return math.nan, math.nan
-    logits = engine.logits(windows)
+    logits = engine.logits(windows) / sharpness
     losses = functional.cross_entropy(logits, labels, reduction='none')
     right = (logits.argmax(dim=1) == labels).float()
     by_class = [(losses[labels == k].mean(), right[labels == k].mean()) for k in labels.unique()]
