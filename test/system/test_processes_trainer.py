@@ -127,7 +127,7 @@ def test_no_sample_is_lost_while_a_model_is_trained(graph: Graph, launch: Launch
     result = graph.result(handle.get_result_async(), 300.0).result
     trained_ns = time.time_ns()
     assert result.success, result.message
-    wait_for_more(graph, 'trainer', 100)
+    wait_for_more(graph, 'trainer', 400)
     blocks = recorded_blocks(graph, tmp_path, block_samples=10)
     assert to_ns(blocks[0].header.stamp) < sent_ns < trained_ns < to_ns(blocks[-1].header.stamp)
 
@@ -151,6 +151,7 @@ def test_no_sample_is_lost_when_a_process_is_held_up_for_seconds(
     recorded_blocks(graph, tmp_path, block_samples=1)
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGINT])
 def test_no_training_outlives_the_trainer(
     graph: Graph, launch: Launcher, tmp_path: Path, number: signal.Signals
@@ -167,7 +168,7 @@ def test_no_training_outlives_the_trainer(
     goal = Train.Goal(dataset=str(tmp_path / 'dataset'), model=str(tmp_path / 'model'), config=str(recipe))
     handle = graph.result(client.send_goal_async(goal, feedback_callback=feedback.append))
     assert handle.accepted
-    graph.wait_for(lambda: any(item.feedback.epoch for item in feedback), 'the first epoch', 90.0)
+    graph.wait_for(lambda: any(item.feedback.epoch for item in feedback), 'the first epoch', 250.0)
     children = psutil.Process(trainer.popen.pid).children(recursive=True)
     assert len(children) == 1
     trainer.popen.send_signal(number)
