@@ -34,6 +34,7 @@ PURPOSES = {
     'EXPERIMENTS.md': 'What was tried and measured, also what did not help.',
     'ROS_API.md': 'Every topic, service, action and parameter.',
     'report.html.j2': 'The page that report.py fills.',
+    'reproduce_seed.html.j2': 'The page that seed_page.py fills.',
 }
 # Folders in which one line says enough.
 FOLDED = {
