@@ -475,7 +475,7 @@ def _full_batch(draft: Draft, severity: Severity, rng: np.random.Generator) -> D
 
 
 def _adaptive_steps(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft:  # noqa: ARG001
-    rate = _pick(severity, 3e-3, 1e-2)
+    rate = _pick(severity, 6e-3, 2e-2)
     changes = {'optimizer': 'rmsprop', 'schedule': 'constant', 'learning_rate': rate, 'gradient_clip': 0.0}
     return replace(draft, config=_changed(draft.config, **changes))
 

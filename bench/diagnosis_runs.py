@@ -213,8 +213,13 @@ def _changes_anything(case: Case, change: Change) -> bool:
         or bool(change.drop_windows)
         or bool(change.drop_channels)
         or (change.low_pass and setup.dataset.config.parts[0] != case.twin.dataset.config.parts[0])
-        or (change.true_labels and len(setup.dataset) == len(case.twin.dataset))
+        or (change.true_labels and _has_wrong_labels(case))
     )
+
+
+def _has_wrong_labels(case: Case) -> bool:
+    faulty, true = (np.asarray(setup.dataset.labels) for setup in (case.setup, case.twin))
+    return len(faulty) == len(true) and bool((faulty != true).any())
 
 
 def _rewritten(
