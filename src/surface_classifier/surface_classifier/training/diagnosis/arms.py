@@ -15,8 +15,10 @@ from typing import Any
 
 from surface_classifier.training.config import TrainingConfig
 from surface_classifier.training.diagnosis import thresholds
+from surface_classifier.training.recipe_rules import auto_learning_rate
 
 SAME = 'same'
+USUAL_SGD_FACTOR = 30.0  # plain gradient steps are shorter than adaptive ones at the same rate
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,9 @@ def fresh_arms(config: TrainingConfig, windows: int, imbalance: float) -> list[A
         Arm('faster', 'ten times the learning rate', {'learning_rate': learning_rate(config) * 10}),
         Arm('much_faster', 'a hundred times the learning rate', {'learning_rate': learning_rate(config) * 100}),
     ]
+    usual = auto_learning_rate(config.epochs) * (USUAL_SGD_FACTOR if config.optimizer == 'sgd' else 1.0)
+    if learning_rate(config) * 100 < usual:
+        arms.append(Arm('usual_rate', 'a usual learning rate', {'learning_rate': usual}))
     if batch_size(config) < thresholds.SMALL_BATCH and 2 * batch_size(config) <= windows:
         arms.append(
             Arm('larger_batch', 'batches of a usual size', {'batch_size': min(thresholds.USUAL_BATCH, windows)})

@@ -202,7 +202,7 @@ class RecipeJudge:
     def _learning_rate_too_low(self) -> tuple[Verdict, str] | None:
         arms = [
             name
-            for name in ('faster', 'much_faster')
+            for name in ('faster', 'much_faster', 'usual_rate')
             if name in self.gains and self.gains[name].learns >= thresholds.SPEEDS_UP
         ]
         if not arms or self._would_learn_later():
@@ -327,7 +327,9 @@ class RecipeJudge:
         later = self._config.epochs - epochs
         if later <= 0 or self._config.schedule != 'constant':
             return False
-        best = min(self._outcomes[name].loss for name in ('faster', 'much_faster') if name in self._outcomes)
+        best = min(
+            self._outcomes[name].loss for name in ('faster', 'much_faster', 'usual_rate') if name in self._outcomes
+        )
         losses = np.mean([curve.clean_loss for curve in self._base.curves], axis=0)
         half = losses[len(losses) // 2 :]
         slope = float(np.polyfit(np.arange(len(half)), half, 1)[0])

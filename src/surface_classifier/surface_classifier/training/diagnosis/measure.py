@@ -143,7 +143,7 @@ class Experiment:
             return restless
         if arm.name == 'slower':
             return restless or not learnt
-        if arm.name in ('faster', 'much_faster'):
+        if arm.name in ('faster', 'much_faster', 'usual_rate'):
             return not learnt
         if arm.name == 'decayed':
             return restless or not learnt
