@@ -156,7 +156,7 @@ def _mislabelled(dataset: Dataset, labels: LabelFindings) -> Verdict | None:
     windows = tuple(int(window) for window in labels.suspects)
     text = (
         f'{len(windows)} of {len(dataset)} windows carry a label that two unlike classifiers hold for nearly '
-        f'impossible; left out of training, the others are told {100 * labels.drop_gain:+.1f} points better than '
+        f'impossible; left out of training, the others are told {100 * labels.drop_gain:.1f} points better than '
         'without as many drawn at random.'
     )
     return Verdict(
