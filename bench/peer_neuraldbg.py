@@ -121,7 +121,7 @@ def watch_training(dataset: Dataset, config: TrainingConfig, seed: int) -> tuple
                 for batch in loop.draw_batches(labels, config):
                     optimizer.zero_grad()
                     logits = network.classify_prepared(*inputs.rows(batch))
-                    loss = loop.training_loss(logits, labels[batch], weights, config.label_smoothing)
+                    loss = loop.training_loss(logits, labels[batch], weights, float(config.label_smoothing))
                     loss.backward()
                     debugger.record_loss(loss.item())
                     if config.gradient_clip > 0:

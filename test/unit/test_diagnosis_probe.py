@@ -97,7 +97,7 @@ def test_a_fork_with_all_windows_in_a_step_takes_one_step_an_epoch() -> None:
 def test_a_fork_without_masks_takes_its_steps_in_evaluation_mode(batch_norm: bool) -> None:
     config = replace(CONFIG, batch_size=24, network=replace(CONFIG.network, batch_norm=batch_norm))
     probe = Probe(probe_data(), config, seed=1, epochs=6).run(2)
-    before = float(training_loss(probe.logits(), probe.labels, torch.ones(6), CONFIG.label_smoothing))
+    before = float(training_loss(probe.logits(), probe.labels, torch.ones(6), float(probe.config.label_smoothing)))
     calm = probe.fork(replace(config, network=replace(config.network, dropout=0.0, batch_norm=False))).run(1)
     assert calm.curves.step_losses[0] == pytest.approx(before, rel=1e-5)
     assert probe.fork(config).run(1).curves.step_losses[0] != pytest.approx(before, rel=1e-5)

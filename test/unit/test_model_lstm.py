@@ -91,7 +91,7 @@ def test_the_order_of_samples_counts() -> None:
         ({'hidden_sizes': 64}, 'hidden_sizes'),
         ({'hidden_sizes': (8, 0)}, 'hidden_sizes'),
         ({'dropout': 1.0}, 'dropout'),
-        ({'dropout': 'much'}, 'dropout'),
+        ({'dropout': 'much'}, 'dropout must be a number of at least 0 and below 1, or auto'),
         ({'pooling': 'first'}, "'first'"),
         ({'inputs': 'spectrum'}, 'inputs must be raw or derived'),
         ({'statistics': 1}, 'statistics must be true or false'),
@@ -236,6 +236,11 @@ def test_the_recurrent_gain_scales_the_recurrent_weights_alone() -> None:
     plain, scaled = network(hidden_sizes=(6, 4)), network(hidden_sizes=(6, 4), recurrent_gain=3.0)
     for (name, before), (_, after) in zip(plain.named_parameters(), scaled.named_parameters(), strict=True):
         torch.testing.assert_close(after, before * (3.0 if 'weight_hh' in name else 1.0))
+
+
+def test_a_dropout_that_is_no_number_yet_is_refused() -> None:
+    with pytest.raises(ValueError, match='resolve the recipe first'):
+        network(dropout='auto')
 
 
 @pytest.mark.parametrize('channels', [1, 6])

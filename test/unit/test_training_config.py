@@ -16,7 +16,13 @@ from hypothesis import strategies as st
 from current_driver.errors import SurfaceError
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.training.config import PRESETS, TrainingConfig, load_training_config
-from surface_classifier.training.recipe_rules import auto_batch_size, auto_learning_rate, auto_sharpness
+from surface_classifier.training.recipe_rules import (
+    auto_batch_size,
+    auto_dropout,
+    auto_label_smoothing,
+    auto_learning_rate,
+    auto_sharpness,
+)
 
 
 def test_a_preset_is_found_by_its_name() -> None:
@@ -107,12 +113,19 @@ def test_words_become_numbers() -> None:
     assert found.batch_size == auto_batch_size(4500)
     assert found.learning_rate == auto_learning_rate(math.ceil(4500 / found.batch_size) * words.epochs)
     assert found.sharpness == auto_sharpness(4500) == 1.0
-    assert words.resolved(98).sharpness == auto_sharpness(98) == 5.0
+    assert (
+        (found.network.dropout, found.label_smoothing) == (auto_dropout(4500), auto_label_smoothing(4500)) == (0.3, 0.1)
+    )
+    few = words.resolved(98)
+    assert (few.sharpness, few.network.dropout, few.label_smoothing) == (5.0, 0.0, 0.0)
+    strong = replace(words, network=replace(words.network, dropout=0.6), label_smoothing=0.2)
+    assert (strong.resolved(98).network.dropout, strong.resolved(4500).label_smoothing) == (0.6, 0.2)
     assert replace(words, discriminant_start=False).resolved(98).sharpness == 1.0
     full = TrainingConfig(batch_size='full', learning_rate=0.5).resolved(98)
     assert (full.batch_size, full.learning_rate) == (98, 0.5)
     assert TrainingConfig(batch_size=200).resolved(98).batch_size == 98
-    numbers = TrainingConfig(batch_size=20, learning_rate=0.1, sharpness=2.0)
+    network = LstmConfig(statistics=True)
+    numbers = TrainingConfig(network, batch_size=20, learning_rate=0.1, sharpness=2.0, label_smoothing=0.1)
     assert numbers.resolved(98) == numbers
 
 

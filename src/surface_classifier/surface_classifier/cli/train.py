@@ -23,7 +23,7 @@ scores on them are in the contract. For a score that can be quoted, use `surface
 some of these keys; `surface diagnose` says whether a recipe suits the data, `surface sweep` looks for a better one:
 
   preset: default                                  # what the others change
-  network: {hidden_sizes: [64], dropout: 0.0, pooling: mean_max, inputs: derived, statistics: true}
+  network: {hidden_sizes: [64], dropout: auto, pooling: mean_max, inputs: derived, statistics: true}
   epochs: 40
   batch_size: auto                                 # or a number, or full
   learning_rate: auto                              # or a number

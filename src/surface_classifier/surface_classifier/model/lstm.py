@@ -48,8 +48,13 @@ class SurfaceLstm(nn.Module):
             config: Shape of the network.
             part_channels: Number of channels of each part of the window.
             classes: Number of classes.
+
+        Raises:
+            ValueError: The dropout is `auto`, which only a recipe makes a number.
         """
         super().__init__()
+        if config.dropout == 'auto':
+            raise ValueError("dropout is 'auto': resolve the recipe first")
         self.config = config
         self.layers = nn.ModuleList()
         self.norms = nn.ModuleList()

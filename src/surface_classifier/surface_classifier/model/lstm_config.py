@@ -17,7 +17,8 @@ class LstmConfig:
 
     Attributes:
         hidden_sizes: Units of each LSTM layer, from the input on; the same for every part.
-        dropout: Share of values set to zero after each LSTM layer in training [1].
+        dropout: Share of values set to zero after each LSTM layer in training; `auto`: a recipe's `resolved` makes it a
+            number [1].
         pooling: What the head sees of the last layer: its `last` state, or the mean and the maximum over time.
         inputs: `raw`: the channels, standardised. `derived`: three sequences for each channel: the channel,
             standardised; its deviation from the window's mean, in units of the typical deviation within a window; the
@@ -31,7 +32,7 @@ class LstmConfig:
     """
 
     hidden_sizes: tuple[int, ...] = (64,)
-    dropout: float = 0.2
+    dropout: float | Literal['auto'] = 0.2
     pooling: Pooling = 'last'
     inputs: Inputs = 'raw'
     statistics: bool = False
@@ -50,8 +51,9 @@ class LstmConfig:
         if not isinstance(sizes, list | tuple) or not sizes or any(type(n) is not int or n < 1 for n in sizes):
             raise ValueError(f'hidden_sizes must be a list of one or more positive whole numbers, not {sizes!r}')
         object.__setattr__(self, 'hidden_sizes', tuple(sizes))
-        if isinstance(self.dropout, bool) or not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
-            raise ValueError(f'dropout must be a number of at least 0 and below 1, not {self.dropout!r}')
+        share = 0.0 if self.dropout == 'auto' else self.dropout
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
+            raise ValueError(f'dropout must be a number of at least 0 and below 1, or auto, not {share!r}')
         for name, choices in (('pooling', get_args(Pooling)), ('inputs', get_args(Inputs))):
             if getattr(self, name) not in choices:
                 raise ValueError(f'{name} must be {" or ".join(choices)}, not {getattr(self, name)!r}')

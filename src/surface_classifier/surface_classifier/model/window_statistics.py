@@ -48,6 +48,7 @@ _OF_CHANNEL = (
     'log_step_peakedness',
 )
 _SMALLEST = 0.01  # keeps the logarithm of a constant window finite [typical deviations within a window]
+_SMALLEST_VARIANCE = _SMALLEST**2 / 4.0  # below it a channel counts as constant
 
 
 def statistic_names(channels: int) -> tuple[str, ...]:
@@ -80,55 +81,51 @@ def window_statistics(standard: Tensor, deviation: Tensor, measured: Tensor, abo
     Returns:
         Shape (windows, statistics), columns as in `statistic_names`; NaN where fewer than two values are measured.
     """
-    count = measured.sum(dim=1)
+    channels = standard.shape[2]
+    # (windows, channels, samples) from here on.
+    level, values, there = (tensor.transpose(1, 2) for tensor in (standard, deviation, measured))
+    count = there.sum(dim=2)
     known = torch.clamp(count, min=1.0)
+    unit, variance = _in_standard_deviations(values, known)
 
-    def mean(values: Tensor) -> Tensor:
-        return values.sum(dim=1) / known
-
-    variance = mean(deviation.square())
-    varies = variance > _SMALLEST**2 / 4.0
-    unit = deviation / torch.where(varies, variance, torch.ones_like(variance)).sqrt().unsqueeze(1)
-    unit = unit * varies.unsqueeze(1)
-    lagged = _lagged_squares(deviation, measured, variance)
-    correlations = torch.where(
-        varies.unsqueeze(1), 1.0 - lagged / (2.0 * torch.clamp(variance, min=_SMALLEST**2 / 4.0)).unsqueeze(1), 0.0
-    )
-    step, stepped = _differences(deviation, measured, (-1.0, 1.0))
-    bend, bent = _differences(deviation, measured, (1.0, -2.0, 1.0))
-    steps = torch.clamp(stepped.sum(dim=1), min=1.0)
-    mean_step = step.abs().sum(dim=1) / steps
-    step = step - step.sum(dim=1, keepdim=True) / steps.unsqueeze(1) * stepped
-    step_variance = step.square().sum(dim=1) / steps
-    step_varies = step_variance > _SMALLEST**2 / 4.0
-    step_unit = step / torch.where(step_varies, step_variance, torch.ones_like(step_variance)).sqrt().unsqueeze(1)
-    step_unit = step_unit * step_varies.unsqueeze(1)
+    differences, pairs = _differences(values, there)
+    kinds = (channels, len(LAGS) + 1)
+    taken = pairs.sum(dim=2).unflatten(1, kinds)
+    differed = torch.clamp(taken, min=1.0)
+    magnitudes = differences.abs().sum(dim=2).unflatten(1, kinds) / differed
+    squares = differences.square().sum(dim=2).unflatten(1, kinds) / differed
+    steps, stepped = differences[:, :: kinds[1]], pairs[:, :: kinds[1]]
+    mean_step = steps.sum(dim=2) / differed[:, :, 0]
+    step_unit, _ = _in_standard_deviations((steps - mean_step.unsqueeze(2)) * stepped, differed[:, :, 0])
+    # Samples a lag apart of which no two were measured count as independent.
+    lagged = torch.where(taken > 0.5, squares, 2.0 * variance.unsqueeze(2))[:, :, : len(LAGS)]
+    correlations = 1.0 - lagged / (2.0 * torch.clamp(variance, min=_SMALLEST_VARIANCE)).unsqueeze(2)
+    correlations = torch.where((variance > _SMALLEST_VARIANCE).unsqueeze(2), correlations, 0.0)
     statistics = torch.cat(
         [
-            mean(standard),
+            level.sum(dim=2) / known,
             _log(variance.sqrt()),
-            _log(mean(deviation.abs())),
-            _log(deviation.amax(dim=1) - deviation.amin(dim=1)),
-            _log(mean_step),
-            _log(bend.abs().sum(dim=1) / torch.clamp(bent.sum(dim=1), min=1.0)),
-            mean(unit.square() * unit),
-            torch.log(mean(unit.square().square()) + 1.0),
-            (step_unit.square() * step_unit).sum(dim=1) / steps,
-            torch.log(step_unit.square().square().sum(dim=1) / steps + 1.0),
-            correlations.flatten(1),
+            _log(values.abs().sum(dim=2) / known),
+            _log(values.amax(dim=2) - values.amin(dim=2)),
+            _log(magnitudes[:, :, 0]),
+            _log(magnitudes[:, :, -1]),
+            _mean_power(unit, 3, known),
+            torch.log(_mean_power(unit, 4, known) + 1.0),
+            _mean_power(step_unit, 3, differed[:, :, 0]),
+            torch.log(_mean_power(step_unit, 4, differed[:, :, 0]) + 1.0),
+            correlations.transpose(1, 2).flatten(1),
             above.flatten(1),
         ],
         dim=1,
     )
-    channels = standard.shape[2]
     enough = (count > 1.5).repeat(1, len(_OF_CHANNEL) + len(LAGS))
     enough = torch.cat([enough, (count > 1.5).repeat_interleave(LEVELS, dim=1)], dim=1)
     if channels > 1:
         first, second = (list(columns) for columns in zip(*combinations(range(channels), 2), strict=True))
-        both = measured[..., first] * measured[..., second]
-        together = (unit[..., first] * unit[..., second] * both).sum(dim=1) / torch.clamp(both.sum(dim=1), min=1.0)
+        both = there[:, first] * there[:, second]
+        together = (unit[:, first] * unit[:, second] * both).sum(dim=2) / torch.clamp(both.sum(dim=2), min=1.0)
         statistics = torch.cat([statistics, together], dim=1)
-        enough = torch.cat([enough, both.sum(dim=1) > 1.5], dim=1)
+        enough = torch.cat([enough, both.sum(dim=2) > 1.5], dim=1)
     return torch.where(enough, statistics, torch.nan)
 
 
@@ -144,42 +141,41 @@ def soft_shares(standard: Tensor, measured: Tensor, levels: Tensor, widths: Tens
     Returns:
         Shape (windows, channels, levels) [1].
     """
-    known = torch.clamp(measured.sum(dim=1), min=1.0)
-    shares = [
-        (torch.sigmoid((standard - levels[:, level]) / widths[:, level]) * measured).sum(dim=1) / known
-        for level in range(LEVELS)
-    ]
-    return torch.stack(shares, dim=2)
+    known = torch.clamp(measured.sum(dim=1), min=1.0).unsqueeze(2)
+    over = (standard.transpose(1, 2).unsqueeze(2) - levels.unsqueeze(2)) / widths.unsqueeze(2)
+    return (torch.sigmoid(over) * measured.transpose(1, 2).unsqueeze(2)).sum(dim=3) / known
 
 
 def _log(values: Tensor) -> Tensor:
     return torch.log(values + _SMALLEST)
 
 
-def _differences(deviation: Tensor, measured: Tensor, kernel: tuple[float, ...]) -> tuple[Tensor, Tensor]:
-    """Return differences of samples and where all that they take were measured (1, else 0).
+def _mean_power(values: Tensor, power: int, count: Tensor) -> Tensor:
+    square = values.square()
+    return (square * (values if power == 3 else square)).sum(dim=2) / count
 
-    Both are of shape (windows, samples + len(kernel) - 1, channels). A difference is 0 where a sample of it was not
-    measured. A convolution holds for any number of samples; slices would fix it in the exported graph.
+
+def _in_standard_deviations(values: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """Return values of mean 0 in units of their standard deviation, 0 if they do not vary, and their variance."""
+    variance = values.square().sum(dim=2) / count
+    varies = variance > _SMALLEST_VARIANCE
+    unit = values / torch.where(varies, variance, 1.0).sqrt().unsqueeze(2)
+    return unit * varies.unsqueeze(2), variance
+
+
+def _differences(values: Tensor, measured: Tensor) -> tuple[Tensor, Tensor]:
+    """Return differences of samples, and where all that they take were measured (1, else 0).
+
+    Both are of shape (windows, channels x (lags + 1), samples + 10): for each channel the differences of samples a lag
+    apart, of which the first are the steps, and the differences of neighbouring steps. A difference is 0 where a sample
+    of it was not measured. A convolution holds for any number of samples; slices would fix it in the exported graph.
     """
-    channels, reach = deviation.shape[2], len(kernel) - 1
-    weights = deviation.new_tensor(kernel).repeat(channels, 1, 1)
-    difference = functional.conv1d(deviation.transpose(1, 2), weights, padding=reach, groups=channels)
-    taken = (weights != 0.0).to(deviation.dtype)
-    count = functional.conv1d(measured.transpose(1, 2), taken, padding=reach, groups=channels)
-    all_measured = (count > sum(factor != 0.0 for factor in kernel) - 0.5).to(deviation.dtype)
-    return (difference * all_measured).transpose(1, 2), all_measured.transpose(1, 2)
-
-
-def _lagged_squares(deviation: Tensor, measured: Tensor, variance: Tensor) -> Tensor:
-    """Return the mean square difference of samples a lag apart, (windows, lags, channels).
-
-    Where no two measured samples are a lag apart, it is that of independent samples.
-    """
-    found = []
-    for lag in LAGS:
-        difference, both = _differences(deviation, measured, (-1.0, *[0.0] * (lag - 1), 1.0))
-        count = both.sum(dim=1)
-        square = difference.square().sum(dim=1) / torch.clamp(count, min=1.0)
-        found.append(torch.where(count > 0.5, square, 2.0 * variance))
-    return torch.stack(found, dim=1)
+    channels, reach = values.shape[1], LAGS[-1]
+    kernels = [[-1.0, *[0.0] * (lag - 1), 1.0, *[0.0] * (reach - lag)] for lag in LAGS]
+    kernels.append([1.0, -2.0, 1.0, *[0.0] * (reach - 2)])
+    weights = values.new_tensor(kernels).unsqueeze(1).repeat(channels, 1, 1)
+    taken = (weights != 0.0).to(values.dtype)
+    difference = functional.conv1d(values, weights, padding=reach, groups=channels)
+    count = functional.conv1d(measured, taken, padding=reach, groups=channels)
+    pairs = (count > taken.sum(dim=2) - 0.5).to(values.dtype)
+    return difference * pairs, pairs

@@ -19,7 +19,13 @@ from typing import Any, Literal, get_args
 
 from current_driver.errors import SurfaceError
 from surface_classifier.model.lstm_config import LstmConfig
-from surface_classifier.training.recipe_rules import auto_batch_size, auto_learning_rate, auto_sharpness
+from surface_classifier.training.recipe_rules import (
+    auto_batch_size,
+    auto_dropout,
+    auto_label_smoothing,
+    auto_learning_rate,
+    auto_sharpness,
+)
 
 Optimizer = Literal['adamw', 'adam', 'rmsprop', 'sgd']
 Schedule = Literal['one_cycle', 'constant']
@@ -29,7 +35,7 @@ ValidationSplit = Literal['recording', 'window']
 
 # One LSTM and the window's statistics. The derived sequences and the statistics show what the raw channel hides; the
 # mean and maximum over time are learnt in half the epochs of the last state, and keep the texture that it loses.
-_DEFAULT_NETWORK = LstmConfig(dropout=0.0, pooling='mean_max', inputs='derived', statistics=True, input_gain=2.0)
+_DEFAULT_NETWORK = LstmConfig(dropout='auto', pooling='mean_max', inputs='derived', statistics=True, input_gain=2.0)
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class TrainingConfig:
         learning_rate: Peak of the schedule; `auto`: by `recipe_rules`.
         schedule: `one_cycle` (rises, then falls to zero over all epochs) or `constant`.
         weight_decay: Decoupled for adamw, else an L2 penalty.
-        label_smoothing: Share of the target spread over all classes [1].
+        label_smoothing: Share of the target spread over all classes; `auto`: by `recipe_rules` [1].
         gradient_clip: Largest norm of the gradient in a step; 0: no limit.
         class_balance: `none`; `weights`: every class counts the same in the loss; `sampling`: every class is drawn
             equally often, with replacement.
@@ -64,7 +70,7 @@ class TrainingConfig:
     learning_rate: float | Literal['auto'] = 'auto'
     schedule: Schedule = 'one_cycle'
     weight_decay: float = 0.05
-    label_smoothing: float = 0.0
+    label_smoothing: float | Literal['auto'] = 'auto'
     gradient_clip: float = 1.0
     class_balance: ClassBalance = 'weights'
     discriminant_start: bool = True
@@ -93,7 +99,7 @@ class TrainingConfig:
             ('validation_fraction', 0, 1),
         ):
             value = getattr(self, name)
-            may_be_auto = name in ('learning_rate', 'sharpness')
+            may_be_auto = name in ('learning_rate', 'label_smoothing', 'sharpness')
             if may_be_auto and value == 'auto':
                 continue
             if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value < high:
@@ -127,7 +133,16 @@ class TrainingConfig:
             sharpness = 1.0
         elif sharpness == 'auto':
             sharpness = auto_sharpness(windows)
-        return replace(self, batch_size=batch_size, learning_rate=rate, sharpness=sharpness)
+        smoothing = auto_label_smoothing(windows) if self.label_smoothing == 'auto' else self.label_smoothing
+        dropout = auto_dropout(windows) if self.network.dropout == 'auto' else self.network.dropout
+        return replace(
+            self,
+            network=replace(self.network, dropout=dropout),
+            batch_size=batch_size,
+            learning_rate=rate,
+            label_smoothing=smoothing,
+            sharpness=sharpness,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""

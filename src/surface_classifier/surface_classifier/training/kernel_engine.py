@@ -61,7 +61,7 @@ class KernelEngine:
         self._scheduler = make_scheduler(self._optimizer, config, len(labels))
         weights = class_weights(labels, network.head.out_features, config.class_balance)
         self._recipe = recipe_for_kernel(config, self._optimizer, weights)
-        self._dropout = config.network.dropout > 0.0
+        self._dropout = float(config.network.dropout) > 0.0
         self._draws = self._dropout and draws_like_torch(self.network.keep)
         self._steps_taken = 0
         # Masks that torch draws are drawn step by step.
@@ -227,7 +227,7 @@ def carry_over(network: SurfaceLstm, samples: Sequence[int], batch_size: int) ->
         head_weights=head,
         head_inputs=inputs,
         head_columns=columns,
-        keep=1.0 - network.config.dropout,
+        keep=1.0 - float(network.config.dropout),
         **offsets,
     ), places
 

@@ -305,7 +305,7 @@ class TorchEngine:
                 if cancelled():
                     return None
                 logits = network.classify_prepared(*self._inputs.rows(batch))
-                loss = training_loss(logits, self._labels[batch], self._weights, config.label_smoothing)
+                loss = training_loss(logits, self._labels[batch], self._weights, float(config.label_smoothing))
                 self._optimizer.zero_grad()
                 loss.backward()
                 if config.gradient_clip > 0:
@@ -377,7 +377,8 @@ def build_network(
     network.fit_normalisation(parts)
     inputs = prepare_windows(network, parts)
     if config.discriminant_start and config.network.statistics:
-        start_head_from_discriminant(network, inputs.statistics, labels, float(config.sharpness))
+        sharpness = float(config.resolved(len(labels)).sharpness)
+        start_head_from_discriminant(network, inputs.statistics, labels, sharpness)
     return network, inputs
 
 

@@ -135,12 +135,12 @@ class RunningJudge:
         windows = np.arange(len(dataset))
         if config.validation_fraction > 0:
             windows, _ = hold_out(dataset, windows, config.validation_fraction, seed, config.validation_split)
-        batch_size = config.resolved(len(windows)).batch_size
-        assert isinstance(batch_size, int)
+        config = config.resolved(len(windows))
+        batch_size = int(config.batch_size)
         return cls(
             math.ceil(len(windows) / batch_size),
             chance_loss(np.bincount(dataset.labels[windows]), balanced=config.class_balance != 'none'),
-            lowest_loss(len(dataset.classes), config.label_smoothing),
+            lowest_loss(len(dataset.classes), float(config.label_smoothing)),
             shlex.join(['surface', 'diagnose', str(dataset.path), *(['--config', source] if source else [])]),
             math.ceil(ONE_CYCLE_WARM_UP * config.epochs) if config.schedule == 'one_cycle' else 0,
         )

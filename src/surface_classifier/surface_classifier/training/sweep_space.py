@@ -170,7 +170,10 @@ class Space:
             A value for each name of `distributions`; None when a choice of the recipe is not among those searched.
         """
         resolved = config.resolved(windows)
-        values = {**resolved.to_dict(), **{f'network.{key}': value for key, value in config.network.to_dict().items()}}
+        values = {
+            **resolved.to_dict(),
+            **{f'network.{key}': value for key, value in resolved.network.to_dict().items()},
+        }
         values['hidden_size'] = config.network.hidden_sizes[0]
         point: dict[str, Any] = {}
         for key, dimension in self.dimensions.items():

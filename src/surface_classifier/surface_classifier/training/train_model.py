@@ -54,7 +54,7 @@ def train_model(
     contract = ModelContract(
         config=dataset.config,
         classes=dataset.classes,
-        architecture=config.network.to_dict(),
+        architecture=result.config.network.to_dict(),
         normalisation=normalisation_of(result.network, dataset.config),
         calibration={'method': 'none', 'temperature': 1.0},
         training_data=_describe_training_data(dataset, result),

@@ -146,7 +146,7 @@ def learning_rate(config: TrainingConfig) -> float:
 
 def masks(config: TrainingConfig) -> bool:
     """Whether the training draws masks or normalises by the batch."""
-    return config.network.dropout > 0 or config.network.batch_norm
+    return float(config.network.dropout) > 0 or config.network.batch_norm
 
 
 def weights_per_window(config: TrainingConfig, windows: int) -> float:

@@ -240,7 +240,7 @@ class RecipeJudge:
         gain = self._helps('no_regularisation')
         batch, mask = self._noise_of_a_step()
         network = self._config.network
-        strong = network.dropout >= thresholds.STRONG_DROPOUT or network.batch_norm
+        strong = float(network.dropout) >= thresholds.STRONG_DROPOUT or network.batch_norm
         if gain is None or not (strong or mask > batch):
             return None
         text = (

@@ -138,8 +138,8 @@ class Probe:
         twin = copy.copy(self)
         twin.config = replace(config, epochs=self.config.epochs).resolved(len(self.data.train))
         twin._network = copy.deepcopy(self._network)
-        twin._network.dropout.p = config.network.dropout
-        twin._network.config = replace(twin._network.config, dropout=config.network.dropout)
+        twin._network.dropout.p = float(twin.config.network.dropout)
+        twin._network.config = replace(twin._network.config, dropout=twin.config.network.dropout)
         twin._random = RandomState(0)
         twin._random.state = self._random.state.clone()
         twin._begin()
@@ -203,7 +203,7 @@ class Probe:
             batch: Indices among the training windows.
         """
         logits = network.classify_prepared(*self._windows.rows(batch))
-        return training_loss(logits, self.labels[batch], self._weights, self.config.label_smoothing)
+        return training_loss(logits, self.labels[batch], self._weights, float(self.config.label_smoothing))
 
     def gradient_size(self) -> GradientSize:
         """Measure the gradient at the weights as they are."""
