@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 pytest.importorskip('torch', reason='torch is not installed')
@@ -95,6 +95,15 @@ def test_products_are_those_of_numpy(rows: int, columns: int, depth: int, transp
     np.testing.assert_array_equal(found[:, :3], before[:, :3])
 
 
+def nearly_tied(output: torch.Tensor) -> bool:
+    """Tell whether two outputs of a unit over time, (windows, samples, units), are the highest but for rounding."""
+    if output.shape[1] < 2:
+        return False
+    highest = output.topk(2, dim=1).values
+    gap = highest[:, 0] - highest[:, 1]
+    return bool(((gap > 0.0) & (gap < 1e-5)).any())
+
+
 @given(
     hidden_sizes=st.lists(st.integers(1, 35), min_size=1, max_size=3),
     samples=st.lists(st.integers(1, 12), min_size=1, max_size=2),
@@ -141,8 +150,13 @@ def test_loss_gradient_and_logits_are_those_of_torch(
             values = layer[kernel.SAMPLES] * batch * layer[kernel.TRUE_UNITS]
             mask = carried.masks[layer[kernel.MASKS] :][:values]
             kernel.draw_mask(carried.random, carried.drawn, carried.keep, mask)
+    outputs: list[torch.Tensor] = []
+    network.dropout.register_forward_hook(lambda _module, _inputs, output: outputs.append(output.detach()))
     with random.use():
         logits = network.train().classify_prepared(*inputs.rows(order[:batch]))
+    if pooling == 'mean_max':
+        # Where two moments are as high but for rounding, the gradient goes to either.
+        assume(not any(nearly_tied(output) for output in outputs[len(hidden_sizes) - 1 :: len(hidden_sizes)]))
     loss = loop.training_loss(logits, labels[order[:batch]], weights, label_smoothing)
     loss.backward()
 
