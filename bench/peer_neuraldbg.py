@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """NeuralDBG on the cases of the benchmark of `surface diagnose`: what its hooks see in the same training, as our ids.
 
-NeuralDBG (https://pypi.org/project/neuraldbg, MIT) hooks the modules of a PyTorch network and turns what passes into
+NeuralDBG (the package neuraldbg on PyPI, MIT) hooks the modules of a PyTorch network and turns what passes into
 events: a layer's gradient, activations or input enter another state, or the loss spikes, stands still or is no number.
 Published are the hooks; `get_causal_hypotheses` and its kin want a second package, `neuraldbg-engine`, which is not on
 PyPI (2026-11), and return nothing without it. So the events are taken for its findings, as generously as is fair:
