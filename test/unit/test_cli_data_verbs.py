@@ -304,12 +304,12 @@ def test_a_verb_that_is_stopped_removes_what_is_half_written(
     script = tmp_path / 'script.py'
     # The verb itself, held in the middle of its work.
     script.write_text(
-        'import sys, time\n'
+        'import signal, sys\n'
         'from surface_classifier.cli.main import main\n'
         'from surface_classifier.data import dataset_builder\n'
         'def hold(*_):\n'
         "    print('at work', flush=True)\n"
-        '    time.sleep(60)\n'
+        '    signal.pause()\n'
         'dataset_builder._add_recording = hold\n'
         "sys.exit(main(['dataset', 'build', 'r', '-o', 'set']))\n"
     )

@@ -122,14 +122,15 @@ def test_a_child_that_swallows_its_end_ends_itself_within_the_deadline(tmp_path:
     """As foreign code may: what ends the process is an exception."""
     model = tmp_path / 'model'
     script = textwrap.dedent("""
-        import os, signal, time
+        import os, signal
         from surface_classifier.nodes import train_process
 
         def stuck(training):
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             training._files.partial(training._files.model, os.getpid()).mkdir()
             training.tell('stage', stage='train')
-            time.sleep(600)
+            while True:
+                signal.pause()
 
         train_process.CANCEL_GRACE_S = 0.2
         train_process._Training.run = stuck

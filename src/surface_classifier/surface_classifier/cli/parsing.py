@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from current_driver.errors import SurfaceError
+from surface_classifier.data.json_values import finite
 
 
 def add_command(
@@ -60,7 +61,7 @@ def write_json(result: Mapping[str, Any], destination: str) -> None:
     Raises:
         SurfaceError: The file cannot be written.
     """
-    text = json.dumps(_finite(result), indent=2, allow_nan=False) + '\n'
+    text = json.dumps(finite(result), indent=2, allow_nan=False) + '\n'
     if destination == '-':
         sys.stdout.write(text)
         return
@@ -109,13 +110,3 @@ def _number(text: str, kind: type[int] | type[float], what: str) -> float:
         return kind(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f'{text!r} is not {what}') from None
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from current_driver.errors import SurfaceError
+from surface_classifier.data.json_values import finite
 from surface_classifier.model.contract import CONTRACT_FILE
 
 
@@ -56,7 +56,7 @@ class TrainFiles:
             SurfaceError: It cannot be written.
         """
         partial = self.partial(self.diagnosis, pid)
-        text = json.dumps(_finite(diagnosis), indent=1, ensure_ascii=False, allow_nan=False) + '\n'
+        text = json.dumps(finite(diagnosis), indent=1, ensure_ascii=False, allow_nan=False) + '\n'
         try:
             partial.write_text(text, encoding='utf-8')
             partial.replace(self.diagnosis)
@@ -75,13 +75,3 @@ class TrainFiles:
         self.partial(self.diagnosis, pid).unlink(missing_ok=True)
         if built_dataset and not self.is_complete:
             shutil.rmtree(self.dataset, ignore_errors=True)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
