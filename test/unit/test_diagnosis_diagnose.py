@@ -102,6 +102,14 @@ def test_progress_is_told_and_a_diagnosis_can_be_cancelled(dataset: Dataset) -> 
     assert 0.0 <= told[-1] <= 1.0
 
 
+def test_accuracies_that_hold_no_recording_out_are_told(tmp_path: Path) -> None:
+    task = seed_task('texture', 0, 36, 20, recordings_per_surface=1)
+    found = diagnose(task.save(tmp_path / 'set'), replace(load_training_config('default'), epochs=4))
+    (entry,) = [entry for entry in found.cannot_tell if entry.id == 'recording_leakage']
+    assert 'one recording only' in entry.why
+    assert 'flatter' in entry.supply
+
+
 def test_a_data_set_of_one_surface_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     task = seed_task('texture', 0, 12, 20)
     one = relabelled(task.save(tmp_path / 'set'), tmp_path / 'one', np.zeros(12, dtype=np.int64))

@@ -35,6 +35,7 @@ class DataFindings:
         grouped: Accuracy of simple classifiers with recordings held out; NaN where no recordings are known.
         shuffled: The same with windows held out, whatever their recording.
         aliasing: What was found in the recordings.
+        no_recordings: Why recordings could not be held out; empty when they were.
     """
 
     labels: LabelFindings
@@ -43,6 +44,7 @@ class DataFindings:
     grouped: float
     shuffled: float
     aliasing: AliasingFindings
+    no_recordings: str = ''
 
 
 def judge_data(
@@ -67,15 +69,16 @@ def judge_data(
     return [verdict for verdict in judged if verdict is not None]
 
 
-def untold(dataset: Dataset, findings: DataFindings) -> list[CannotTell]:
+def untold(findings: DataFindings) -> list[CannotTell]:
     """Return the causes whose data are absent."""
     entries = []
-    if not dataset.has_recordings:
+    if findings.no_recordings:
         entries.append(
             CannotTell(
                 'recording_leakage',
-                'it is not known which windows come from one recording',
-                'the recording of every window: `surface import arrays … --groups G.npy`, or bags',
+                findings.no_recordings,
+                'the recording of every window (`surface import arrays … --groups G.npy`, or bags), and several of '
+                'each surface; accuracies of this diagnosis hold windows out one by one and flatter',
             )
         )
     if findings.aliasing.why:

@@ -37,7 +37,14 @@ from surface_classifier.training.diagnosis.label_checks import (
     shuffled_splits,
     window_features,
 )
-from surface_classifier.training.diagnosis.measure import BASE, Experiment, Splits, curve_summary, probe_epochs
+from surface_classifier.training.diagnosis.measure import (
+    BASE,
+    ArmOutcome,
+    Experiment,
+    Splits,
+    curve_summary,
+    probe_epochs,
+)
 from surface_classifier.training.diagnosis.result import HEALTHY, Diagnosis, Evidence, Remedy, Verdict, by_strength
 from surface_classifier.training.diagnosis.sensor_checks import find_sensor_faults
 from surface_classifier.training.loop import check_trainable
@@ -73,14 +80,14 @@ def diagnose(
     check_trainable(dataset, np.arange(len(dataset)))
     tell = on_progress or (lambda _what, _done: None)
     tell('looking at the data', 0.0)
-    splits = _splits(dataset, seed)
-    findings = look_at_data(dataset, splits, seed)
+    splits, no_recordings = _splits(dataset, seed)
+    findings = look_at_data(dataset, splits, seed, no_recordings)
     experiment = run_experiment(dataset, config, seed, splits, findings, tell, cancelled, jobs or os.cpu_count() or 1)
     verdicts = judge(experiment, findings)
     outcomes = experiment.outcomes
     return Diagnosis(
         verdicts=verdicts,
-        cannot_tell=tuple(untold(dataset, findings)),
+        cannot_tell=tuple(untold(findings)),
         arms={name: curve_summary(outcome, experiment.epochs // 2) for name, outcome in outcomes.items()},
         run=_run_summary(experiment),
         fluctuation={'rising_share': outcomes[BASE].rising, 'detrended_log_std': outcomes[BASE].wobble},
@@ -98,20 +105,21 @@ def diagnose(
     )
 
 
-def look_at_data(dataset: Dataset, splits: Splits, seed: int) -> DataFindings:
+def look_at_data(dataset: Dataset, splits: Splits, seed: int, no_recordings: str = '') -> DataFindings:
     """Look at what needs no training of a network.
 
     Args:
         dataset: Windows and labels.
-        splits: Folds of whole recordings, where they are known.
+        splits: Folds of whole recordings, or of windows.
         seed: Seed of what is drawn.
+        no_recordings: Why the folds are of windows; empty: they are of recordings.
     """
     parts = [np.asarray(dataset.parts[part.name]) for part in dataset.config.parts]
     labels = np.asarray(dataset.labels)
     features = window_features(parts)
     counts = dataset.class_counts[dataset.class_counts > 0]
     grouped = shuffled = math.nan
-    if dataset.has_recordings:
+    if not no_recordings:
         by_window = shuffled_splits(labels, len(splits), seed)
         grouped, shuffled = (
             float(
@@ -126,6 +134,7 @@ def look_at_data(dataset: Dataset, splits: Splits, seed: int) -> DataFindings:
         grouped=grouped,
         shuffled=shuffled,
         aliasing=find_aliasing(dataset),
+        no_recordings=no_recordings,
     )
 
 
@@ -162,15 +171,13 @@ def run_experiment(
         number += 1
         tell(arm.description, 0.2 + 0.75 * (1.0 - 0.8**number))
         experiment.run(arm)
-    if config.validation_split == 'window' and config.validation_fraction > 0 and dataset.has_recordings:
+    if config.validation_split == 'window' and config.validation_fraction > 0 and not findings.no_recordings:
         tell('windows of one recording on both sides', 0.95)
         other = replace_splits(experiment, shuffled_splits(np.asarray(dataset.labels), len(splits), seed))
         experiment.outcomes[SHUFFLED] = other.run_fresh(Arm(SHUFFLED, 'held out window by window', {}))
     if findings.aliasing.folded is not None and findings.aliasing.folded.share >= thresholds.ALIASED_SHARE:
         tell('the data set with a low-pass', 0.97)
-        outcome = _low_passed_outcome(experiment)
-        if outcome is not None:
-            experiment.outcomes[LOW_PASSED] = outcome
+        experiment.outcomes[LOW_PASSED] = _low_passed_outcome(experiment)
     return experiment
 
 
@@ -198,21 +205,21 @@ def replace_splits(experiment: Experiment, splits: Splits) -> Experiment:
     return replace(experiment, splits=splits, outcomes={}, noise=(), checkpoints=())
 
 
-def _splits(dataset: Dataset, seed: int) -> Splits:
-    """Folds of whole recordings; of windows where no recordings are known, or where a class has too few of them."""
+def _splits(dataset: Dataset, seed: int) -> tuple[Splits, str]:
+    """Folds of whole recordings; of windows, with the reason, where recordings cannot be held out."""
+    by_window = shuffled_splits(np.asarray(dataset.labels), thresholds.FOLDS, seed)
+    if not dataset.has_recordings:
+        return by_window, 'it is not known which windows come from one recording'
     try:
-        return [(fold.train, fold.test) for fold in stratified_folds(dataset, thresholds.FOLDS, seed)]
-    except SurfaceError:
-        return shuffled_splits(np.asarray(dataset.labels), thresholds.FOLDS, seed)
+        return [(fold.train, fold.test) for fold in stratified_folds(dataset, thresholds.FOLDS, seed)], ''
+    except SurfaceError as error:
+        return by_window, str(error)
 
 
-def _low_passed_outcome(experiment: Experiment) -> Any:
+def _low_passed_outcome(experiment: Experiment) -> ArmOutcome:
     with tempfile.TemporaryDirectory(prefix='surface_low_passed_') as folder:
-        try:
-            rebuilt = low_passed(experiment.dataset, Path(folder, 'dataset'))
-            splits = _splits(rebuilt, experiment.seed)
-        except SurfaceError:
-            return None  # what was found in the spectrum stands without it
+        rebuilt = low_passed(experiment.dataset, Path(folder, 'dataset'))
+        splits, _ = _splits(rebuilt, experiment.seed)
         other = replace(experiment, dataset=rebuilt, splits=splits, outcomes={}, noise=(), checkpoints=())
         return other.run_fresh(Arm(LOW_PASSED, 'the data set built anew with a low-pass', {}))
 

@@ -41,14 +41,12 @@ class Gain:
 
     Attributes:
         learns: By how much more of the training windows it gets right [1].
-        loss_ratio: Loss of the training as configured over the arm's, on the training windows in evaluation mode [1].
         generalises: By how much its held-out balanced accuracy is higher [1].
         error: Standard error of that [1].
         steadies: Spread of the training loss as configured over the arm's [1].
     """
 
     learns: float
-    loss_ratio: float
     generalises: float
     error: float
     steadies: float
@@ -75,10 +73,8 @@ def gain_of(base: ArmOutcome, arm: ArmOutcome, labels: np.ndarray[tuple[int], np
     right_after = arm.predicted[held_out] == labels[held_out]
     # Of paired differences that are -1, 0 or 1.
     error = math.sqrt(float(np.mean(right_before != right_after)) / max(1, int(held_out.sum())))
-    floor = thresholds.SMALL_LOSS
     return Gain(
         learns=arm.train_accuracy - base.train_accuracy,
-        loss_ratio=(base.loss + floor) / (arm.loss + floor),
         generalises=arm.held_out - base.held_out,
         error=error,
         steadies=(base.spread + 0.01) / (arm.spread + 0.01),
@@ -193,7 +189,7 @@ class RecipeJudge:
             'the loss wobbles on.'
         )
         evidence = Evidence(text, 'more training windows right from one checkpoint', learns, thresholds.LEARNS)
-        own = Gain(learns, 1.0, 0.0, 0.0, 1.0)
+        own = Gain(learns, 0.0, 0.0, 1.0)
         arm = 'rate_tenth'
         return self._verdict(
             'learning_rate_too_high', arm, own, 'Lower the learning rate.', evidence=evidence, more=(SAME, 'full_batch')
