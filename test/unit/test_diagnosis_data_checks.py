@@ -25,7 +25,14 @@ pytest.importorskip('sklearn', reason='the diagnosis needs the training dependen
 pytest.importorskip('torch', reason='the diagnosis needs the training dependencies')
 
 from surface_classifier.training.diagnosis.aliasing import find_aliasing, low_passed
-from surface_classifier.training.diagnosis.label_checks import check_labels, shuffled_splits, window_features
+from surface_classifier.training.diagnosis.balance_check import rarity_cost
+from surface_classifier.training.diagnosis.label_checks import (
+    check_labels,
+    count_out_of_line,
+    estimate_label_noise,
+    shuffled_splits,
+    window_features,
+)
 from surface_classifier.training.diagnosis.sensor_checks import find_sensor_faults
 
 
@@ -74,24 +81,86 @@ def test_a_copy_is_a_duplicate_whatever_its_gain_and_offset(gain: float, offset:
 def test_wrong_labels_are_found_and_right_ones_left_alone() -> None:
     task = seed_task('texture', 3)
     features = window_features([task.windows])
-    sound = check_labels(features, task.labels, seed=0)
+    sound = check_labels(features, task.labels, task.recordings, seed=0)
     wrong = np.arange(5, 98, 6)
     labels = task.labels.copy()
     labels[wrong] = (labels[wrong] + 2) % 6
-    spoilt = check_labels(features, labels, seed=0)
+    spoilt = check_labels(features, labels, task.recordings, seed=0)
     assert len(sound.suspects) <= 4
     assert len(spoilt.suspects) >= 5
     assert np.isin(spoilt.suspects, wrong).mean() >= 0.75
     found = np.isin(spoilt.suspects, wrong)
     assert (spoilt.probable == task.labels[spoilt.suspects])[found].mean() >= 0.5
     assert spoilt.drop_gain > 0.0
+    assert sound.noise_rate < 0.05
+    assert sound.out_of_line in (0, None)
+    assert spoilt.out_of_line is not None
+    assert spoilt.out_of_line >= 3
+
+
+def overlapping_classes(windows: int, temperature: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of a classifier, and labels that follow them once they are brought to a temperature."""
+    rng = np.random.default_rng(seed)
+    logits = 2.0 * rng.standard_normal((windows, 4))
+    logits[np.arange(windows), np.arange(windows) % 4] += 1.0
+    right = np.exp(logits - logits.max(axis=1, keepdims=True))
+    right /= right.sum(axis=1, keepdims=True)
+    labels = np.array([rng.choice(4, p=row) for row in right])
+    sharp = right**temperature
+    return sharp / sharp.sum(axis=1, keepdims=True), labels
+
+
+@given(st.floats(0.5, 2.0), st.integers(0, 1000))
+@settings(max_examples=10, deadline=None)
+def test_overlap_is_no_label_noise_however_sure_the_classifier_is(temperature: float, seed: int) -> None:
+    probabilities, labels = overlapping_classes(2000, temperature, seed)
+    share, support = estimate_label_noise(probabilities, labels)
+    assert share < 0.05
+    assert support < 6.0
+
+
+@pytest.mark.parametrize('share', [0.1, 0.3])
+def test_the_share_of_random_labels_is_estimated(share: float) -> None:
+    probabilities, labels = overlapping_classes(2000, 1.5, 1)
+    rng = np.random.default_rng(2)
+    noisy = np.where(rng.random(2000) < share, rng.integers(0, 4, 2000), labels)
+    estimate, support = estimate_label_noise(probabilities, noisy)
+    assert estimate == pytest.approx(share, abs=0.05)
+    assert support > 3.0
+
+
+def test_classes_of_a_few_windows_tell_nothing_of_noise() -> None:
+    assert estimate_label_noise(np.full((4, 2), 0.5), np.array([0, 0, 1, 1])) == (0.0, 0.0)
+
+
+def test_rarity_costs_where_a_surface_has_few_windows_and_nothing_where_all_are_common() -> None:
+    task = seed_task('texture', 5, windows=240)
+    features = window_features([task.windows])
+    kept = np.concatenate([np.flatnonzero(task.labels == k)[: 3 if k < 2 else 40] for k in range(6)])
+    labels = task.labels[kept]
+    found = rarity_cost(features[kept], labels, shuffled_splits(labels, 3, 0), seed=0)
+    assert found.imbalance == pytest.approx(40 / 3)
+    assert found.recall > 0.6
+    assert found.loss > 0.2
+    even = rarity_cost(features, task.labels, shuffled_splits(task.labels, 3, 0), seed=0)
+    assert even.imbalance == 1.0
+    assert even.loss == 0.0
+
+
+def test_a_label_alone_among_its_neighbours_is_out_of_line() -> None:
+    labels = np.array([0, 0, 1, 0, 0, 1, 1, 1, 2])
+    recordings = np.array([0, 0, 0, 0, 0, 1, 1, 1, 2])
+    assert count_out_of_line(labels, recordings, np.array([2])) == 1
+    # A change of the surface is none, and where another recording begins nothing is expected.
+    assert count_out_of_line(labels, recordings, np.array([5, 6])) == 0
+    assert count_out_of_line(labels, recordings, np.array([8])) is None
 
 
 def test_only_labels_with_a_meaning_beat_chance() -> None:
     task = seed_task('ripple', 1)
     features = window_features([task.windows])
-    sound = check_labels(features, task.labels, seed=0)
-    random = check_labels(features, np.random.default_rng(0).permutation(task.labels), seed=0)
+    sound = check_labels(features, task.labels, task.recordings, seed=0)
+    random = check_labels(features, np.random.default_rng(0).permutation(task.labels), None, seed=0)
     assert sound.accuracy > sound.chance + 0.2
     assert random.accuracy < random.chance + 0.04
 

@@ -13,6 +13,7 @@ from surface_classifier.data.dataset import Dataset
 from surface_classifier.training.config import TrainingConfig
 from surface_classifier.training.diagnosis import thresholds
 from surface_classifier.training.diagnosis.aliasing import AliasingFindings
+from surface_classifier.training.diagnosis.balance_check import RarityCost
 from surface_classifier.training.diagnosis.judge import strength_of
 from surface_classifier.training.diagnosis.label_checks import LabelFindings
 from surface_classifier.training.diagnosis.measure import BASE, ArmOutcome
@@ -31,7 +32,7 @@ class DataFindings:
     Attributes:
         labels: What simple classifiers say of the labels.
         sensors: Channels that are not fit to learn from.
-        imbalance: Windows of the commonest class for one of the rarest.
+        rarity: How unequal the classes are, and what that costs.
         grouped: Accuracy of simple classifiers with recordings held out; NaN where no recordings are known.
         shuffled: The same with windows held out, whatever their recording.
         aliasing: What was found in the recordings.
@@ -40,7 +41,7 @@ class DataFindings:
 
     labels: LabelFindings
     sensors: Sequence[SensorFault]
-    imbalance: float
+    rarity: RarityCost
     grouped: float
     shuffled: float
     aliasing: AliasingFindings
@@ -153,19 +154,27 @@ def _unlearnable(findings: DataFindings, outcomes: dict[str, ArmOutcome]) -> Ver
 
 
 def _mislabelled(dataset: Dataset, labels: LabelFindings) -> Verdict | None:
-    share = len(labels.suspects) / len(dataset)
-    if share < thresholds.MISLABELLED_SHARE or labels.drop_gain < thresholds.DROP_GAIN:
+    if len(labels.suspects) < 2 or labels.drop_gain <= 0.0:
+        return None
+    noisy = labels.noise_rate >= thresholds.NOISY_LABELS and labels.noise_support >= thresholds.NOISE_SUPPORT
+    alone = labels.out_of_line
+    # A slip stands alone among its neighbours; without any that does, surfaces that look alike are likelier.
+    slips = alone is not None and alone >= 2 and (noisy or 2 * alone >= len(labels.suspects))
+    sure = noisy and (alone is None or labels.noise_rate >= thresholds.VERY_NOISY_LABELS)
+    if not (slips or sure):
         return None
     windows = tuple(int(window) for window in labels.suspects)
+    doubted = len(windows) / len(dataset)
     text = (
         f'{len(windows)} of {len(dataset)} windows carry a label that two unlike classifiers hold for nearly '
-        f'impossible; left out of training, the others are told {100 * labels.drop_gain:.1f} points better than '
-        'without as many drawn at random.'
+        + ('impossible' if alone is None else f'impossible, {alone} of them another one than their neighbours in time')
+        + f'; left out of training, the others are told {100 * labels.drop_gain:.1f} points better than without as '
+        f'many drawn at random. In all, about {100 * labels.noise_rate:.0f} % of the labels do not fit.'
     )
     return Verdict(
         'mislabelled_windows',
-        strength_of(share / thresholds.MISLABELLED_SHARE),
-        Evidence(text, 'share of doubted labels', share, thresholds.MISLABELLED_SHARE),
+        strength_of(max(labels.noise_rate, doubted) / thresholds.NOISY_LABELS),
+        Evidence(text, 'share of doubted labels', max(labels.noise_rate, doubted), thresholds.NOISY_LABELS),
         Remedy(
             'Look at these windows in the report; correct their labels in the recordings, or leave them out.',
             command=f'surface report DIAGNOSIS.json --dataset {dataset.path} -o suspects.html',
@@ -178,22 +187,31 @@ def _mislabelled(dataset: Dataset, labels: LabelFindings) -> Verdict | None:
 def _imbalance(findings: DataFindings, outcomes: dict[str, ArmOutcome]) -> Verdict | None:
     if WEIGHTED not in outcomes:
         return None
-    base, arm = outcomes[BASE], outcomes[WEIGHTED]
+    base, arm, rarity = outcomes[BASE], outcomes[WEIGHTED], findings.rarity
     gain = arm.held_out - base.held_out
-    if findings.imbalance < thresholds.IMBALANCE_RATIO or gain < thresholds.BALANCE_GAIN:
+    costs = rarity.loss >= thresholds.RARITY_LOSS
+    if rarity.imbalance < thresholds.IMBALANCE_RATIO or not (gain >= thresholds.BALANCE_GAIN or costs):
         return None
-    text = (
-        f'The commonest surface has {findings.imbalance:.0f} windows for one of the rarest; with weights in the '
-        f'loss the mean recall of held-out windows is {100 * arm.held_out:.0f} % instead of '
+    text = f'The commonest surface has {rarity.imbalance:.0f} windows for one of the rarest.'
+    if costs:
+        text += (
+            f' That costs: where a common surface is left with as few, a discriminant tells '
+            f'{100 * rarity.thinned_recall:.0f} % of its held-out windows instead of {100 * rarity.recall:.0f} %.'
+        )
+    text += (
+        f' With weights in the loss the mean recall of held-out windows is {100 * arm.held_out:.0f} % instead of '
         f'{100 * base.held_out:.0f} %.'
     )
+    advice = 'Let rare surfaces weigh more, and record more of them.'
+    if gain < thresholds.BALANCE_GAIN:
+        advice = 'Record more of the rare surfaces; weights alone bring little, but keep them from being passed over.'
     return Verdict(
         'class_imbalance',
-        strength_of(findings.imbalance / thresholds.IMBALANCE_RATIO),
+        strength_of(rarity.imbalance / thresholds.IMBALANCE_RATIO),
         Evidence(
-            text, 'windows of the commonest class for one of the rarest', findings.imbalance, thresholds.IMBALANCE_RATIO
+            text, 'windows of the commonest class for one of the rarest', rarity.imbalance, thresholds.IMBALANCE_RATIO
         ),
-        Remedy('Let rare surfaces weigh more, or record more of them.', {'class_balance': 'weights'}),
+        Remedy(advice, {'class_balance': 'weights'}),
         (BASE, WEIGHTED),
     )
 

@@ -22,6 +22,7 @@ from surface_classifier.training.config import TrainingConfig
 from surface_classifier.training.diagnosis import thresholds
 from surface_classifier.training.diagnosis.aliasing import find_aliasing, low_passed
 from surface_classifier.training.diagnosis.arms import Arm
+from surface_classifier.training.diagnosis.balance_check import rarity_cost
 from surface_classifier.training.diagnosis.data_judge import (
     LOW_PASSED,
     SHUFFLED,
@@ -117,7 +118,6 @@ def look_at_data(dataset: Dataset, splits: Splits, seed: int, no_recordings: str
     parts = [np.asarray(dataset.parts[part.name]) for part in dataset.config.parts]
     labels = np.asarray(dataset.labels)
     features = window_features(parts)
-    counts = dataset.class_counts[dataset.class_counts > 0]
     grouped = shuffled = math.nan
     if not no_recordings:
         by_window = shuffled_splits(labels, len(splits), seed)
@@ -128,9 +128,9 @@ def look_at_data(dataset: Dataset, splits: Splits, seed: int, no_recordings: str
             for which in (splits, by_window)
         )
     return DataFindings(
-        labels=check_labels(features, labels, seed),
+        labels=check_labels(features, labels, np.asarray(dataset.recording) if dataset.has_recordings else None, seed),
         sensors=find_sensor_faults(parts),
-        imbalance=float(counts.max() / counts.min()),
+        rarity=rarity_cost(features, labels, splits, seed),
         grouped=grouped,
         shuffled=shuffled,
         aliasing=find_aliasing(dataset),
@@ -167,7 +167,7 @@ def run_experiment(
     )
     experiment.run_base()
     number = 0
-    while (arm := experiment.next_arm(findings.imbalance)) is not None:
+    while (arm := experiment.next_arm(findings.rarity.imbalance)) is not None:
         number += 1
         tell(arm.description, 0.2 + 0.75 * (1.0 - 0.8**number))
         experiment.run(arm)
@@ -274,11 +274,15 @@ def _measured(experiment: Experiment, findings: DataFindings) -> dict[str, Any]:
         'suspects': len(labels.suspects),
         'drop_gain': labels.drop_gain,
         'drop_gain_error': labels.drop_gain_error,
+        'noise_rate': labels.noise_rate,
+        'noise_support': labels.noise_support,
+        'out_of_line': labels.out_of_line,
         'accuracy': labels.accuracy,
         'chance': labels.chance,
         'grouped': findings.grouped,
         'shuffled': findings.shuffled,
-        'imbalance': findings.imbalance,
+        'imbalance': findings.rarity.imbalance,
+        'rarity_loss': findings.rarity.loss,
         'sensors': [asdict(fault) for fault in findings.sensors],
         'folded_share': findings.aliasing.folded.share if findings.aliasing.folded else None,
     }

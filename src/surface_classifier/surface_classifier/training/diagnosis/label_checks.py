@@ -29,6 +29,9 @@ Values = NDArray[np.float64]
 Ids = NDArray[np.int64]
 Splits = Sequence[tuple[Ids, Ids]]
 
+_LEAST_PROBABILITY = 1e-4  # that a classifier is taken to mean; trees say 0
+_FEW_WINDOWS = 5
+_NEIGHBOURS = 2  # windows before and after, in the same recording, that are looked at
 _SHRINKAGE = 0.1  # of the discriminant's covariances; an estimated one fails on a class with a single window
 
 
@@ -43,6 +46,11 @@ class LabelFindings:
         drop_gain: By how much dropping the suspects from training raises the held-out accuracy on all other windows,
             above dropping as many at random [1].
         drop_gain_error: Standard error of it [1].
+        noise_rate: Share of labels that are drawn at random rather than from what the windows look like, as estimated
+            by `estimate_label_noise` [1].
+        noise_support: How much likelier the labels are with that share than without any [nat].
+        out_of_line: Suspects whose label differs from that of their neighbours in the recording, which agree; None
+            where recordings are not known or too short to tell.
         accuracy: Balanced accuracy of the discriminant, windows shuffled [1].
         chance: What it reaches on permuted labels: the 99th percentile [1].
     """
@@ -52,6 +60,9 @@ class LabelFindings:
     probability: Values
     drop_gain: float
     drop_gain_error: float
+    noise_rate: float
+    noise_support: float
+    out_of_line: int | None
     accuracy: float
     chance: float
 
@@ -71,15 +82,17 @@ def window_features(parts: Sequence[NDArray[np.float64]]) -> Values:
     return np.concatenate(columns, axis=1)
 
 
-def check_labels(features: Values, labels: Ids, seed: int) -> LabelFindings:
+def check_labels(features: Values, labels: Ids, recordings: Ids | None, seed: int) -> LabelFindings:
     """Look for wrong labels, and for any relation between windows and labels.
 
     Confident learning (Northcutt, Jiang, Chuang, Confident learning: estimating uncertainty in dataset labels, JAIR 70,
-    2021) in the strict form that two unlike classifiers must agree; the control drops as many windows at random.
+    2021) in the strict form that two unlike classifiers must agree; the control drops as many windows at random. A
+    classifier is sure of itself where surfaces overlap, too: how many labels are wrong at all is estimated apart.
 
     Args:
         features: (windows, features).
         labels: (windows,) class ids.
+        recordings: (windows,) recording of every window, windows of one in the order of time; None: not known.
         seed: Seed of folds, trees and permutations.
     """
     linear = _probabilities(features, labels, 'linear', seed, repeats=4)
@@ -91,8 +104,89 @@ def check_labels(features: Values, labels: Ids, seed: int) -> LabelFindings:
     order = order[np.argsort((of_linear + of_trees)[order], kind='stable')]
     mean = (linear + trees) / 2
     gain, error = _drop_gain(features, labels, order, seed)
+    noise_rate, support = estimate_label_noise(np.sqrt(linear * trees), labels)
     accuracy, chance = _against_chance(features, labels, seed)
-    return LabelFindings(order, mean[order].argmax(axis=1), mean[order].max(axis=1), gain, error, accuracy, chance)
+    return LabelFindings(
+        suspects=order,
+        probable=mean[order].argmax(axis=1),
+        probability=mean[order].max(axis=1),
+        drop_gain=gain,
+        drop_gain_error=error,
+        noise_rate=noise_rate,
+        noise_support=support,
+        out_of_line=None if recordings is None else count_out_of_line(labels, recordings, order),
+        accuracy=accuracy,
+        chance=chance,
+    )
+
+
+def estimate_label_noise(probabilities: Values, labels: Ids) -> tuple[float, float]:
+    """Share of labels that were drawn at random, by maximum likelihood.
+
+    The labels are taken for a mixture: most follow a classifier whose confidence is brought to the right temperature,
+    the others are drawn evenly from all classes (the label noise of Bootkrajang, Kaban, Label-noise robust logistic
+    regression and its applications, ECML PKDD 2012). Where surfaces merely overlap the temperature explains the errors
+    and the share is 0; wrong labels lie where no temperature would put them.
+
+    Args:
+        probabilities: Out of sample, shape (windows, classes); not negative, and need not add up to 1.
+        labels: (windows,) class ids.
+
+    Returns:
+        The share [1], and how much likelier the labels are with it than without, by the logarithm [nat].
+    """
+    from scipy.optimize import minimize
+
+    classes = probabilities.shape[1]
+    counts = np.bincount(labels, minlength=classes)
+    # No classifier knows a class of a few windows: to it, they all look wrong.
+    known = counts[labels] >= _FEW_WINDOWS
+    if not known.any():
+        return 0.0, 0.0
+    probabilities, labels = probabilities[known], labels[known]
+    rows = np.arange(len(labels))
+    # The classifiers take all classes for equally common.
+    prior = np.log(np.maximum(counts, 1) / counts.sum())
+    logits = np.log(np.clip(probabilities, _LEAST_PROBABILITY, 1.0))
+
+    def surprise(log_temperature: float, share: float) -> float:
+        tempered = logits / np.exp(log_temperature) + prior
+        tempered = np.exp(tempered - tempered.max(axis=1, keepdims=True))
+        own = tempered[rows, labels] / tempered.sum(axis=1)
+        return -float(np.log((1.0 - share) * own + share / classes).sum())
+
+    bounds = [(-3.0, 3.0), (0.0, 0.999)]
+    starts = [(temperature, share) for temperature in (0.0, -0.7) for share in (0.02, 0.2)]
+    found = [minimize(lambda x: surprise(x[0], x[1]), start, method='L-BFGS-B', bounds=bounds) for start in starts]
+    best = min(found, key=lambda result: float(result.fun))
+    without = min(
+        float(minimize(lambda x: surprise(x[0], 0.0), [start], method='L-BFGS-B', bounds=bounds[:1]).fun)
+        for start in (0.0, -0.7)
+    )
+    return float(best.x[1]), max(0.0, without - float(best.fun))
+
+
+def count_out_of_line(labels: Ids, recordings: Ids, windows: Ids) -> int | None:
+    """How many windows carry another label than their neighbours in the recording, which agree with each other.
+
+    A robot that changes the surface stays on the new one for some windows; a label that stands alone is a slip.
+
+    Args:
+        labels: (windows,) class ids.
+        recordings: (windows,) recording of every window, windows of one in the order of time.
+        windows: Which ones to look at.
+
+    Returns:
+        The number; None where none of them has two neighbours.
+    """
+    found: list[bool] = []
+    for window in windows:
+        near = np.arange(max(0, window - _NEIGHBOURS), min(len(labels), window + _NEIGHBOURS + 1))
+        near = near[(near != window) & (recordings[near] == recordings[window])]
+        if len(near) >= 2:
+            around = np.unique(labels[near])
+            found.append(bool(len(around) == 1 and around[0] != labels[window]))
+    return sum(found) if found else None
 
 
 def cross_validated_accuracy(features: Values, labels: Ids, splits: Splits, kind: str, seed: int) -> float:

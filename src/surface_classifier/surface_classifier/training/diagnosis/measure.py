@@ -174,7 +174,9 @@ class Experiment:
     @property
     def fork_epochs(self) -> int:
         """Epochs of a forked arm."""
-        return min(thresholds.FORK_EPOCHS, self.epochs - self.epochs // 2)
+        steps = steps_of_epoch(self.config, self._training_windows)
+        wanted = max(thresholds.FORK_EPOCHS, thresholds.FORK_STEPS // steps)
+        return min(wanted, self.epochs - self.epochs // 2)
 
     def forked_arms(self) -> list[Arm]:
         """The forked arms that apply."""
@@ -225,7 +227,19 @@ def probe_epochs(dataset: Dataset, config: TrainingConfig) -> int:
     # Each fold trains on all windows but its own.
     seconds *= (thresholds.FOLDS - 1) * thresholds.USUAL_ARMS
     affordable = thresholds.PROBE_BUDGET_S / seconds
-    return int(max(thresholds.LEAST_EPOCHS, min(thresholds.MOST_EPOCHS, config.epochs, affordable)))
+    training_windows = max(1, windows * (thresholds.FOLDS - 1) // thresholds.FOLDS)
+    most = max(thresholds.MOST_EPOCHS, thresholds.MOST_STEPS // steps_of_epoch(config, training_windows))
+    return int(max(thresholds.LEAST_EPOCHS, min(most, config.epochs, affordable)))
+
+
+def steps_of_epoch(config: TrainingConfig, windows: int) -> int:
+    """Steps in an epoch of a resolved recipe.
+
+    Args:
+        config: The recipe.
+        windows: How many windows it trains on.
+    """
+    return math.ceil(windows / min(batch_size(config), windows))
 
 
 def _outcome(arm: Arm, curves: Sequence[Curves], predicted: Ids) -> ArmOutcome:

@@ -7,8 +7,9 @@ from __future__ import annotations
 # ---- How long the probes run ----
 
 FOLDS = 3  # folds of a probe; each is one run
-MOST_EPOCHS = 60  # of a probe; a longer training is judged by its beginning
-FORK_EPOCHS = 20  # of an arm that is forked from a checkpoint
+# A training of many epochs is judged by its beginning; one of few steps an epoch takes longer to get anywhere.
+MOST_EPOCHS, MOST_STEPS = 60, 180  # of a probe, whichever is later
+FORK_EPOCHS, FORK_STEPS = 20, 60  # of an arm that is forked from a checkpoint, whichever is later
 # Cost of an epoch of a probe on one core, which decides how many there are: per operation, per step through time.
 SECONDS_PER_OPERATION = 1.2e-11
 SECONDS_PER_TIME_STEP = 8e-6
@@ -21,7 +22,9 @@ LEARNT = 0.97  # a training that gets so many of its windows right has learnt th
 
 LINEAR_DOUBT = 0.05  # a label the linear discriminant gives less is doubted [1]
 TREES_DOUBT = 0.12  # a label the trees give less is doubted [1]
-MISLABELLED_SHARE = 0.04  # share of windows doubted by both from which wrong labels are said [1]
+NOISY_LABELS = 0.06  # share of labels drawn at random from which wrong labels are said [1], ...
+NOISE_SUPPORT = 0.7  # ... if it makes the labels so much likelier [nat]
+VERY_NOISY_LABELS = 0.15  # share from which no label has to be out of line with its recording [1]
 PERMUTATIONS = 16
 
 # ---- Data ----
@@ -29,6 +32,7 @@ PERMUTATIONS = 16
 DEAD_SHARE = 0.2  # share of windows in which a channel never changes [1]
 SATURATED_SHARE = 0.03  # share of a channel's samples at its rail [1]
 DUPLICATE_CORRELATION = 0.999
+RARITY_LOSS = 0.10  # recall that a common surface loses when it is made as rare as the rarest [1]
 IMBALANCE_RATIO = 4.0  # windows of the commonest class for one of the rarest
 ALIASED_SHARE = 0.1  # share of the power that lies above the grid's Nyquist frequency [1]
 
@@ -63,6 +67,5 @@ VANISHED_SHARE = 0.1  # of the first layer's gradient in the head's
 # ---- What simple classifiers and data arms must show ----
 
 ABOVE_CHANCE = 0.04  # accuracy above the 99th percentile of permuted labels that counts as learnt [1]
-DROP_GAIN = 0.01  # by which leaving out doubted labels must beat leaving out others [1]
 BALANCE_GAIN = 0.03  # of mean recall, by weights in the loss [1]
 LEAKAGE = 0.12  # accuracy that a split by window adds [1]
