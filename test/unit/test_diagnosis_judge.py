@@ -133,6 +133,46 @@ def test_a_slow_training_that_would_get_there_is_not_told_to_hurry(tmp_path: Pat
     assert bench.ids() == []
 
 
+def test_a_large_network_that_a_small_one_equals_is_over_parameterised_however_well_it_learns(tmp_path: Path) -> None:
+    config = replace(CONFIG, network=replace(CONFIG.network, hidden_sizes=(128, 128)), batch_size=32)
+    bench = Bench(tmp_path, config).set(BASE, loss=0.24, train_accuracy=0.93)
+    bench.set('slower', loss=0.02, train_accuracy=1.0).set('narrower', loss=0.04, train_accuracy=0.99)
+    (verdict,) = RecipeJudge(bench.experiment).verdicts()
+    assert verdict.id == 'over_parameterised'
+    assert 'training loss is 0.04 instead of 0.24' in verdict.evidence.text
+    # Where a small one does not do it, the rate is too high for any.
+    bench.set('narrower', loss=0.22, train_accuracy=0.93)
+    assert bench.ids() == ['learning_rate_too_high']
+
+
+@pytest.mark.parametrize(('slower', 'expected'), [(0.65, ['learning_rate_too_high']), (0.4, [])])
+def test_a_rate_is_too_high_only_if_a_tenth_of_it_learns_from_the_start_too(
+    tmp_path: Path, slower: float, expected: list[str]
+) -> None:
+    config = replace(CONFIG, batch_size=32)
+    bench = Bench(tmp_path, config).set(BASE, wobble=0.3).set(SAME, loss=0.7, wobble=0.2).set('full_batch', wobble=0.25)
+    bench.set('rate_tenth', loss=0.5, train_accuracy=0.68, wobble=0.01).set('slower', train_accuracy=slower)
+    assert bench.ids() == expected
+
+
+@pytest.mark.parametrize(
+    ('wobble', 'full_batch', 'decayed', 'expected'),
+    [
+        (0.4, 0.35, 0.1, ['adaptive_step_noise']),
+        (0.1, 0.1, 0.02, []),  # it hardly wobbles
+        (0.4, 0.05, 0.1, []),  # the batch makes it wobble
+        (0.4, 0.35, 0.4, []),  # nor does a rate that falls calm it
+    ],
+)
+def test_steps_are_noisy_if_the_loss_wobbles_without_any_noise_and_a_falling_rate_calms_it(
+    tmp_path: Path, wobble: float, full_batch: float, decayed: float, expected: list[str]
+) -> None:
+    bench = Bench(tmp_path, replace(CONFIG, batch_size=32)).set(BASE, wobble=wobble, spread=wobble)
+    bench.set(SAME, wobble=wobble).set('full_batch', wobble=full_batch).set('rate_tenth', wobble=0.01)
+    bench.set('decayed', spread=decayed)
+    assert bench.ids() == expected
+
+
 @pytest.mark.parametrize(('excess', 'strength'), [(1.0, 0.05), (2.0, 0.5), (10.0, 0.9)])
 def test_strength_grows_with_the_excess(excess: float, strength: float) -> None:
     assert strength_of(excess) == pytest.approx(strength)

@@ -32,8 +32,8 @@ class RarityCost:
 
     Attributes:
         imbalance: Windows of the commonest class for one of the rarest.
-        recall: Mean recall of the common classes on held-out windows, with all their windows; 0 where classes are about equally
-            common [1].
+        recall: Mean recall of the common classes on held-out windows, with all their windows; 0 where all are
+            about equally common [1].
         thinned_recall: The same where each in turn has as few windows as the rarest class, likewise [1].
     """
 

@@ -25,13 +25,13 @@ _PRECEDENCE = (
     'unscaled_input',
     'exploding_gradient',
     'vanishing_gradient',
+    'over_parameterised',
     'learning_rate_too_high',
     'batch_too_small',
     'regularisation_noise',
     'learning_rate_too_low',
     'adaptive_step_noise',
     'uninformative_input',
-    'over_parameterised',
 )
 
 
@@ -44,12 +44,14 @@ class Gain:
         generalises: By how much its held-out balanced accuracy is higher [1].
         error: Standard error of that [1].
         steadies: Spread of the training loss as configured over the arm's [1].
+        fits: By how much its training loss is lower [nat]; 0 where it is not at most half of what it was.
     """
 
     learns: float
     generalises: float
     error: float
     steadies: float
+    fits: float = 0.0
 
     @property
     def size(self) -> float:
@@ -58,6 +60,11 @@ class Gain:
             self.learns / thresholds.LEARNS,
             self.generalises / max(thresholds.GENERALISES, thresholds.STANDARD_ERRORS * self.error),
         )
+
+    @property
+    def size_with_fit(self) -> float:
+        """The same where a lower training loss counts: for causes that keep a training from getting to the bottom."""
+        return max(self.size, self.fits / thresholds.FITS)
 
 
 def gain_of(base: ArmOutcome, arm: ArmOutcome, labels: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Gain:
@@ -78,6 +85,7 @@ def gain_of(base: ArmOutcome, arm: ArmOutcome, labels: np.ndarray[tuple[int], np
         generalises=arm.held_out - base.held_out,
         error=error,
         steadies=(base.spread + 0.01) / (arm.spread + 0.01),
+        fits=base.loss - arm.loss if arm.loss <= thresholds.HALVED * base.loss else 0.0,
     )
 
 
@@ -120,7 +128,8 @@ class RecipeJudge:
         tolerance = thresholds.SAME_GAIN
         learns = one.train_accuracy >= other.train_accuracy - tolerance * thresholds.LEARNS
         generalises = one.held_out >= other.held_out - tolerance * thresholds.GENERALISES
-        return learns and generalises
+        fits = one.loss <= other.loss + tolerance * thresholds.FITS
+        return learns and generalises and fits
 
     # ---- The causes ----
 
@@ -170,8 +179,8 @@ class RecipeJudge:
         )
 
     def _learning_rate_too_high(self) -> tuple[Verdict, str] | None:
-        gain = self._helps('slower')
-        if gain is not None:
+        gain = self.gains.get('slower')
+        if gain is not None and gain.size_with_fit >= 1.0:
             return self._verdict('learning_rate_too_high', 'slower', gain, 'Lower the learning rate.')
         # A training that got somewhere at a high rate: from its checkpoint a tenth of the rate learns what is left.
         if SAME not in self._outcomes or self._base.train_accuracy >= thresholds.LEARNT:
@@ -179,17 +188,24 @@ class RecipeJudge:
         if 'rate_tenth' not in self._outcomes:
             return None
         same, slow = self._outcomes[SAME], self._outcomes['rate_tenth']
-        learns = slow.train_accuracy - same.train_accuracy
+        learns, fits = slow.train_accuracy - same.train_accuracy, same.loss - slow.loss
         noisy_batch = self._calms('full_batch') <= thresholds.CALM  # False where it was not run
-        if learns < thresholds.LEARNS or self._calms('rate_tenth') > thresholds.CALM or noisy_batch:
+        better = learns >= thresholds.LEARNS or fits >= thresholds.FITS
+        # A rate of which a tenth learns far less from the start is none that is ten times too high.
+        better = better and gain is not None and gain.learns >= -thresholds.SAME_GAIN * thresholds.LEARNS
+        if not better or self._calms('rate_tenth') > thresholds.CALM or noisy_batch:
             return None
         text = (
             f'From a checkpoint half way a tenth of the rate gets {100 * slow.train_accuracy:.0f} % of the training '
-            f'windows right, going on as configured {100 * same.train_accuracy:.0f} %; with all windows in one step '
-            'the loss wobbles on.'
+            f'windows right, going on as configured {100 * same.train_accuracy:.0f} %, with a training loss of '
+            f'{slow.loss:.3g} instead of {same.loss:.3g} nat; with all windows in one step the loss wobbles on.'
         )
-        evidence = Evidence(text, 'more training windows right from one checkpoint', learns, thresholds.LEARNS)
-        own = Gain(learns, 0.0, 0.0, 1.0)
+        own = Gain(learns, 0.0, 0.0, 1.0, fits)
+        evidence = (
+            Evidence(text, 'more training windows right from one checkpoint', learns, thresholds.LEARNS)
+            if learns / thresholds.LEARNS >= fits / thresholds.FITS
+            else Evidence(text, 'training loss lower from one checkpoint [nat]', fits, thresholds.FITS)
+        )
         arm = 'rate_tenth'
         return self._verdict(
             'learning_rate_too_high', arm, own, 'Lower the learning rate.', evidence=evidence, more=(SAME, 'full_batch')
@@ -255,10 +271,7 @@ class RecipeJudge:
     def _adaptive_step_noise(self) -> tuple[Verdict, str] | None:
         if self._config.optimizer == 'sgd' or 'decayed' not in self.gains or SAME not in self._outcomes:
             return None
-        gain = self.gains['decayed']
-        if self._base.rising < thresholds.RESTLESS or not (
-            gain.learns >= thresholds.LEARNS or gain.steadies >= thresholds.STEADIES
-        ):
+        if self._outcomes[SAME].wobble < thresholds.RESTLESS or self.gains['decayed'].steadies < thresholds.STEADIES:
             return None
         quiet = min(
             (name for name in ('full_batch_no_masks', 'full_batch', 'no_masks', SAME) if name in self._outcomes),
@@ -272,10 +285,14 @@ class RecipeJudge:
             f'{100 * slow:.0f} %: the steps of {self._config.optimizer} keep their length when the gradient is small. '
             f'With a rate that falls to zero the training gets {self._compared("decayed")}.'
         )
+        # As strong as the wobble: that nothing but the rate calms it was seen above.
+        own = replace(
+            self.gains['decayed'], learns=thresholds.LEARNS * self._outcomes[SAME].wobble / thresholds.RESTLESS
+        )
         return self._verdict(
             'adaptive_step_noise',
             'decayed',
-            self.gains['decayed'],
+            own,
             'Let the rate fall to zero.',
             evidence=Evidence(text, 'wobble left without noise in the steps', left, thresholds.CALM),
             more=tuple(dict.fromkeys((SAME, quiet, 'rate_tenth'))),
@@ -294,7 +311,7 @@ class RecipeJudge:
 
     def _over_parameterised(self) -> tuple[Verdict, str] | None:
         gain = self.gains.get('narrower')
-        if gain is None or gain.generalises < max(thresholds.GENERALISES, thresholds.STANDARD_ERRORS * gain.error):
+        if gain is None or gain.size_with_fit < 1.0:
             return None
         return self._verdict('over_parameterised', 'narrower', gain, 'Use a smaller network.')
 
@@ -352,14 +369,17 @@ class RecipeJudge:
             description = self._outcomes[arm].arm.description
             text = f'With {description} the training gets {self._compared(arm)}.'
             by_learning = gain.learns / thresholds.LEARNS >= gain.generalises / thresholds.GENERALISES
-            evidence = (
-                Evidence(text, 'more training windows right', gain.learns, thresholds.LEARNS)
-                if by_learning
-                else Evidence(text, 'more held-out windows right', gain.generalises, thresholds.GENERALISES)
-            )
+            if gain.size < 1.0:
+                text += f' Its training loss is {self._outcomes[arm].loss:.3g} instead of {self._base.loss:.3g} nat.'
+                evidence = Evidence(text, 'training loss lower [nat]', gain.fits, thresholds.FITS)
+            elif by_learning:
+                evidence = Evidence(text, 'more training windows right', gain.learns, thresholds.LEARNS)
+            else:
+                evidence = Evidence(text, 'more held-out windows right', gain.generalises, thresholds.GENERALISES)
         changes: Mapping[str, object] = plain_changes(self._outcomes[arm].arm.changes)
         arms = (BASE, arm, *(name for name in more if name in self._outcomes))
-        return Verdict(cause, strength_of(gain.size), evidence, Remedy(remedy, dict(changes)), arms), arm
+        size = gain.size if gain.size >= 1.0 else gain.size_with_fit
+        return Verdict(cause, strength_of(size), evidence, Remedy(remedy, dict(changes)), arms), arm
 
 
 def strength_of(excess: float) -> float:

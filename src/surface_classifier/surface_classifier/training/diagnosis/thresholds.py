@@ -49,13 +49,15 @@ NARROW_UNITS = 24
 LEARNS = 0.10  # more of the training windows right [1]
 GENERALISES = 0.08  # more of the held-out windows right, and ...
 STANDARD_ERRORS = 2.5  # ... so many standard errors of the difference
+FITS = 0.10  # lower training loss [nat], where ...
+HALVED = 0.5  # ... no more than this share of the loss is left [1]
 SPEEDS_UP = 0.30  # more of the training windows right at a higher rate [1]
 SMALL_LOSS = 0.02  # below it a loss does not matter [nat]
 SAME_GAIN = 0.5  # an arm explains another if it falls short of it by less than this share of LEARNS and GENERALISES
 WOBBLE = 0.04  # a loss that strays less from its trend is calm [1]
-STEADIES = 3.0  # an arm steadies if it strays so many times less
+STEADIES = 1.5  # an arm steadies if it strays so many times less
 BATCH_COST = 1.15  # training loss over that of all windows in a step, from one checkpoint [1]
-RESTLESS = 0.3  # share of epochs whose loss rises, above which a training is restless [1]
+RESTLESS = 0.21  # a loss that strays more from its trend makes it matter at which epoch a training stops [1]
 STRONG_DROPOUT = 0.4  # from which dropout is looked at even where the batch is noisier [1]
 CALM = 0.5  # share of the wobble that may be left where its cause is gone [1]
 
