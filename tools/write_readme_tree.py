@@ -36,7 +36,7 @@ PURPOSES = {
     'report.html.j2': 'The page that report.py fills.',
     'reproduce_seed.html.j2': 'The page that seed_page.py fills.',
 }
-# Folders in which one line says enough.
+# Folders in which, and below which, one line says enough.
 FOLDED = {
     'docs': 'pictures for this page',
     'requirements': 'what is installed, pinned for each Python and each set of ROS wheels',
@@ -45,6 +45,7 @@ FOLDED = {
     ),
     'src/current_driver/resource': 'the marker of ament',
     'src/surface_classifier/resource': 'the marker of ament',
+    'test/data/msg': 'message definitions of other packages for tests; README.md there tells origin and licence',
 }
 
 
@@ -70,13 +71,18 @@ def purpose(path: PurePosixPath) -> str:
     return sentence + '.'
 
 
+def folded(folder: str) -> str:
+    """Return the folded folder that a folder is, or lies in; the folder itself when there is none."""
+    return next((name for name in FOLDED if folder == name or folder.startswith(f'{name}/')), folder)
+
+
 def tree() -> str:
     """Return the tree as the lines of a code block."""
     listed = subprocess.run(['git', 'ls-files'], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     paths = sorted({PurePosixPath(line) for line in listed.splitlines() if (ROOT / line).is_file()})
     lines = []
     by_folder = sorted(paths, key=lambda path: (str(path.parent) != '.', str(path.parent), path.name))
-    for folder, files in groupby(by_folder, key=lambda path: str(path.parent)):
+    for folder, files in groupby(by_folder, key=lambda path: folded(str(path.parent))):
         if folder in FOLDED:
             lines.append(f'{folder}/  {FOLDED[folder]}')
             continue

@@ -20,6 +20,7 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import BatteryState, JointState
 from std_msgs.msg import Float64MultiArray
 
+from current_driver.driver_node import stream_qos
 from current_driver.errors import SurfaceError
 from surface_classifier.nodes.classifier_node import ClassifierNode
 from surface_classifier.nodes.conversion import to_time
@@ -104,6 +105,36 @@ def test_other_types_with_and_without_a_header(
     for window in windows.wait_for(2):
         assert set(window.parts[0].data) == {-2.5}
         assert window.parts[0].channel_units == ['A']
+
+
+def test_names_on_a_latched_topic_of_their_own_name_the_values(graph: Graph) -> None:
+    windows = graph.collect(CurrentWindow, 'current_window')
+    named = 'type: std_msgs/msg/Float64MultiArray, names_topic: names, names_type: sensor_msgs/msg/JointState'
+    parameters = {
+        'channels': [f"{{name: left, topic: values, {named}, field: 'data[left_wheel]'}}"],
+        'sample_rate_hz': 20.0,
+        'window_samples': 4,
+        'stride_samples': 4,
+        'gap_limit_s': 5.0,
+        'input_timeout_s': 0.5,
+    }
+    # Said once, before anybody listens.
+    names = graph.watcher.create_publisher(JointState, 'names', stream_qos(1, reliable=True, latched=True))
+    names.publish(JointState(name=['right_wheel', 'left_wheel']))
+    graph.start(PreprocessorNode, parameters)
+    values = graph.publisher(Float64MultiArray, 'values')
+
+    def send_until_two_windows() -> bool:
+        values.publish(Float64MultiArray(data=[0.0, 2.5]))
+        return len(windows) >= 2
+
+    graph.wait_for(send_until_two_windows, 'windows of named values')
+    assert {value for window in windows for value in window.parts[0].data} == {2.5}
+
+    # The names stay what they are: their silence is no cause for concern.
+    status = graph.status('preprocessor', lambda status: 'more than 0.5 s' in status.message, 'that values went silent')
+    assert status.message == 'nothing was received on values for more than 0.5 s'
+    assert values_of(status)['age of names [s]'] == '0.0'
 
 
 def test_a_wrong_field_is_told_with_the_fields_there_are_and_the_node_goes_on(graph: Graph) -> None:

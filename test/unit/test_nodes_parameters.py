@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,8 +18,9 @@ from current_driver.node_parameters import NodeParameter, check_all
 from current_driver.replay_source import ReplaySource
 from current_driver.simulator_source import SimulatorSource
 from surface_classifier.nodes.parameters import CLASSIFIER_PARAMETERS, PREPROCESSOR_PARAMETERS, TRAINER_PARAMETERS
-from surface_classifier.nodes.window_parameters import window_config
+from surface_classifier.nodes.window_parameters import window_config, windows_from_file
 from surface_classifier.signal.config import default_window_config
+from surface_classifier.signal.presets import preset_config
 
 TABLES = (DRIVER_PARAMETERS, PREPROCESSOR_PARAMETERS, CLASSIFIER_PARAMETERS, TRAINER_PARAMETERS)
 NOW_NS = 1_700_000_000_000_000_000
@@ -124,6 +126,41 @@ def test_windows_of_the_simulated_robot_are_the_default_and_numbers_replace_thei
     config = window_config(preprocessor(stride_samples=10, sample_rate_hz=50, gap_limit_s=1, min_coverage=0.5))
     assert (config.stride_samples, config.window_samples) == (10, 100)
     assert (config.parts[0].sample_rate_hz, config.gap_limit_s, config.min_coverage) == (50.0, 1.0, 0.5)
+
+
+def test_a_window_file_may_be_the_name_of_a_preset() -> None:
+    assert window_config(preprocessor(window_file='create3')) == preset_config('create3')
+    assert windows_from_file('create3') == preset_config('create3')
+    with pytest.raises(SurfaceError, match='create4: there is no such file and no such preset'):
+        window_config(preprocessor(window_file='create4'))
+
+
+@pytest.mark.parametrize('node', ['/**/preprocessor', 'preprocessor', '/robot_1/preprocessor', '/**'])
+def test_a_parameter_file_stands_for_the_windows_that_the_node_would_cut(tmp_path: Path, node: str) -> None:
+    file = tmp_path / 'robot.yaml'
+    values = {'channels': [CHANNEL, ''], 'sample_rate_hz': 50, 'window_samples': 64, 'use_sim_time': True}
+    file.write_text(yaml.safe_dump({'/**/classifier': {'ros__parameters': {}}, node: {'ros__parameters': values}}))
+    expected = window_config(preprocessor(channels=[CHANNEL], sample_rate_hz=50, window_samples=64))
+    assert windows_from_file(file) == expected
+    assert [part.sample_rate_hz for part in windows_from_file(file).parts] == [50.0]
+
+
+def test_a_parameter_file_is_refused_with_its_name(tmp_path: Path) -> None:
+    file = tmp_path / 'robot.yaml'
+    file.write_text(yaml.safe_dump({'preprocessor': {'ros__parameters': {'chanels': [CHANNEL]}}}))
+    with pytest.raises(SurfaceError, match=r'robot\.yaml: the preprocessor has no parameter chanels'):
+        windows_from_file(file)
+    file.write_text(yaml.safe_dump({'preprocessor': {'ros__parameters': {'channels': ['{name: left}']}}}))
+    with pytest.raises(SurfaceError, match=r'robot\.yaml: parameter channels: .* lacks the key topic, type, field'):
+        windows_from_file(file)
+    file.write_text('- 1\n')
+    with pytest.raises(SurfaceError, match=r'robot\.yaml: a window configuration is \[1\]'):
+        windows_from_file(file)
+
+
+def test_the_shipped_parameter_file_cuts_a_data_sets_windows_too() -> None:
+    config = windows_from_file(Path(__file__).resolve().parents[2] / 'config' / 'joint_states.yaml')
+    assert [channel.scale for channel in config.parts[0].channels] == [2.0, -2.0]
 
 
 def test_channels_alone_make_a_part_and_beside_a_file_they_rewire_it(tmp_path: Path) -> None:

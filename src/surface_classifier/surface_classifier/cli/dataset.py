@@ -28,8 +28,10 @@ Cut recordings into a data set of windows.
 
 RECORDINGS are bags, or folders that are searched for them. Without --channels the windows hold the currents of the
 motors in the recordings: 100 samples at 100 Hz (or at the recordings' own rate, where that is lower), a new window each
-half window. --channels FILE is a window configuration (YAML): which fields of which topics, at which rates; any type of
-message will do. A window is taken when it lies wholly under one label; the label is a latched topic inside each bag.
+half window. --channels says which fields of which topics, at which rates; any type of message will do: a window
+configuration (YAML), a parameter file of the preprocessor, or a preset. `surface inspect RECORDING` writes such a file,
+`surface inspect --presets` lists the presets. A window is taken when it lies wholly under one label; the label is a
+latched topic inside each bag.
 """
 
 
@@ -64,7 +66,8 @@ surface dataset build --help""",
         examples="""\
 surface dataset build recordings -o data/floors
 surface dataset build recordings -o data/floors --window-seconds 2 --stride-seconds 0.5 --sample-rate 50
-surface dataset build recordings/borealtc -o data/borealtc --channels config/borealtc_window.yaml""",
+surface dataset build recordings/borealtc -o data/borealtc --channels config/borealtc_window.yaml
+surface dataset build recordings/turtlebot4 -o data/turtlebot4 --channels create3""",
     )
     build.add_argument('recordings', metavar='RECORDINGS', nargs='+', help='bags, or folders that hold bags')
     build.add_argument('-o', '--output', metavar='DATASET', required=True, help='data set to make')
@@ -73,7 +76,11 @@ surface dataset build recordings/borealtc -o data/borealtc --channels config/bor
         '--stride-seconds', metavar='S', type=positive_float, help='time between the starts of windows [s]'
     )
     build.add_argument('--sample-rate', metavar='HZ', type=positive_float, help='rate of the even time grid [Hz]')
-    build.add_argument('--channels', metavar='FILE', help='window configuration (YAML); the flags above override it')
+    build.add_argument(
+        '--channels',
+        metavar='FILE',
+        help='window configuration, parameter file or preset; the flags above override it',
+    )
     build.add_argument(
         '--skip-missing', action='store_true', help='leave out recordings that lack a configured topic, with a warning'
     )
@@ -118,7 +125,7 @@ surface dataset check recordings --model models/floors --random-cuts 10 --json -
     )
     check.add_argument('recordings', metavar='RECORDING', nargs='+', help='bags, or folders that hold bags')
     windows = check.add_mutually_exclusive_group()
-    windows.add_argument('--channels', metavar='FILE', help='window configuration (YAML)')
+    windows.add_argument('--channels', metavar='FILE', help='window configuration, parameter file or preset')
     windows.add_argument('--model', metavar='MODEL', help='cut the windows that this model takes')
     check.add_argument(
         '--random-cuts', metavar='N', type=positive_int, default=3, help='cuts in random sizes (%(default)d)'
@@ -140,7 +147,7 @@ def _run_build(args: argparse.Namespace) -> int:
         recording_seconds,
     )
     from surface_classifier.data.recording import find_recordings
-    from surface_classifier.signal.config import WindowConfig
+    from surface_classifier.nodes.window_parameters import windows_from_file
 
     check_dataset_target(Path(args.output), overwrite=args.overwrite)
     settings = {
@@ -150,7 +157,7 @@ def _run_build(args: argparse.Namespace) -> int:
     }
     configured = None
     if args.channels is not None:
-        configured = override_window_config(WindowConfig.from_yaml(args.channels), **settings)
+        configured = override_window_config(windows_from_file(args.channels), **settings)
     recordings = find_recordings(args.recordings)
     config = configured if configured is not None else motor_window_config(recordings, **settings)
     with progress_counter(recording_seconds(recordings), 'cutting', 's of recording') as progress:
@@ -207,13 +214,13 @@ def _run_check(args: argparse.Namespace) -> int:
     from surface_classifier.data.dataset_builder import motor_window_config, recording_seconds, with_input_rates
     from surface_classifier.data.recording import find_recordings
     from surface_classifier.model.contract import load_contract
-    from surface_classifier.signal.config import WindowConfig
+    from surface_classifier.nodes.window_parameters import windows_from_file
 
     recordings = find_recordings(args.recordings)
     if args.model is not None:
         config = load_contract(args.model).config
     elif args.channels is not None:
-        config = with_input_rates(WindowConfig.from_yaml(args.channels), recordings[0])
+        config = with_input_rates(windows_from_file(args.channels), recordings[0])
     else:
         config = motor_window_config(recordings)
     with progress_counter(recording_seconds(recordings), 'comparing', 's of recording') as progress:

@@ -17,7 +17,7 @@ import numpy as np
 from current_driver import messages
 from current_driver.errors import SurfaceError
 from surface_classifier.data.recording import Recording
-from surface_classifier.signal.channel_map import TopicReader, TopicSamples
+from surface_classifier.signal.channel_map import MessageReaders, TopicSamples
 from surface_classifier.signal.config import WindowConfig
 from surface_classifier.signal.window_stream import Window, WindowStream
 
@@ -166,18 +166,13 @@ def check_blocks(
     try:
         with recording.reader() as reader:
             topics = WindowStream(config).resolve_topics(reader.topics)
-            topic_readers = {
-                topic: TopicReader(
-                    topic, [channel for part in config.parts for channel in part.channels if channel.topic == topic]
-                )
-                for topic in config.topics
-            }
+            message_readers = MessageReaders(config)
             last_ns = reader.start_ns
             for stamped in reader.messages(topics=list(topics)):
                 message = reader.deserialize(stamped)
-                samples = topic_readers[topics[stamped.topic]].read(message, stamped.stamp_ns)
-                for cut in cuts:
-                    cut.push(samples)
+                for samples in message_readers.read(topics[stamped.topic], message, stamped.stamp_ns):
+                    for cut in cuts:
+                        cut.push(samples)
                 _compare(cuts, result)
                 if on_progress is not None and stamped.stamp_ns - last_ns >= messages.NANOSECONDS:
                     on_progress((stamped.stamp_ns - last_ns) / messages.NANOSECONDS)

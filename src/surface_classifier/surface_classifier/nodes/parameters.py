@@ -18,12 +18,14 @@ PREPROCESSOR_PARAMETERS = (
     NodeParameter(
         'window_file',
         '',
-        'YAML file that says how windows are cut (parts, channels, rates, window); empty: see channels.',
+        'YAML file that says how windows are cut (parts, channels, rates, window), or name of a preset; empty: see '
+        'channels.',
     ),
     NodeParameter(
         'channels',
         (),
-        'A YAML flow mapping for each channel: {name, topic, type, field, unit, scale, offset}. Beside a model or '
+        'A YAML flow mapping for each channel: {name, topic, type, field, unit, scale, offset, names_topic, '
+        'names_type}. Beside a model or '
         "a window_file: where its channels of these names come from. None of the three: the simulated robot's motors.",
     ),
     NodeParameter(

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
+from rclpy.qos import QoSProfile
 
 from current_driver.driver_node import FlowControl, MonitoredNode, qos_overrides, run, stream_qos
 from current_driver.errors import SurfaceError
@@ -112,13 +113,20 @@ class PreprocessorNode(MonitoredNode):
                 message_class,
                 topic,
                 self.guarded(partial(self.accept, topic)),
-                stream_qos(INPUT_DEPTH, reliable=self._lossless),
+                self._input_qos(topic),
                 qos_overriding_options=qos_overrides(),
             )
         self._jump_handle = self.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False),
             post_callback=self._on_clock_jump,
         )
+
+    def _input_qos(self, topic: str) -> QoSProfile:
+        """Quality of service of an input; names of elements are latched: they came before, and come once."""
+        assert self.config is not None
+        if topic in self.config.names_topics:
+            return stream_qos(1, reliable=True, latched=True)
+        return stream_qos(INPUT_DEPTH, reliable=self._lossless)
 
     def hand_over(self, take: WindowTaker) -> None:
         """Give each window, with its frame, to another node of this process.
@@ -183,7 +191,7 @@ class PreprocessorNode(MonitoredNode):
         return preprocessor_health(
             PreprocessorState(
                 topics=self.config.topics,
-                ages_s={topic: None if at_s is None else now_s - at_s for topic, at_s in self._received_s.items()},
+                ages_s={topic: self._age_s(topic, now_s) for topic in self._received_s},
                 input_timeout_s=self.values['input_timeout_s'],
                 uptime_s=self.uptime_s,
                 counters=counters,
@@ -193,6 +201,14 @@ class PreprocessorNode(MonitoredNode):
                 settings={'windows': describe_windows(self.config), 'stride [s]': self.config.stride_s},
             )
         )
+
+    def _age_s(self, topic: str, now_s: float) -> float | None:
+        """Time since a topic's last message [s]; None when none came. Names, which come once, do not age."""
+        assert self.config is not None
+        at_s = self._received_s[topic]
+        if at_s is None:
+            return None
+        return 0.0 if topic in self.config.names_topics else now_s - at_s
 
     def _give_out(self, window: Window) -> None:
         if self._take_window is not None:

@@ -6,13 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from current_driver.errors import SurfaceError
+from current_driver.node_parameters import check_all
 from surface_classifier.model.contract import load_contract
+from surface_classifier.nodes.parameters import PREPROCESSOR_PARAMETERS
 from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig, default_window_config
+from surface_classifier.signal.presets import load_windows
 
 EXAMPLE_CHANNEL = (
     '"{name: left, topic: joint_states, type: sensor_msgs/msg/JointState, field: \'effort[left_wheel]\', unit: A}"'
@@ -41,7 +45,7 @@ def window_config(values: Mapping[str, Any]) -> WindowConfig:
     if values['model']:
         config = load_contract(values['model']).config
     elif values['window_file']:
-        config = WindowConfig.from_yaml(values['window_file'])
+        config = load_windows(values['window_file'])
     elif channels:
         config = WindowConfig((PartConfig('motor', 100.0, tuple(channels)),))
     else:
@@ -63,6 +67,46 @@ def window_config(values: Mapping[str, Any]) -> WindowConfig:
         gap_limit_s=values['gap_limit_s'] or config.gap_limit_s,
         min_coverage=values['min_coverage'] or config.min_coverage,
     )
+
+
+def windows_from_file(source: str | Path) -> WindowConfig:
+    """Return the window configuration of a file of either form, or of a preset.
+
+    Args:
+        source: A YAML file of windows, a parameter file of the preprocessor, or the name of a preset.
+
+    Raises:
+        SurfaceError: It is none of them, or holds a value that cannot be used.
+    """
+    parameters = _preprocessor_parameters(Path(source))
+    if parameters is None:
+        return load_windows(source)
+    names = {parameter.name for parameter in PREPROCESSOR_PARAMETERS}
+    unknown = [str(name) for name in parameters if name not in names and name != 'use_sim_time']
+    if unknown:
+        raise SurfaceError(f'{source}: the preprocessor has no parameter {", ".join(unknown)}')
+    try:
+        return window_config(
+            check_all(PREPROCESSOR_PARAMETERS, {name: parameters[name] for name in parameters if name in names})
+        )
+    except SurfaceError as error:
+        raise SurfaceError(f'{source}: {error}') from error
+
+
+def _preprocessor_parameters(path: Path) -> Mapping[str, Any] | None:
+    """The preprocessor's parameters in a parameter file; None when it is no parameter file, or cannot be read."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None  # told by who reads it as a file of windows
+    if not isinstance(values, Mapping):
+        return None
+    for key, value in values.items():
+        node = str(key).rpartition('/')[2]
+        if node in ('preprocessor', '**') and isinstance(value, Mapping) and 'ros__parameters' in value:
+            parameters = value['ros__parameters']
+            return parameters if isinstance(parameters, Mapping) else {}
+    return None
 
 
 def parse_channel(text: str) -> ChannelConfig:

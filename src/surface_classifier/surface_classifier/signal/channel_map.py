@@ -4,11 +4,12 @@
 
 A `MotorCurrent` block gives one sample for each of its stamps; every other message gives one sample, at its header's
 stamp, or at the time it was received where it has none. The same objects read live messages (rclpy) and recorded ones
-(rosbags).
+(rosbags). Where the names of a topic's elements come on a topic of their own, values wait until they are named.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -16,9 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
-from surface_classifier.signal.config import MOTOR_CURRENT_TYPE, ChannelConfig
-from surface_classifier.signal.field_path import FieldReader, PathStep, parse_field_path, type_name
+from surface_classifier.signal.config import MOTOR_CURRENT_TYPE, ChannelConfig, WindowConfig
+from surface_classifier.signal.field_path import FieldReader, PathStep, parse_field_path, string_arrays, type_name
 from surface_classifier.signal.grid import NANOSECONDS
+
+# How many messages of a topic wait for the names of their elements: ten seconds of 1 kHz. Older ones are let go.
+WAITING_MESSAGES = 10_000
 
 BLOCK_FIELDS = ('current', 'wheel_speed', 'voltage')
 
@@ -62,6 +66,8 @@ class TopicReader:
         self._is_block = channels[0].type == MOTOR_CURRENT_TYPE
         self._scale = np.array([channel.scale for channel in channels])
         self._offset = np.array([channel.offset for channel in channels])
+        self._names: list[str] | None = None
+        self._names_version: int | None = None
         self._scales = bool((self._scale != 1).any() or (self._offset != 0).any())
         if self._is_block:
             self._block_columns = tuple(_block_column(channel) for channel in channels)
@@ -92,8 +98,28 @@ class TopicReader:
             values[~finite] = np.nan
         return samples
 
+    def take_names(self, message: Any) -> None:
+        """Take what the elements of this topic's messages are called from a message of the topic of names.
+
+        Raises:
+            SurfaceError: It holds no array of names, or several.
+        """
+        arrays = string_arrays(message)
+        if len(arrays) != 1:
+            listed = ', '.join(arrays) or 'none'
+            raise SurfaceError(
+                f'topic {self.topic!r}: a {type_name(message)} that is to name its elements must hold one array of '
+                f'names, not {listed}; correct names_topic'
+            )
+        (self._names,) = arrays.values()
+        self._names_version = _names_version(message)
+
+    def is_named(self, message: Any) -> bool:
+        """Whether the names that were taken are those of a message's elements."""
+        return self._names is not None and self._names_version == _names_version(message)
+
     def _read_single(self, message: Any, receive_ns: int) -> TopicSamples:
-        values = np.array([[field.read(message) for field in self._fields]])
+        values = np.array([[field.read(message, self._names) for field in self._fields]])
         stamp_ns = header_stamp_ns(message)
         received = not stamp_ns
         return TopicSamples(
@@ -157,6 +183,78 @@ class TopicReader:
             (field, np.array(channels, dtype=np.intp), np.array(motors, dtype=np.intp))
             for field, (channels, motors) in columns.items()
         ]
+
+
+class MessageReaders:
+    """Reads the samples of every topic of a window configuration, and waits for the names of elements."""
+
+    def __init__(self, config: WindowConfig) -> None:
+        """Make readers that have seen nothing.
+
+        Args:
+            config: The channels.
+
+        Raises:
+            SurfaceError: A field path cannot lead to a number of its message type.
+        """
+        channels: dict[str, list[ChannelConfig]] = {}
+        for channel in (channel for part in config.parts for channel in part.channels):
+            channels.setdefault(channel.topic, []).append(channel)
+        self._readers = {topic: TopicReader(topic, found) for topic, found in channels.items()}
+        self._named: dict[str, list[str]] = {}
+        self._waiting: dict[str, deque[tuple[Any, int]]] = {}
+        for topic, found in channels.items():
+            if found[0].names_topic:
+                self._named.setdefault(found[0].names_topic, []).append(topic)
+                self._waiting[topic] = deque(maxlen=WAITING_MESSAGES)
+
+    def read(self, topic: str, message: Any, receive_ns: int) -> Sequence[TopicSamples]:
+        """The samples that a message brings: its own, or of messages that it names.
+
+        Args:
+            topic: Its topic, as the configuration names it.
+            message: A message of rclpy or of rosbags.
+            receive_ns: When it was received (live) or logged (recording) [ns].
+
+        Raises:
+            SurfaceError: The topic is not configured, or a configured field is not in the message.
+        """
+        reader = self._readers.get(topic)
+        if reader is None:
+            return self._take_names(topic, message)
+        waiting = self._waiting.get(topic)
+        if waiting is not None and (waiting or not reader.is_named(message)):
+            waiting.append((message, receive_ns))
+            return self._read_waiting(reader, waiting)
+        return (reader.read(message, receive_ns),)
+
+    def reset(self) -> None:
+        """Forget the messages that wait for names; the names stay."""
+        for waiting in self._waiting.values():
+            waiting.clear()
+
+    def _take_names(self, topic: str, message: Any) -> Sequence[TopicSamples]:
+        if topic not in self._named:
+            known = ', '.join([*self._named, *self._readers])
+            raise SurfaceError(f'topic {topic!r} is not part of the window configuration; its topics are {known}')
+        samples: list[TopicSamples] = []
+        for named in self._named[topic]:
+            self._readers[named].take_names(message)
+            samples += self._read_waiting(self._readers[named], self._waiting[named])
+        return samples
+
+    def _read_waiting(self, reader: TopicReader, waiting: deque[tuple[Any, int]]) -> list[TopicSamples]:
+        """Read the waiting messages that are named by now, in their order."""
+        samples = []
+        while waiting and reader.is_named(waiting[0][0]):
+            samples.append(reader.read(*waiting.popleft()))
+        return samples
+
+
+def _names_version(message: Any) -> int | None:
+    """The number that pal_statistics puts on names and on values that belong together; None where there is none."""
+    version = getattr(message, 'names_version', None)
+    return None if version is None else int(version)
 
 
 def header_stamp_ns(message: Any) -> int | None:

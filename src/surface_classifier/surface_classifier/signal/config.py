@@ -11,6 +11,8 @@ mapping in YAML and JSON:
         sample_rate_hz: 100
         channels:
           - {name: left, topic: joint_states, type: sensor_msgs/msg/JointState, field: 'effort[left_wheel]', unit: A}
+
+`about` may hold notes on the robot, which nothing is made of (see `presets`).
 """
 
 from __future__ import annotations
@@ -49,6 +51,9 @@ class ChannelConfig:
         unit: Unit after scaling, such as A or rad/s.
         scale: Factor from the field's value to the unit.
         offset: Added after scaling [unit].
+        names_topic: Topic whose messages name the elements of `field`, where the message itself does not, such as the
+            Keys beside Float64Values; empty: the message does.
+        names_type: Type of the messages of `names_topic`.
     """
 
     name: str
@@ -58,8 +63,18 @@ class ChannelConfig:
     unit: str = 'A'
     scale: float = 1.0
     offset: float = 0.0
+    names_topic: str = ''
+    names_type: str = ''
 
     def __post_init__(self) -> None:
+        for key in ('names_topic', 'names_type'):
+            if not isinstance(getattr(self, key), str):
+                raise SurfaceError(f'channel {self.name!r}: {key} is {getattr(self, key)!r}; give a text')
+        if bool(self.names_topic) != bool(self.names_type):
+            raise SurfaceError(
+                f'channel {self.name!r}: names_topic is {self.names_topic!r} and names_type is {self.names_type!r}; '
+                'give both or none'
+            )
         for key in ('name', 'topic', 'type', 'field', 'unit'):
             value = getattr(self, key)
             if not isinstance(value, str) or not value:
@@ -74,7 +89,7 @@ class ChannelConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The channel as plain values, in the layout of `from_dict`."""
-        return {
+        values = {
             'name': self.name,
             'topic': self.topic,
             'type': self.type,
@@ -83,6 +98,9 @@ class ChannelConfig:
             'scale': self.scale,
             'offset': self.offset,
         }
+        if self.names_topic:
+            values |= {'names_topic': self.names_topic, 'names_type': self.names_type}
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ChannelConfig:
@@ -92,7 +110,10 @@ class ChannelConfig:
             SurfaceError: A key is unknown or missing, or a value cannot be used.
         """
         _check_keys(
-            values, 'a channel', required=('name', 'topic', 'type', 'field'), optional=('unit', 'scale', 'offset')
+            values,
+            'a channel',
+            required=('name', 'topic', 'type', 'field'),
+            optional=('unit', 'scale', 'offset', 'names_topic', 'names_type'),
         )
         return cls(**values)
 
@@ -203,12 +224,30 @@ class WindowConfig:
             raise SurfaceError(f'min_coverage is {self.min_coverage}; give a share above 0 and at most 1')
         object.__setattr__(self, 'min_coverage', coverage)
         types: dict[str, str] = {}
+        names_of: dict[str, str] = {}
         for channel in (channel for part in self.parts for channel in part.channels):
             other = types.setdefault(channel.topic, channel.type)
             if other != channel.type:
                 raise SurfaceError(
                     f'topic {channel.topic!r} is configured both as {other} and as {channel.type}; '
                     'give every channel of a topic the same type'
+                )
+            named = names_of.setdefault(channel.topic, channel.names_topic)
+            if named != channel.names_topic:
+                raise SurfaceError(
+                    f'topic {channel.topic!r} takes its names both from {named!r} and from {channel.names_topic!r}; '
+                    'give every channel of a topic the same names_topic'
+                )
+        for channel in (channel for part in self.parts for channel in part.channels):
+            if channel.names_topic and types.setdefault(channel.names_topic, channel.names_type) != channel.names_type:
+                raise SurfaceError(
+                    f'topic {channel.names_topic!r} is configured both as {types[channel.names_topic]} and as '
+                    f'{channel.names_type}; give it one type'
+                )
+            if channel.names_topic in names_of:
+                raise SurfaceError(
+                    f'topic {channel.names_topic!r} is configured both for names and for values; give the names a '
+                    'topic of their own'
                 )
         base = Grid(self.parts[0].sample_rate_hz).rate
         counts = []
@@ -224,8 +263,18 @@ class WindowConfig:
 
     @property
     def topics(self) -> dict[str, str]:
-        """Type of every configured topic, in the order of the channels."""
-        return {channel.topic: channel.type for part in self.parts for channel in part.channels}
+        """Type of every configured topic, in the order of the channels; topics of names go before those they name."""
+        topics: dict[str, str] = {}
+        for channel in (channel for part in self.parts for channel in part.channels):
+            if channel.names_topic:
+                topics.setdefault(channel.names_topic, channel.names_type)
+            topics.setdefault(channel.topic, channel.type)
+        return topics
+
+    @property
+    def names_topics(self) -> frozenset[str]:
+        """Those of the topics that carry no samples but the names of another topic's elements."""
+        return frozenset(channel.names_topic for part in self.parts for channel in part.channels if channel.names_topic)
 
     @property
     def window_s(self) -> float:
@@ -287,7 +336,7 @@ class WindowConfig:
         Raises:
             SurfaceError: A key is unknown or missing, or a value cannot be used.
         """
-        _check_keys(values, 'a window configuration', required=('parts',), optional=('window',))
+        _check_keys(values, 'a window configuration', required=('parts',), optional=('window', 'about'))
         window = values.get('window') or {}
         _check_keys(window, '`window`', required=(), optional=('samples', 'stride', 'gap_limit_s', 'min_coverage'))
         names = {'samples': 'window_samples', 'stride': 'stride_samples'}
@@ -302,20 +351,37 @@ class WindowConfig:
             SurfaceError: The file cannot be read, is not YAML, or holds a value that cannot be used; the message names
                 it.
         """
-        import yaml
-
         try:
-            values = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
+            text = Path(path).read_text(encoding='utf-8')
         except OSError as error:
             raise SurfaceError(
                 f'{path}: cannot be read ({error.strerror}); give the path of a window configuration'
             ) from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise SurfaceError(f'{path}: is not YAML: {" ".join(str(error).split())}') from error
+        except UnicodeDecodeError as error:
+            raise SurfaceError(f'{path}: is not YAML: {error}') from error
+        return cls.from_yaml_text(text, str(path))
+
+    @classmethod
+    def from_yaml_text(cls, text: str, where: str) -> WindowConfig:
+        """A configuration from YAML.
+
+        Args:
+            text: The YAML.
+            where: What an error calls it, such as its file.
+
+        Raises:
+            SurfaceError: It is not YAML, or holds a value that cannot be used; the message names it.
+        """
+        import yaml
+
+        try:
+            values = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise SurfaceError(f'{where}: is not YAML: {" ".join(str(error).split())}') from error
         try:
             return cls.from_dict(values)
         except SurfaceError as error:
-            raise SurfaceError(f'{path}: {error}') from error
+            raise SurfaceError(f'{where}: {error}') from error
 
 
 def default_window_config() -> WindowConfig:

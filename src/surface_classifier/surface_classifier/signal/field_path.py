@@ -4,13 +4,16 @@
 
 A path is parsed once and walked for every message, never evaluated. It works alike on the message objects of rclpy and
 of rosbags. `effort[left_wheel]` means the element of `effort` at the place where a string array beside it (`name`,
-`motor_names`, `joint_names`, ...) holds `left_wheel`.
+`motor_names`, `joint_names`, ...) holds `left_wheel`. Where there is no such array, `drivers[left_wheel].current` means
+the element of `drivers` one of whose own texts (`name`, `device_name`, ...) is `left_wheel`. The names of a message's
+elements may also come with another message (`read` takes them).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -26,8 +29,8 @@ class PathStep:
 
     Attributes:
         field: Name of the field.
-        element: Index of the element, or the name that a sibling string array holds at its place; None: the field
-            itself.
+        element: Index of the element, or the name that a sibling string array holds at its place, or that the element
+            bears itself; None: the field itself.
     """
 
     field: str
@@ -80,12 +83,17 @@ class FieldReader:
         self.path = path
         self._where = f'{where}: ' if where else ''
         self._steps = parse_field_path(path)
-        # Where each named element was found last: (name of the string array, index). Names rarely move between
-        # messages.
+        # Where each named element was found last: (name of the string array, or of the element's own text, index).
+        # Names rarely move between messages.
         self._found: dict[PathStep, tuple[str, int]] = {}
+        self._found_inside: dict[PathStep, tuple[str, int]] = {}
 
-    def read(self, message: Any) -> float:
+    def read(self, message: Any, names: Sequence[str] | None = None) -> float:
         """The number at the path.
+
+        Args:
+            message: The message.
+            names: What the elements are called, in their order, where another message says so.
 
         Raises:
             SurfaceError: The message has no such field or element, or it is not a number; the error says which exist.
@@ -101,21 +109,33 @@ class FieldReader:
                     f'its fields are {", ".join(field_names(parent)) or "none"}'
                 ) from None
             if step.element is not None:
-                value = self._element(parent, value, step)
+                value = self._element(parent, value, step, names)
         try:
             return float(value)
         except (TypeError, ValueError):
             raise self._error(f'{self._describe(value)}, not a number') from None
 
-    def _element(self, parent: Any, values: Any, step: PathStep) -> Any:
+    def _element(self, parent: Any, values: Any, step: PathStep, names: Sequence[str] | None) -> Any:
         if isinstance(values, (str, bytes)) or not hasattr(values, '__getitem__'):
             raise self._error(f'{step.field!r} of {type_name(parent)} is not an array; leave out [{step.element}]')
-        index = step.element if isinstance(step.element, int) else self._index_of_name(parent, step)
+        if isinstance(step.element, int):
+            index = step.element
+        elif names is not None:
+            index = self._index_in(names, values, step)
+        else:
+            index = self._index_of_name(parent, values, step)
         if index >= len(values):
             raise self._error(f'{step.field!r} holds {len(values)} values, so there is no [{step.element}]')
         return values[index]
 
-    def _index_of_name(self, parent: Any, step: PathStep) -> int:
+    def _index_in(self, names: Sequence[str], values: Any, step: PathStep) -> int:
+        if len(names) != len(values):
+            raise self._error(f'{step.field!r} holds {len(values)} values, but there are {len(names)} names for them')
+        if step.element not in names:
+            raise self._error(f'no element is named {step.element!r}; the names are {", ".join(names)}')
+        return names.index(step.element)
+
+    def _index_of_name(self, parent: Any, values: Any, step: PathStep) -> int:
         found = self._found.get(step)
         if found is not None:
             names = getattr(parent, found[0])
@@ -127,13 +147,32 @@ class FieldReader:
                 index = names.index(step.element)
                 self._found[step] = (field, index)
                 return index
+        index = self._index_by_own_name(values, step)
+        if index is not None:
+            return index
         if not arrays:
+            own = [name for value in values for name in texts(value).values()]
+            if own:
+                raise self._error(f'no element is named {step.element!r}; the names are {", ".join(own)}')
             raise self._error(
                 f'{type_name(parent)} holds no array of names beside {step.field!r} to find {step.element!r} in; '
                 f'give a number, like {step.field}[0]'
             )
         listed = '; '.join(f'{field}: {", ".join(names)}' for field, names in arrays.items())
         raise self._error(f'no element is named {step.element!r}; the names are {listed}')
+
+    def _index_by_own_name(self, values: Any, step: PathStep) -> int | None:
+        found = self._found_inside.get(step)
+        if found is not None:
+            field, index = found
+            if index < len(values) and getattr(values[index], field) == step.element:
+                return index
+        for index, value in enumerate(values):
+            for field, text in texts(value).items():
+                if text == step.element:
+                    self._found_inside[step] = (field, index)
+                    return index
+        return None
 
     def _describe(self, value: Any) -> str:
         fields = field_names(value)
@@ -178,3 +217,9 @@ def string_arrays(message: Any) -> dict[str, list[Any]]:
         if isinstance(values, (list, tuple)) and all(isinstance(value, str) for value in values) and values:
             arrays[field] = list(values)
     return arrays
+
+
+def texts(message: Any) -> dict[str, str]:
+    """The fields of a message that are texts and not empty, by name; empty for anything that is not a message."""
+    values = ((field, getattr(message, field)) for field in field_names(message))
+    return {field: value for field, value in values if isinstance(value, str) and value}

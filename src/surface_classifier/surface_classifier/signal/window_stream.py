@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
-from surface_classifier.signal.channel_map import TopicReader, TopicSamples, resolve_topic
+from surface_classifier.signal.channel_map import MessageReaders, TopicSamples, resolve_topic
 from surface_classifier.signal.config import PartConfig, WindowConfig
 from surface_classifier.signal.grid import NANOSECONDS, Grid
 from surface_classifier.signal.grid_buffer import GridBuffer
@@ -100,7 +100,10 @@ class WindowStream:
         """
         self.config = config
         self._parts = [_Part(config, index) for index in range(len(config.parts))]
-        self._topics = {topic: _Topic(topic, self._parts) for topic in config.topics}
+        self._readers = MessageReaders(config)
+        self._topics = {
+            topic: _Topic(topic, self._parts) for topic in config.topics if topic not in config.names_topics
+        }
         self._windows = 0
         self._voided = 0
         self._clock_jumps = 0
@@ -142,7 +145,7 @@ class WindowStream:
             SurfaceError: A configured topic is not there, or could be several; the error lists what is there.
         """
         topics = list(available)
-        return {resolve_topic(topic, topics): topic for topic in self._topics}
+        return {resolve_topic(topic, topics): topic for topic in self.config.topics}
 
     def push_message(self, topic: str, message: Any, receive_ns: int) -> list[Window]:
         """Take a message in.
@@ -158,7 +161,10 @@ class WindowStream:
         Raises:
             SurfaceError: The topic is not configured, or a configured field is not in the message.
         """
-        return self._push(self._topic(topic), self._topic(topic).reader.read(message, receive_ns))
+        windows: list[Window] = []
+        for samples in self._readers.read(topic, message, receive_ns):
+            windows += self._push(self._topic(samples.topic), samples)
+        return windows
 
     def push(self, samples: TopicSamples) -> list[Window]:
         """Take samples in.
@@ -176,6 +182,7 @@ class WindowStream:
 
     def reset(self) -> None:
         """Forget all samples, as after a jump of the clock; the counts stay."""
+        self._readers.reset()
         for topic in self._topics.values():
             topic.gate.reset()
         for part in self._parts:
@@ -374,12 +381,9 @@ class _Part:
 
 
 class _Topic:
-    """One topic: its reader, its gate and the signals it feeds."""
+    """One topic of samples: its gate and the signals it feeds."""
 
     def __init__(self, name: str, parts: list[_Part]) -> None:
-        self.reader = TopicReader(
-            name, [channel for part in parts for channel in part.config.channels if channel.topic == name]
-        )
         self.gate = SampleGate()
         self.signals = [signal for part in parts for signal in part.signals if signal.topic == name]
         self.receive_stamped = 0
