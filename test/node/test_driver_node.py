@@ -88,6 +88,36 @@ def test_a_replay_never_runs_further_ahead_than_its_reader_allows(graph: Graph, 
     graph.wait_for(lambda: driver.health().values['stage'] == 'ended', 'the end')
 
 
+def test_a_replay_waits_for_its_readers_on_every_topic_that_they_name(graph: Graph, tmp_path: Path) -> None:
+    bag = write_drive(tmp_path / 'bag', [('ice', 5.0)])
+    driver = graph.start(CurrentDriverNode, {'source': 'replay', 'rate': 0.0, 'replay.paths': [str(bag)]})
+    driver.start()
+    labels = graph.collect(SurfaceTruth, 'surface_truth', latched=True)
+    blocks = graph.collect(MotorCurrent, 'motor_current')
+    progress = {
+        topic: graph.publisher(StreamProgress, f'{topic}/progress') for topic in ('surface_truth', 'motor_current')
+    }
+    topics = [graph.watcher.resolve_topic_name(topic) for topic in progress]
+
+    def report(topic: str, received: int) -> None:
+        name = graph.watcher.get_fully_qualified_name()
+        progress[topic].publish(StreamProgress(reader=name, received=received, done=received, topics=topics))
+
+    # Heard on one of its topics, the reader may not be found on the other one yet: its first messages would be lost.
+    report('surface_truth', 0)
+    labels.wait_for(1)
+    report('surface_truth', 1)
+    settle_s = time.monotonic() + 0.2
+    graph.wait_for(lambda: time.monotonic() > settle_s, 'a fifth of a second')
+    assert not blocks
+
+    def follow() -> bool:
+        report('motor_current', len(blocks))
+        return len(blocks) == 50
+
+    graph.wait_for(follow, 'the whole replay')
+
+
 def test_a_reader_that_falls_silent_is_named(graph: Graph, tmp_path: Path) -> None:
     bag = write_drive(tmp_path / 'bag', [('ice', 20.0)])
     driver = graph.start(

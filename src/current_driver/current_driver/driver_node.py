@@ -15,7 +15,7 @@ import threading
 import time
 import traceback
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, ParamSpec
 
 import rclpy
@@ -263,8 +263,9 @@ class FlowControl:
     """Keeps a node's publishers no further ahead of their readers than they can follow; used by one thread at a time.
 
     Readers report on `TOPIC/progress` (`surface_msgs/msg/StreamProgress`). Topics that nobody reports on are not held
-    back. A reader that is silent for 5 s and whose publisher of reports has left the graph is no longer waited for, as
-    long as another one is there.
+    back. One that a reader has named in a report on another topic waits for its report there: the publisher may not
+    have found its subscription before. A reader that is silent for 5 s and whose publisher of reports has left the
+    graph is no longer waited for, as long as another one is there.
     """
 
     def __init__(self, node: MonitoredNode, in_flight: int, readers: int, on_progress: Callable[[], None]) -> None:
@@ -283,6 +284,8 @@ class FlowControl:
         self._lock = threading.Lock()
         self._windows: dict[str, FlowWindow] = {}
         self._publishers: dict[str, Publisher] = {}
+        # Topics (fully qualified) that each reader has said it reads.
+        self._announced: dict[str, frozenset[str]] = {}
         self._begun = False
         self._gone: set[str] = set()
         node.create_timer(GRAPH_CHECK_PERIOD_S, node.guarded(self._forget_gone), clock=node.steady_clock)
@@ -307,9 +310,10 @@ class FlowControl:
         """Return whether one more message of a topic may be published now."""
         with self._lock:
             window = self._windows[topic]
+            heard = window.readers()
             # A reader may be heard a moment before the publisher has found its subscription.
-            found = self._publishers[topic].get_subscription_count() >= len(window.readers())
-            return found and window.may_send and self._has_readers()
+            found = self._publishers[topic].get_subscription_count() >= len(heard)
+            return found and window.may_send and self._has_readers() and not self._awaited(topic, heard)
 
     def count_sent(self, topic: str) -> None:
         """Count a message that was published."""
@@ -349,6 +353,11 @@ class FlowControl:
         with self._lock:
             return tuple(sorted(self._gone)) if self._begun else ()
 
+    def _awaited(self, topic: str, heard: Collection[str]) -> bool:
+        """Whether a reader that has named a topic is still to be heard on it."""
+        name = self._publishers[topic].topic_name
+        return any(name in topics and reader not in heard for reader, topics in self._announced.items())
+
     def _has_readers(self) -> bool:
         """Whether as many readers are there as are waited for: all to begin with, then those that have not left."""
         needed = self.readers_expected
@@ -368,6 +377,8 @@ class FlowControl:
                 if len(names) < len(window.readers()):
                     gone.update(window.forget_gone(names, now_s))
             self._gone |= gone - self._readers()
+            for reader in self._gone:
+                self._announced.pop(reader, None)
         if gone:
             self._on_progress()
 
@@ -384,6 +395,7 @@ class FlowControl:
     def _take_progress(self, topic: str, message: StreamProgress) -> None:
         with self._lock:
             self._windows[topic].on_progress(message.reader, message.done, time.monotonic())
+            self._announced[message.reader] = frozenset(message.topics)
             self._gone.discard(message.reader)
         self._on_progress()
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import threading
+from weakref import WeakKeyDictionary
 
 from std_msgs.msg import Header
 
@@ -15,6 +16,11 @@ from surface_msgs.msg import StreamProgress
 REPEAT_PERIOD_S = 0.2
 # A report for each message would cost as much as the message; a replay's window is at least twice as wide.
 REPORTED_TOGETHER = 8
+
+
+# The topics (fully qualified) that each node reports on. A replay of several topics must not begin with one of them
+# before it has found the node's subscription to it, and so every report names them all.
+_reported_topics: WeakKeyDictionary[MonitoredNode, list[str]] = WeakKeyDictionary()
 
 
 class ProgressReporter:
@@ -41,9 +47,10 @@ class ProgressReporter:
         self._reader = node.get_fully_qualified_name()
         self._stamp_ns = 0
         self._lock = threading.Lock()
-        self._publisher = node.create_publisher(
-            StreamProgress, progress_topic(node.resolve_topic_name(topic)), stream_qos(10, reliable=True)
-        )
+        resolved = node.resolve_topic_name(topic)
+        self._topics = _reported_topics.setdefault(node, [])
+        self._topics.append(resolved)
+        self._publisher = node.create_publisher(StreamProgress, progress_topic(resolved), stream_qos(10, reliable=True))
         node.create_timer(REPEAT_PERIOD_S, node.guarded(self.publish), clock=node.steady_clock)
 
     def take(self) -> None:
@@ -75,5 +82,6 @@ class ProgressReporter:
                 reader=self._reader,
                 received=self.received,
                 done=self.done,
+                topics=list(self._topics),
             )
             self._publisher.publish(message)
