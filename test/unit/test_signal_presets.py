@@ -232,7 +232,7 @@ def read_all(config: WindowConfig, arriving: dict[str, Any]) -> list[TopicSample
 
 def channel_values(config: WindowConfig, samples: list[TopicSamples]) -> dict[str, float]:
     """What each channel of the single part holds."""
-    values = {}
+    values: dict[str, float] = {}
     for taken in samples:
         names = [channel.name for channel in config.parts[0].channels if channel.topic == taken.topic]
         values.update(zip(names, taken.values[0].tolist(), strict=True))

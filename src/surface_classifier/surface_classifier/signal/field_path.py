@@ -147,9 +147,9 @@ class FieldReader:
                 index = names.index(step.element)
                 self._found[step] = (field, index)
                 return index
-        index = self._index_by_own_name(values, step)
-        if index is not None:
-            return index
+        own_index = self._index_by_own_name(values, step)
+        if own_index is not None:
+            return own_index
         if not arrays:
             own = [name for value in values for name in texts(value).values()]
             if own:
