@@ -21,7 +21,7 @@ setup(
         (f'share/{PACKAGE}', ['package.xml']),
     ],
     zip_safe=False,
-    install_requires=['PyYAML>=6.0', 'mcap>=1.2', 'numpy>=1.26', 'rosbags>=0.11'],
+    install_requires=['PyYAML>=6.0', 'lz4>=4.0', 'mcap>=1.2', 'numpy>=1.26', 'rosbags>=0.11', 'zstandard>=0.20'],
     extras_require={'test': ['pytest>=8.0', 'pytest-timeout>=2.2']},  # makes `colcon test` run pytest
     entry_points={'console_scripts': ['current_driver_node = current_driver.entry:driver_node']},
 )

@@ -34,7 +34,7 @@ ROS_FILES = (DRIVER / 'driver_node.py', ROOT / 'test' / 'ros_graph.py')
 # (current_driver.errors), read YAML and name the package's version.
 EVERYWHERE = {'current_driver.errors', 'surface_classifier', 'yaml'}
 ROOMS = {
-    DRIVER: {'current_driver', 'mcap', 'numpy', 'rosbags', 'scipy'},
+    DRIVER: {'current_driver', 'lz4', 'mcap', 'numpy', 'rosbags', 'scipy', 'zstandard'},
     CLASSIFIER / 'signal': {'numpy', 'scipy'},
     CLASSIFIER / 'data': {'current_driver', 'mcap', 'numpy', 'rosbags', 'surface_classifier.signal', 'tqdm'},
     CLASSIFIER / 'model': {

@@ -17,6 +17,11 @@ from current_driver.messages import StampedMessage
 if TYPE_CHECKING:
     from current_driver.csv_reader import ColumnsConfig
 
+# What was noted with a bag, beside its metadata.yaml: tools that make the metadata anew drop custom data.
+SIDECAR_FILE = 'recording.yaml'
+
+FIRST_STAMP_NS = -(2**63)
+
 _Reader = TypeVar('_Reader', bound='RecordingReader')
 
 
@@ -73,7 +78,7 @@ class RecordingReader(ABC):
             raise SurfaceError(
                 f'{self.path}: the recording has no topic {missing[0]!r}; it has {", ".join(sorted(self.topics))}'
             )
-        return self._read(wanted, self.start_ns if start_ns is None else start_ns)
+        return self._read(wanted, FIRST_STAMP_NS if start_ns is None else start_ns)
 
     @abstractmethod
     def deserialize(self, message: StampedMessage) -> Any:
