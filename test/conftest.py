@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from ros_domains import free_domain
@@ -35,3 +37,19 @@ def ros_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     with free_domain() as domain_id:
         monkeypatch.setenv('ROS_DOMAIN_ID', str(domain_id))
         yield domain_id
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder on a file system of its own with room for half a megabyte; skip where none can be mounted."""
+    folder = tmp_path / 'small_disk'
+    folder.mkdir()
+    command = ['mount', '-t', 'tmpfs', '-o', 'size=512k', 'tmpfs', str(folder)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        pytest.skip(f'no small file system: {error}')
+    if mounted.returncode:
+        pytest.skip(f'no small file system can be mounted here: {mounted.stderr.strip()}')
+    yield folder
+    subprocess.run(['umount', '--lazy', str(folder)], check=True)

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
@@ -21,7 +22,7 @@ from rclpy.action import ActionClient
 from rclpy.serialization import deserialize_message
 from recording_samples import save_dataset, write_drive
 from ros_graph import Graph, level_of
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import JointState, Joy
 
 from current_driver.driver_node import CurrentDriverNode
 from current_driver.errors import SurfaceError
@@ -177,6 +178,82 @@ def test_a_label_without_a_stamp_holds_from_when_it_came(graph: Graph, tmp_path:
     assert before_ns < segment.start_ns <= time.time_ns()
     with Recording(tmp_path / 'drive').reader() as reader:
         assert reader.start_ns >= before_ns - NANOSECONDS
+
+
+def test_a_joystick_sets_the_label(graph: Graph, tmp_path: Path) -> None:
+    truths = graph.collect(SurfaceTruth, 'surface_truth', latched=True)
+    buttons = ['{button: 0, surface: gravel}', '{button: 1, surface: grass}', '{button: 3, surface: }']
+    node = graph.start(TrainerNode, {'output_dir': str(tmp_path), 'topics': ['joint_states'], 'joy_buttons': buttons})
+    joystick = graph.publisher(Joy, 'joy')
+    publisher = graph.publisher(JointState, 'joint_states')
+    assert start(graph, name='drive').success
+    for down in (0, 0, 1, 3):
+        publisher.publish(joint_state(time.time_ns()))
+        # By the clock of another computer, which is a day behind.
+        press = Joy(buttons=[int(number == down) for number in range(4)])
+        press.header.stamp = to_time(time.time_ns() - 86_400 * NANOSECONDS)
+        joystick.publish(press)
+    assert [truth.surface for truth in truths.wait_for(3)] == ['gravel', 'grass', '']
+    wait_for_recorded(graph, node, 4 + 3)
+    assert stop(graph).success
+    segments = Recording(tmp_path / 'drive').segments()
+    assert [segment.surface for segment in segments] == ['gravel', 'grass', '']
+    assert all(abs(segment.start_ns - time.time_ns()) < 60 * NANOSECONDS for segment in segments)
+
+
+@pytest.mark.parametrize(
+    ('buttons', 'word'), [(['{button: 0, surface: mud}'], 'gravel, grass'), (['{knob: 0}'], 'must have button')]
+)
+def test_buttons_that_make_no_sense_are_refused(graph: Graph, buttons: list[str], word: str) -> None:
+    with pytest.raises(SurfaceError, match=word):
+        graph.start(TrainerNode, {'joy_buttons': buttons, 'surfaces': ['gravel', 'grass']})
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_full_disk_ends_the_recording_with_an_error_and_leaves_it_readable(
+    graph: Graph, small_disk: Path, storage: str
+) -> None:
+    node = graph.start(
+        TrainerNode, {'output_dir': str(small_disk), 'topics': ['joint_states'], 'storage': storage, 'lossless': True}
+    )
+    publisher = graph.publisher(JointState, 'joint_states')
+    assert start(graph, name='drive', surface='gravel').success
+    random = np.random.default_rng(0)
+    sent: list[Any] = []
+    while not node._stopped:
+        message = joint_state(START_NS + len(sent) * 10**7)
+        message.effort = random.normal(size=500).tolist()  # cannot be compressed
+        sent.append(message)
+        publisher.publish(message)
+        wait_for_recorded_or_stopped(graph, node, len(sent))
+        assert len(sent) < 1000
+    status = graph.status('trainer', lambda status: level_of(status) == 2, 'an error')
+    assert 'recording has stopped' in status.message
+    assert 'free space on the disk' in status.message
+    assert values_of_health(node)['recording'] == ''
+    assert 'recording has stopped' in stop(graph).message
+    recording = Recording(small_disk / 'drive')
+    with recording.reader() as reader:
+        found = [deserialize_message(message.cdr, JointState) for message in reader.messages(['/joint_states'])]
+        assert recording.segments(reader)[0].surface == 'gravel'
+        assert recording.warnings(reader)
+    assert found == sent[: len(found)]
+    # Nothing but what came since the last flush is missing: here at most half a second of messages one by one.
+    assert len(found) > 20
+    # With room again, the next recording works.
+    shutil.rmtree(small_disk / 'drive')
+    assert start(graph, name='next').success
+    publisher.publish(joint_state(START_NS))
+    wait_for_recorded(graph, node, 1)
+    assert stop(graph).success
+    assert level_of(graph.status('trainer', lambda status: level_of(status) == 0, 'that all is well')) == 0
+
+
+def wait_for_recorded_or_stopped(graph: Graph, node: TrainerNode, count: int) -> None:
+    def done() -> bool:
+        return bool(node._stopped) or int(values_of_health(node)['messages']) >= count
+
+    graph.wait_for(done, f'{count} recorded messages')
 
 
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])

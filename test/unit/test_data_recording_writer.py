@@ -225,3 +225,65 @@ def test_a_full_disk_is_told_to_whoever_writes_next(
             assert failed.wait(10.0)
         with pytest.raises(SurfaceError, match=r'bag: the recording cannot be stored \(.*No space left on device'):
             writer.write('imu', 5, b'\x00\x01\x00\x00')
+
+
+@pytest.mark.parametrize('storage', STORAGES)
+def test_on_a_full_disk_everything_before_is_readable(small_disk: Path, storage: str) -> None:
+    rng = np.random.default_rng(0)
+    definition = 'uint8[] data\n'
+    written = []
+    writer = RecordingWriter(small_disk / 'bag', storage, metadata={'robot': 'husky'}, flush_interval_s=None)
+    writer.add_topic('noise', 'odd_msgs/msg/Noise', definition)
+    flushed = 0
+
+    def fill() -> None:
+        nonlocal flushed
+        for index in range(1000):
+            payload = rng.bytes(2000)  # cannot be compressed
+            written.append(b'\x00\x01\x00\x00' + len(payload).to_bytes(4, 'little') + payload)
+            writer.write('noise', START_NS + index, written[-1])
+            if index % 10 == 9:
+                writer.flush()
+                flushed = index + 1
+
+    with pytest.raises(SurfaceError, match=r'bag: the recording cannot be stored \(.*free space on the disk'):
+        fill()
+    assert 50 < flushed < 1000
+    assert writer.message_count == flushed
+    assert 'free space' in writer.failure
+    with pytest.raises(SurfaceError, match='cannot be stored'):
+        writer.write('noise', 0, b'')
+    writer.close()
+    with open_recording(small_disk / 'bag') as reader:
+        assert [message.cdr for message in reader.messages()] == written[:flushed]
+        assert reader.metadata['robot'] == 'husky'
+
+
+def test_a_disk_that_is_full_at_the_start_is_told_and_left_clean(small_disk: Path) -> None:
+    with pytest.raises(OSError, match='No space left'):
+        (small_disk / 'ballast').write_bytes(bytes(10**6))
+    with pytest.raises(SurfaceError, match='cannot be written there'):
+        RecordingWriter(small_disk / 'bag', 'sqlite3')
+    assert not (small_disk / 'bag').exists()
+
+
+def test_what_was_noted_is_also_in_a_sidecar(tmp_path: Path) -> None:
+    notes = {'operator': 'Ann', 'robot': 'husky 2', 'battery': '87 %', 'note': 'wet: after rain'}
+    bag = write_drive(tmp_path / 'drive', [('ice', 1.0)], metadata=notes)
+    # As a tool leaves it that makes the metadata anew from the storage files.
+    content = yaml.safe_load((bag / 'metadata.yaml').read_text())
+    content['rosbag2_bagfile_information']['custom_data'] = None
+    (bag / 'metadata.yaml').write_text(yaml.safe_dump(content))
+    with open_recording(bag) as reader:
+        assert reader.metadata == notes
+    (bag / 'metadata.yaml').unlink()
+    with open_recording(bag) as reader:
+        assert reader.metadata == notes
+    (bag / 'recording.yaml').write_text('- a list')
+    with pytest.raises(SurfaceError, match=r'recording\.yaml: not a mapping'):
+        open_recording(bag)
+
+
+def test_a_bag_without_notes_has_no_sidecar(tmp_path: Path) -> None:
+    bag = write_drive(tmp_path / 'drive', [('ice', 1.0)])
+    assert {path.name for path in bag.iterdir()} == {'metadata.yaml', 'drive_0.mcap'}

@@ -69,6 +69,7 @@ def test_classifier(state: ClassifierState, level: Level, word: str) -> None:
         (TrainerState(recording='bag', recorded_s=9.0, uptime_s=9.0, ages_s={'/a': 8.0}), Level.WARN, '/a'),
         (TrainerState(recording='bag', ages_s={'/a': 0.1}), Level.OK, 'recording'),
         (TrainerState(fault='wrong type'), Level.ERROR, 'wrong type'),
+        (TrainerState(stopped='the disk is full', training='train'), Level.ERROR, 'the disk is full'),
     ],
 )
 def test_trainer(state: TrainerState, level: Level, word: str) -> None:

@@ -9,11 +9,14 @@ transaction for each flush.
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import sqlite3
 from pathlib import Path
 from typing import Protocol
 
-from mcap.well_known import MessageEncoding, Profile, SchemaEncoding
+from mcap.well_known import MessageEncoding, Profile
 from mcap.writer import Writer as McapFileWriter
 
 _SQLITE_SCHEMA = """
@@ -37,13 +40,14 @@ class BagStorage(Protocol):
 
     suffix: str
 
-    def add_topic(self, topic: str, msgtype: str, definition: str, type_hash: str, qos: str) -> int:
+    def add_topic(self, topic: str, msgtype: str, encoding: str, definition: str, type_hash: str, qos: str) -> int:
         """Add a topic and return its number, for `write`.
 
         Args:
             topic: Name of the topic.
             msgtype: Full type name.
-            definition: Text of the message definition with its dependencies (ros2msg).
+            encoding: What the definition is written in: ros2msg or ros2idl; empty where there is none.
+            definition: Text of the message definition with its dependencies.
             type_hash: RIHS01 hash of the type; empty when it is not known.
             qos: Offered QoS profiles as YAML.
         """
@@ -62,6 +66,9 @@ class BagStorage(Protocol):
             metadata: The bag's metadata as YAML, which rosbag2 keeps inside the file too.
         """
 
+    def abandon(self) -> None:
+        """Close the file as it was at the last `flush`, after an error such as a full disk; raises nothing more."""
+
 
 class McapStorage:
     """An MCAP file with the ros2 profile."""
@@ -70,15 +77,17 @@ class McapStorage:
 
     def __init__(self, path: Path) -> None:
         """Create the file."""
-        self._file = path.open('wb')
+        self._raw = path.open('wb', buffering=0)
+        self._file = io.BufferedWriter(self._raw)
         self._writer = McapFileWriter(self._file)
         self._writer.start(profile=Profile.ROS2)
+        self._flushed_bytes = 0
         self._schema_ids: dict[str, int] = {}
 
-    def add_topic(self, topic: str, msgtype: str, definition: str, type_hash: str, qos: str) -> int:
+    def add_topic(self, topic: str, msgtype: str, encoding: str, definition: str, type_hash: str, qos: str) -> int:
         """See `BagStorage`."""
         if msgtype not in self._schema_ids:
-            self._schema_ids[msgtype] = self._writer.register_schema(msgtype, SchemaEncoding.ROS2, definition.encode())
+            self._schema_ids[msgtype] = self._writer.register_schema(msgtype, encoding, definition.encode())
         return self._writer.register_channel(
             topic,
             MessageEncoding.CDR,
@@ -93,12 +102,24 @@ class McapStorage:
     def flush(self) -> None:
         """See `BagStorage`."""
         self._writer.flush()
+        self._file.flush()
+        self._flushed_bytes = self._file.tell()
 
     def close(self, metadata_version: int, metadata: str) -> None:  # noqa: ARG002 - MCAP notes the version inside
         """See `BagStorage`."""
         self._writer.flush()
         self._writer.add_metadata('rosbag2', {'serialized_metadata': metadata})
         self._writer.finish()
+        self._file.close()
+
+    def abandon(self) -> None:
+        """See `BagStorage`."""
+        if self._file.closed:
+            return
+        os.ftruncate(self._raw.fileno(), self._flushed_bytes)
+        # What is still in the buffer must not follow it: closing writes the buffer, to where nothing is kept.
+        with open(os.devnull, 'wb') as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), self._raw.fileno())
         self._file.close()
 
 
@@ -114,16 +135,17 @@ class SqliteStorage:
         # Without it a long transaction reaches the file before its commit, and a kill leaves half of it there.
         self._database.execute('PRAGMA cache_spill = OFF')
         self._database.executescript(_SQLITE_SCHEMA)
-        self._database.execute('INSERT INTO schema VALUES (?, ?)', (_SQLITE_SCHEMA_VERSION, 'unknown'))
+        distro = os.environ.get('ROS_DISTRO', 'unknown')
+        self._database.execute('INSERT INTO schema VALUES (?, ?)', (_SQLITE_SCHEMA_VERSION, distro))
         self._database.commit()
         self._types: set[str] = set()
 
-    def add_topic(self, topic: str, msgtype: str, definition: str, type_hash: str, qos: str) -> int:
+    def add_topic(self, topic: str, msgtype: str, encoding: str, definition: str, type_hash: str, qos: str) -> int:
         """See `BagStorage`."""
-        if msgtype not in self._types:
+        if encoding and msgtype not in self._types:
             self._types.add(msgtype)
             self._database.execute(
-                'INSERT INTO message_definitions VALUES (NULL, ?, ?, ?, ?)', (msgtype, 'ros2msg', definition, type_hash)
+                'INSERT INTO message_definitions VALUES (NULL, ?, ?, ?, ?)', (msgtype, encoding, definition, type_hash)
             )
         cursor = self._database.execute(
             'INSERT INTO topics VALUES (NULL, ?, ?, ?, ?, ?)', (topic, msgtype, 'cdr', qos, type_hash)
@@ -145,6 +167,13 @@ class SqliteStorage:
         self._database.execute('INSERT INTO metadata VALUES (NULL, ?, ?)', (metadata_version, metadata))
         self._database.commit()
         self._database.close()
+
+    def abandon(self) -> None:
+        """See `BagStorage`."""
+        with contextlib.suppress(sqlite3.Error):
+            self._database.rollback()
+        with contextlib.suppress(sqlite3.Error):
+            self._database.close()
 
 
 STORAGES: dict[str, type[McapStorage] | type[SqliteStorage]] = {'mcap': McapStorage, 'sqlite3': SqliteStorage}

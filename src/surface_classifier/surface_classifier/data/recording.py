@@ -13,7 +13,7 @@ from pathlib import Path
 from current_driver import messages
 from current_driver.errors import SurfaceError
 from current_driver.recording_reader import RecordingReader, open_recording
-from surface_classifier.data.recording_writer import METADATA_FILE, STATE_KEY, STATE_OPEN
+from surface_classifier.data.recording_writer import METADATA_FILE, STATE_KEY, STATE_OPEN, STATE_STOPPED
 
 STORAGE_SUFFIXES = ('.mcap', '.db3')
 
@@ -78,8 +78,11 @@ class Recording:
         Args:
             reader: The open bag.
         """
-        if reader.metadata.get(STATE_KEY) == STATE_OPEN and not reader.warnings:
+        state = reader.metadata.get(STATE_KEY)
+        if state == STATE_OPEN and not reader.warnings:
             return [f'{self.path}: was not closed; its last moments may be missing']
+        if state == STATE_STOPPED:
+            return [f'{self.path}: an error, such as a full disk, ended the recording; what came after is missing']
         return list(reader.warnings)
 
     def segments(self, reader: RecordingReader | None = None) -> list[Segment]:

@@ -7,6 +7,9 @@ a thread flushes the storage at least every half second, whether messages come o
 the first moment on; so a bag whose writer was killed still holds its topics, its label and all but its last moments
 (the recording reader takes it as it is). Flushing hands the data to the operating system: it survives the end of the
 process, and that of the machine only once the system has written it out.
+
+When the disk is full the storage is closed as it was when it was last flushed, and whoever writes is told. What was
+noted with the recording is also kept in a sidecar, because tools that make `metadata.yaml` anew drop custom data.
 """
 
 from __future__ import annotations
@@ -15,20 +18,31 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import yaml
-from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
+from rosbags.interfaces import (
+    MessageDefinition,
+    MessageDefinitionFormat,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
 from rosbags.rosbag2.metadata import dump_qos_v9
 from rosbags.typesys import get_types_from_msg
 from rosbags.typesys.base import TypesysError
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
+from current_driver.recording_reader import SIDECAR_FILE
 from surface_classifier.data.bag_storage import STORAGES, BagStorage
 
 FLUSH_INTERVAL_S = 0.4
@@ -38,6 +52,16 @@ _METADATA_VERSION = 9  # of rosbag2 since Jazzy: QoS profiles by name
 STATE_KEY = 'surface_recording_state'
 STATE_OPEN = 'open'
 STATE_COMPLETE = 'complete'
+STATE_STOPPED = 'stopped'  # by an error, such as a full disk
+STATE_RECOVERED = 'recovered'
+
+
+_SIDECAR_HEAD = '# What was noted with this recording; it is read beside metadata.yaml, which goes first.\n'
+_ENCODINGS = {
+    MessageDefinitionFormat.NONE: '',
+    MessageDefinitionFormat.MSG: 'ros2msg',
+    MessageDefinitionFormat.IDL: 'ros2idl',
+}
 
 
 class _PlainDumper(yaml.SafeDumper):
@@ -58,6 +82,15 @@ class _Topic:
     type_hash: str
     qos: list[Qos]
     messages: int = 0
+
+
+@dataclass
+class _Flushed:
+    """What was true at the last flush, to which an error goes back."""
+
+    messages: dict[str, int] = field(default_factory=dict)
+    start_ns: int | None = None
+    end_ns: int | None = None
 
 
 class RecordingWriter:
@@ -93,6 +126,7 @@ class RecordingWriter:
         if self.path.suffix in ('.mcap', '.db3'):
             raise SurfaceError(f'{self.path}: a recording is a folder; leave out {self.path.suffix!r}')
         self._custom_data = {key: str(value) for key, value in (metadata or {}).items() if value}
+        self._flushed = _Flushed()
         self._storage_name = storage
         self._file_name = f'{self.path.name}_0{kind.suffix}'
         self._topics: dict[str, _Topic] = {}
@@ -103,10 +137,16 @@ class RecordingWriter:
         self._failure: Exception | None = None
         try:
             self.path.mkdir(parents=True)
-            self._storage: BagStorage = kind(self.path / self._file_name)
-            self._write_metadata(STATE_OPEN)
         except OSError as error:
             raise SurfaceError(f'{self.path}: the recording cannot be written there ({error.strerror})') from error
+        try:
+            self._storage: BagStorage = kind(self.path / self._file_name)
+            self._write_sidecar()
+            self._write_metadata(STATE_OPEN)
+        except (OSError, sqlite3.Error) as error:
+            shutil.rmtree(self.path, ignore_errors=True)
+            reason = getattr(error, 'strerror', None) or error
+            raise SurfaceError(f'{self.path}: the recording cannot be written there ({reason})') from error
         self._flusher: threading.Thread | None = None
         if flush_interval_s is not None:
             self._flusher = threading.Thread(
@@ -134,6 +174,11 @@ class RecordingWriter:
         """Latest stamp written so far [ns]; None before the first message."""
         return self._end_ns
 
+    @property
+    def failure(self) -> str:
+        """Why the recording has ended before it was closed; empty when it has not."""
+        return '' if self._failure is None else self._failure_text()
+
     def add_topic(self, topic: str, msgtype: str, definition: str | None = None, *, latched: bool = False) -> None:
         """Add a topic; the same topic and type again changes nothing.
 
@@ -149,19 +194,38 @@ class RecordingWriter:
         """
         with self._lock:
             self._check_open()
-            if topic in self._topics:
-                if self._topics[topic].msgtype != msgtype:
-                    raise SurfaceError(
-                        f'{self.path}: topic {topic!r} is recorded as {self._topics[topic].msgtype}, not as {msgtype}; '
-                        'one recording holds one type for each topic'
-                    )
+            if self._is_known(topic, msgtype):
                 return
-            text, type_hash = _definition(msgtype, definition)
-            qos = [_qos(latched)]
+        text, type_hash = _definition(msgtype, definition)
+        self.add_defined_topic(
+            topic, msgtype, MessageDefinition(MessageDefinitionFormat.MSG, text), type_hash, [_qos(latched)]
+        )
+
+    def add_defined_topic(
+        self, topic: str, msgtype: str, definition: MessageDefinition, type_hash: str, qos: list[Qos]
+    ) -> None:
+        """Add a topic as another bag describes it; the same topic and type again changes nothing.
+
+        Args:
+            topic: Name of the topic.
+            msgtype: Full type name.
+            definition: Its definition with its dependencies, or none.
+            type_hash: RIHS01 hash of the type; empty when it is not known.
+            qos: Offered QoS profiles.
+
+        Raises:
+            SurfaceError: The topic is there with another type, or nothing can be stored any more.
+        """
+        with self._lock:
+            self._check_open()
+            if self._is_known(topic, msgtype):
+                return
             qos_yaml = _to_yaml(dump_qos_v9(qos)).strip()
-            storage_id = self._storage.add_topic(topic, msgtype, text, type_hash, qos_yaml)
-            self._topics[topic] = _Topic(storage_id, msgtype, type_hash, qos)
-            self._write_metadata(STATE_OPEN)
+            encoding = _ENCODINGS[definition.format]
+            with self._storing():
+                storage_id = self._storage.add_topic(topic, msgtype, encoding, definition.data, type_hash, qos_yaml)
+                self._topics[topic] = _Topic(storage_id, msgtype, type_hash, qos)
+                self._write_metadata(STATE_OPEN)
 
     def write(self, topic: str, stamp_ns: int, cdr: bytes) -> None:
         """Append one message.
@@ -177,7 +241,8 @@ class RecordingWriter:
         with self._lock:
             self._check_open()
             entry = self._topics[topic]
-            self._storage.write(entry.storage_id, stamp_ns, cdr)
+            with self._storing():
+                self._storage.write(entry.storage_id, stamp_ns, cdr)
             entry.messages += 1
             self._start_ns = stamp_ns if self._start_ns is None else min(self._start_ns, stamp_ns)
             self._end_ns = stamp_ns if self._end_ns is None else max(self._end_ns, stamp_ns)
@@ -189,44 +254,103 @@ class RecordingWriter:
         self.write(topic, stamp_ns, messages.serialize(message))
 
     def flush(self) -> None:
-        """Hand everything written so far to the operating system."""
+        """Hand everything written so far to the operating system.
+
+        Raises:
+            SurfaceError: It cannot be stored, as when the disk is full.
+        """
         with self._lock:
             self._check_open()
-            self._storage.flush()
+            with self._storing():
+                self._flush()
 
-    def close(self) -> None:
-        """Complete the bag; closing twice does nothing."""
+    def close(self, state: str = STATE_COMPLETE) -> None:
+        """Complete the bag; closing twice, or after a failure, does nothing.
+
+        Args:
+            state: What to note as the state of the recording.
+
+        Raises:
+            SurfaceError: The end of the recording cannot be stored, as when the disk is full; what was written before
+                the last flush can be read.
+        """
         with self._lock:
             if self._closed.is_set():
                 return
             self._closed.set()
-            text = _to_yaml(self._metadata(STATE_COMPLETE)['rosbag2_bagfile_information'])
-            self._storage.close(_METADATA_VERSION, text)
-            self._write_metadata(STATE_COMPLETE)
+            if self._failure is None:
+                text = _to_yaml(self._metadata(state)['rosbag2_bagfile_information'])
+                with self._storing():
+                    self._flush()
+                    self._storage.close(_METADATA_VERSION, text)
+                    self._write_metadata(state)
         if self._flusher is not None:
             self._flusher.join()
 
     def discard(self) -> None:
         """Close the bag and delete it."""
-        self.close()
+        with suppress(SurfaceError):
+            self.close()
         shutil.rmtree(self.path)
 
     def _check_open(self) -> None:
         if self._closed.is_set():
             raise ValueError(f'the recording {self.path} is closed')
         if self._failure is not None:
-            raise SurfaceError(f'{self.path}: the recording cannot be stored ({self._failure}); free space on the disk')
+            raise SurfaceError(self._failure_text())
+
+    def _is_known(self, topic: str, msgtype: str) -> bool:
+        """Return whether the topic is there.
+
+        Raises:
+            SurfaceError: It is there with another type.
+        """
+        known = self._topics.get(topic)
+        if known is not None and known.msgtype != msgtype:
+            raise SurfaceError(
+                f'{self.path}: topic {topic!r} is recorded as {known.msgtype}, not as {msgtype}; '
+                'one recording holds one type for each topic'
+            )
+        return known is not None
+
+    def _failure_text(self) -> str:
+        return f'{self.path}: the recording cannot be stored ({self._failure}); free space on the disk'
+
+    def _flush(self) -> None:
+        self._storage.flush()
+        counts = {name: topic.messages for name, topic in self._topics.items()}
+        self._flushed = _Flushed(counts, self._start_ns, self._end_ns)
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        """Go back to the last flush when something cannot be stored, and end the recording there.
+
+        Raises:
+            SurfaceError: It could not.
+        """
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            self._fail(error)
+            raise SurfaceError(self._failure_text()) from error
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = error
+        self._storage.abandon()
+        self._start_ns, self._end_ns = self._flushed.start_ns, self._flushed.end_ns
+        for name, topic in self._topics.items():
+            topic.messages = self._flushed.messages.get(name, 0)
+        with suppress(OSError):  # there may be no room for this either; readers do without
+            self._write_metadata(STATE_STOPPED)
 
     def _flush_regularly(self, interval_s: float) -> None:
         while not self._closed.wait(interval_s):
             with self._lock:
-                if self._closed.is_set():
+                if self._closed.is_set() or self._failure is not None:
                     return
-                try:
-                    self._storage.flush()
-                except (OSError, sqlite3.Error) as error:
-                    self._failure = error  # the next writer is told
-                    return
+                # The next writer is told.
+                with suppress(SurfaceError), self._storing():
+                    self._flush()
 
     def _metadata(self, state: str) -> dict[str, Any]:
         start = {'nanoseconds_since_epoch': self._start_ns or 0}
@@ -268,9 +392,21 @@ class RecordingWriter:
         }
 
     def _write_metadata(self, state: str) -> None:
-        temporary = self.path / f'{METADATA_FILE}.tmp'
-        temporary.write_text(_to_yaml(self._metadata(state)), encoding='utf-8')
-        temporary.replace(self.path / METADATA_FILE)
+        self._write_whole(METADATA_FILE, _to_yaml(self._metadata(state)))
+
+    def _write_sidecar(self) -> None:
+        if self._custom_data:
+            self._write_whole(SIDECAR_FILE, _SIDECAR_HEAD + _to_yaml(self._custom_data))
+
+    def _write_whole(self, name: str, text: str) -> None:
+        """Put a file under its name when it is complete."""
+        temporary = self.path / f'{name}.tmp'
+        try:
+            temporary.write_text(text, encoding='utf-8')
+            temporary.replace(self.path / name)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
 
     def __enter__(self) -> RecordingWriter:
         return self

@@ -144,6 +144,7 @@ class TrainerState:
 
     Attributes:
         fault: Why nothing can be recorded; empty when it can.
+        stopped: Why the last recording ended before it was stopped, until the next one; empty when it did not.
         recording: Folder of the recording in progress; empty when there is none.
         messages: Messages in it.
         recorded_s: Time since it was started [s].
@@ -156,6 +157,7 @@ class TrainerState:
     """
 
     fault: str = ''
+    stopped: str = ''
     recording: str = ''
     messages: int = 0
     recorded_s: float = 0.0
@@ -178,8 +180,8 @@ def trainer_health(state: TrainerState) -> Health:
     }
     for topic, age_s in state.ages_s.items():
         values[f'age of {topic} [s]'] = 'never received' if age_s is None else f'{age_s:.1f}'
-    if state.fault:
-        return Health(Level.ERROR, state.fault, values)
+    if state.fault or state.stopped:
+        return Health(Level.ERROR, state.fault or state.stopped, values)
     if state.recording and state.unresolved and state.recorded_s > state.input_timeout_s:
         return Health(
             Level.WARN,

@@ -105,6 +105,13 @@ TRAINER_PARAMETERS = (
     NodeParameter(
         'surfaces', (), 'Names of surfaces that are allowed, so that a typing error makes no new class; none: any.'
     ),
+    NodeParameter('joy_topic', 'joy', 'Topic of sensor_msgs/msg/Joy whose joy_buttons set the label.'),
+    NodeParameter(
+        'joy_buttons',
+        (),
+        'A YAML flow mapping for each button that sets the label: {button, surface}; without a surface: not labelled '
+        'from then on. None: no joystick.',
+    ),
     NodeParameter('storage', 'mcap', 'Storage of the bags.', choices=('mcap', 'sqlite3')),
     NodeParameter('input_timeout_s', 2.0, 'Warn when a recorded topic has been silent for so long.', 's', 0.1, 3600),
     LOSSLESS,

@@ -51,6 +51,11 @@ class RecordingSession:
         self._labels: list[tuple[int, str]] = []
         writer.add_topic(truth_topic, SURFACE_TRUTH, latched=True)
 
+    @property
+    def failure(self) -> str:
+        """Why nothing more can be stored, such as a full disk; empty when it can."""
+        return self.writer.failure
+
     def add_topic(self, topic: str, msgtype: str, definition: str | None, *, latched: bool) -> None:
         """Announce a topic before its first message; see `RecordingWriter.add_topic`."""
         self.writer.add_topic(topic, msgtype, definition, latched=latched)
@@ -89,6 +94,9 @@ class RecordingSession:
 
         Args:
             discard: Delete what was recorded.
+
+        Raises:
+            SurfaceError: Its end cannot be stored.
         """
         writer = self.writer
         start_ns, end_ns = writer.start_ns or 0, writer.end_ns or 0

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+from sensor_msgs.msg import Joy
 
 from current_driver.driver_node import MonitoredNode, qos_overrides, run, stream_qos
 from current_driver.errors import SurfaceError
@@ -25,6 +27,7 @@ from surface_classifier.nodes.background import in_thread
 from surface_classifier.nodes.conversion import to_ns, truth_message
 from surface_classifier.nodes.flow import ProgressReporter
 from surface_classifier.nodes.health import TrainerState, trainer_health
+from surface_classifier.nodes.joy_labels import JoyLabels
 from surface_classifier.nodes.message_definitions import message_definition
 from surface_classifier.nodes.parameters import TRAINER_PARAMETERS
 from surface_classifier.nodes.raw_stamps import TimeReader, time_reader
@@ -36,6 +39,7 @@ from surface_msgs.srv import SetSurface, StartRecording, StopRecording
 
 TRUTH_TOPIC = 'surface_truth'
 SEARCH_PERIOD_S = 0.2
+JOY_DEPTH = 100
 # Ten seconds at 1,000 messages a second, of which none must be lost.
 INPUT_DEPTH = 10_000
 
@@ -86,7 +90,9 @@ class TrainerNode(MonitoredNode):
             options: Passed on to `rclpy.node.Node`.
         """
         super().__init__('trainer', TRAINER_PARAMETERS, **options)
+        self._joy = self._joy_labels()
         self._fault = ''
+        self._stopped = ''
         self._surface = ''
         self._origin = 'operator'
         self._session: RecordingSession | None = None
@@ -110,6 +116,14 @@ class TrainerNode(MonitoredNode):
                 stream_qos(1, reliable=True, latched=True),
                 qos_overriding_options=qos_overrides(),
             )
+        if self._joy.surfaces:
+            self.create_subscription(
+                Joy,
+                self.values['joy_topic'],
+                self.guarded(self._on_joy),
+                stream_qos(JOY_DEPTH, reliable=False),
+                qos_overriding_options=qos_overrides(),
+            )
         self._search = self.create_timer(SEARCH_PERIOD_S, self.guarded(self._find_topics), clock=self.steady_clock)
         self.create_service(StartRecording, '~/start_recording', self._answering(self._start_recording))
         self.create_service(StopRecording, '~/stop_recording', self._answering(self._stop_recording))
@@ -120,11 +134,14 @@ class TrainerNode(MonitoredNode):
 
     def health(self) -> Health:
         """Return the present state."""
+        if self._session is not None and self._session.failure:
+            self._end_failed_recording()
         now_s = time.monotonic()
         session = self._session
         return trainer_health(
             TrainerState(
                 fault=self._fault,
+                stopped=self._stopped,
                 recording=str(session.writer.path) if session else '',
                 messages=session.writer.message_count if session else 0,
                 recorded_s=now_s - self._session_began_s if session else 0.0,
@@ -145,7 +162,10 @@ class TrainerNode(MonitoredNode):
     def close(self) -> None:
         """Complete the recording in progress and end a training run."""
         if self._session is not None:
-            self._session.close()
+            try:
+                self._session.close()
+            except SurfaceError as error:
+                self.get_logger().error(str(error))
             self._session = None
         if self._job is not None:
             self._job.cancel()
@@ -198,7 +218,8 @@ class TrainerNode(MonitoredNode):
             topic, msgtype, message_definition(msgtype), latched, time_reader(msgtype, message_class), reporter
         )
         if self._session is not None and not is_label:
-            self._session.add_topic(topic, msgtype, entry.definition, latched=latched)
+            with self._recording():
+                self._session.add_topic(topic, msgtype, entry.definition, latched=latched)
         self.create_subscription(
             message_class,
             topic,
@@ -216,7 +237,9 @@ class TrainerNode(MonitoredNode):
             entry.reporter.take()
         try:
             if self._session is not None:
-                self._session.write(entry.topic, cdr, *entry.times(cdr, receive_ns))
+                times = entry.times(cdr, receive_ns)
+                with self._recording():
+                    self._session.write(entry.topic, cdr, *times)
         finally:
             if entry.reporter is not None:
                 entry.reporter.finish(receive_ns)
@@ -253,7 +276,29 @@ class TrainerNode(MonitoredNode):
         if self._labels_out is not None:
             self._labels_out.publish(truth_message(stamp_ns, surface, origin))
         if self._session is not None:
-            self._session.set_surface(stamp_ns, surface, origin)
+            with self._recording():
+                self._session.set_surface(stamp_ns, surface, origin)
+
+    def _joy_labels(self) -> JoyLabels:
+        """Return the joystick's buttons.
+
+        Raises:
+            SurfaceError: They are not stated well; the node is destroyed.
+        """
+        try:
+            labels = JoyLabels(self.values['joy_buttons'])
+            for surface in labels.surfaces.values():
+                self._check_name(surface)
+        except SurfaceError:
+            self.destroy_node()
+            raise
+        return labels
+
+    def _on_joy(self, message: Joy) -> None:
+        surface = self._joy.pressed(message.buttons)
+        if surface is not None:
+            # Not the joystick's stamp: it may be read on the operator's computer, by another clock.
+            self._apply_surface(self.get_clock().now().nanoseconds, surface, 'operator')
 
     def _set_surface(self, request: SetSurface.Request, response: SetSurface.Response) -> None:
         self._check_name(request.surface)
@@ -280,21 +325,56 @@ class TrainerNode(MonitoredNode):
                 now_ns = self.get_clock().now().nanoseconds
                 self._labels_out.publish(truth_message(now_ns, request.surface, 'operator'))
         session = RecordingSession(writer, self._truth_topic, self._surface, self._origin)
-        for entry in self._inputs.values():
-            if entry.topic != self._label_topic:
-                session.add_topic(entry.topic, entry.msgtype, entry.definition, latched=entry.latched)
+        try:
+            for entry in self._inputs.values():
+                if entry.topic != self._label_topic:
+                    session.add_topic(entry.topic, entry.msgtype, entry.definition, latched=entry.latched)
+        except SurfaceError:
+            session.close(discard=True)
+            raise
         self._session = session
+        self._stopped = ''
         self._session_began_s = time.monotonic()
         response.path = str(path)
         response.message = f'recording {", ".join(self._wanted)} to {path}'
         if missing := self._missing_topics():
             response.message += f'; nobody publishes {", ".join(missing)} yet'
 
+    @contextmanager
+    def _recording(self) -> Iterator[None]:
+        """End the recording when its bag cannot take any more, and leave it readable up to there.
+
+        Raises:
+            SurfaceError: What else is wrong.
+        """
+        try:
+            yield
+        except SurfaceError:
+            if self._session is None or not self._session.failure:
+                raise
+            self._end_failed_recording()
+
+    def _end_failed_recording(self) -> None:
+        assert self._session is not None
+        session, self._session = self._session, None
+        failure = session.failure
+        summary = session.close()
+        self._stopped = (
+            f'recording has stopped: {failure} and start anew; {summary.messages} messages '
+            f'({summary.seconds:.1f} s) before it can be read'
+        )
+        self.get_logger().error(self._stopped)
+        self.publish_health()
+
     def _stop_recording(self, request: StopRecording.Request, response: StopRecording.Response) -> None:
         if self._session is None:
-            raise SurfaceError('nothing is being recorded; start with ~/start_recording')
+            raise SurfaceError(self._stopped or 'nothing is being recorded; start with ~/start_recording')
         session, self._session = self._session, None
-        summary = session.close(discard=request.discard)
+        try:
+            summary = session.close(discard=request.discard)
+        except SurfaceError as error:
+            self._stopped = f'the end of the recording is missing: {error}'
+            raise
         response.path = summary.path
         response.duration = summary.seconds
         response.messages = summary.messages
