@@ -29,6 +29,7 @@ def write_drive(
     topic: str = 'motor_current',
     metadata: Mapping[str, str] | None = None,
     seed: int = 0,
+    origin: str = 'import',
 ) -> Path:
     """Write a bag with motor currents over several surfaces.
 
@@ -42,6 +43,7 @@ def write_drive(
         topic: Topic of the currents.
         metadata: Custom data of the bag.
         seed: Seed of the noise.
+        origin: Who sets the labels.
     """
     rng = np.random.default_rng(seed)
     period_ns = round(messages.NANOSECONDS / rate_hz)
@@ -50,9 +52,7 @@ def write_drive(
         first_sample = 0
         for surface, seconds in surfaces:
             stamp = start_ns + first_sample * period_ns
-            writer.write_message(
-                'surface_truth', messages.truth_message(stamp, surface, 'operator'), stamp, latched=True
-            )
+            writer.write_message('surface_truth', messages.truth_message(stamp, surface, origin), stamp, latched=True)
             last = first_sample + round(seconds * rate_hz)
             while first_sample < last:
                 count = min(block_samples, last - first_sample)

@@ -50,6 +50,27 @@ def test_windows_lie_wholly_under_one_label(tmp_path: Path) -> None:
     assert dataset.config.parts[0].input_rate_hz == 100.0
 
 
+@pytest.mark.parametrize(
+    ('origin', 'margin_s', 'starts_s'),
+    [
+        ('operator', 0.5, [0.0, 0.5, 1.0, 1.5, 3.5, 4.0, 4.5, 5.0]),
+        ('operator', 0.0, [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 3.5, 4.0, 4.5, 5.0]),
+        ('operator', None, [0.0, 0.5, 1.0, 4.0, 4.5, 5.0]),
+        ('simulator', None, [0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 3.5, 4.0, 4.5, 5.0]),
+    ],
+)
+def test_what_lies_close_to_a_change_that_a_person_made_is_left_out(
+    tmp_path: Path, origin: str, margin_s: float | None, starts_s: list[float]
+) -> None:
+    bag = write_drive(tmp_path / 'a', [('ice', 3.0), ('snow', 3.0)], origin=origin)
+    given = {} if margin_s is None else {'label_margin_s': margin_s}
+    dataset = build_dataset([Recording(bag)], default_window_config(), tmp_path / 'set', **given).dataset
+    assert ((np.asarray(dataset.start_ns) - START_NS) / SECOND).tolist() == starts_s
+    assert dataset.counters.get('label_margin', 0) == 10 - len(starts_s)
+    assert dataset.counters['over_a_change'] == 1
+    assert dataset.history[0]['label_margin_s'] == (1.0 if margin_s is None else margin_s)
+
+
 def test_windows_are_those_of_the_live_stream(tmp_path: Path) -> None:
     recording = Recording(write_drive(tmp_path / 'a', [('ice', 4.0), ('snow', 4.0)]))
     config = dataclasses.replace(default_window_config(), stride_samples=7)
@@ -219,7 +240,7 @@ def test_any_topic_and_several_rates(tmp_path: Path) -> None:
     with RecordingWriter(tmp_path / 'bag', flush_interval_s=None) as writer:
         for surface, first in (('ice', 0), ('snow', 500)):
             stamp = START_NS + first * SECOND // 100
-            writer.write_message('label', messages.truth_message(stamp, surface, 'operator'), stamp, latched=True)
+            writer.write_message('label', messages.truth_message(stamp, surface, 'import'), stamp, latched=True)
             for index in range(first, first + 500):
                 stamp = START_NS + index * SECOND // 100
                 imu = messages.imu_message(stamp, np.array([0.0, 0.0, index]), np.zeros(3), 'imu_link')

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from recording_samples import START_NS, write_drive
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
-from surface_classifier.data.recording import Recording, Segment, find_recordings, surface_of_span
+from surface_classifier.data.recording import Recording, Segment, find_recordings, leave_margins, surface_of_span
 from surface_classifier.data.recording_writer import RecordingWriter
 
 SECOND = messages.NANOSECONDS
@@ -61,6 +62,35 @@ def test_surface_of_a_span_is_that_of_all_its_stamps(
 
     expected = names[place(start)] if place(start) == place(start + length) >= 0 else None
     assert surface_of_span(segments, start, start + length) == expected
+
+
+@given(
+    bounds=st.lists(st.integers(0, 60), min_size=1, max_size=6, unique=True).map(sorted),
+    names=st.lists(st.sampled_from(['ice', 'snow', 'mud']), min_size=6, max_size=6),
+    origins=st.lists(st.sampled_from(['operator', 'simulator']), min_size=6, max_size=6),
+    margin=st.integers(0, 10),
+    late=st.booleans(),
+)
+def test_close_to_a_change_that_a_person_made_nothing_is_labelled(
+    bounds: list[int], names: list[str], origins: list[str], margin: int, late: bool
+) -> None:
+    ends = [*bounds[1:], 70]
+    segments = [
+        Segment(start, end, name, origin)
+        for start, end, name, origin in zip(bounds, ends, names, origins, strict=False)
+    ]
+    first = bounds[0] - late
+    trusted = leave_margins(segments, margin, first)
+    assert [(a.end_ns, b.start_ns) for a, b in pairwise(trusted) if a.end_ns != b.start_ns] == []
+    changes = [
+        segment.start_ns
+        for segment in segments
+        if segment.origin == 'operator' and (segment is not segments[0] or late)
+    ]
+    for stamp in range(bounds[0], 90):
+        close = any(change - margin <= stamp < change + margin for change in changes)
+        expected = '' if close else surface_of_span(segments, stamp, stamp)
+        assert surface_of_span(trusted, stamp, stamp) == expected
 
 
 def test_recordings_are_named_by_their_path(tmp_path: Path) -> None:

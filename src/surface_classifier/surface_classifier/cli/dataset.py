@@ -12,6 +12,7 @@ from current_driver.errors import SurfaceError
 from surface_classifier.cli.parsing import (
     add_command,
     add_json_argument,
+    non_negative_float,
     non_negative_int,
     positive_float,
     positive_int,
@@ -32,6 +33,7 @@ half window. --channels says which fields of which topics, at which rates; any t
 configuration (YAML), a parameter file of the preprocessor, or a preset. `surface inspect RECORDING` writes such a file,
 `surface inspect --presets` lists the presets. A window is taken when it lies wholly under one label; the label is a
 latched topic inside each bag.
+People say late, or early, that the surface changes: --label-margin leaves out what lies close to a change they made.
 """
 
 
@@ -87,6 +89,12 @@ surface dataset build recordings/turtlebot4 -o data/turtlebot4 --channels create
     build.add_argument(
         '--allow-one-class', action='store_true', help='accept a data set of one class, to test a model on it'
     )
+    build.add_argument(
+        '--label-margin',
+        metavar='S',
+        type=non_negative_float,
+        help='leave out so much before and after each change of label that a person made [s] (default: 1)',
+    )
     build.add_argument('--overwrite', action='store_true', help='replace a data set that is there already')
     add_json_argument(build)
     build.set_defaults(run=_run_build)
@@ -141,6 +149,7 @@ def _run_build(args: argparse.Namespace) -> int:
     from surface_classifier.cli.progress import progress_counter
     from surface_classifier.data.dataset import check_dataset_target
     from surface_classifier.data.dataset_builder import (
+        DEFAULT_LABEL_MARGIN_S,
         build_dataset,
         motor_window_config,
         override_window_config,
@@ -168,6 +177,7 @@ def _run_build(args: argparse.Namespace) -> int:
             overwrite=args.overwrite,
             skip_missing=args.skip_missing,
             allow_one_class=args.allow_one_class,
+            label_margin_s=DEFAULT_LABEL_MARGIN_S if args.label_margin is None else args.label_margin,
             on_progress=progress,
         )
     for warning in result.warnings:
@@ -305,6 +315,9 @@ def print_dataset(dataset: Dataset) -> None:
     voided = dataset.counters.get('voided', 0)
     if voided:
         print(f'{voided} windows left out for gaps in the measurement')
+    near = dataset.counters.get('label_margin', 0)
+    if near:
+        print(f'{near} windows left out close to a change of label that a person made')
     print(f'digest {dataset.digest[:16]}  {dataset.path}')
 
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cuts labelled recordings into a data set of windows, through the same stream that cuts windows live.
 
-A window is taken when it lies wholly inside one labelled segment. Recordings are read once, message by message, and
-windows go straight to disk, so that memory does not grow with the recordings.
+A window is taken when it lies wholly inside one labelled segment, and not close to a change of label that a person
+made. Recordings are read once, message by message, and windows go straight to disk, so that memory does not grow with
+the recordings.
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ from surface_classifier.data.dataset import (
     check_dataset_target,
     history_entry,
 )
-from surface_classifier.data.recording import Recording, Segment, surface_of_span
+from surface_classifier.data.recording import Recording, Segment, leave_margins, surface_of_span
 from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.signal.rate_check import rate_mismatch
 from surface_classifier.signal.window_stream import StreamCounters, WindowStream
 
 DEFAULT_SAMPLE_RATE_HZ = 100.0
 DEFAULT_WINDOW_SAMPLES = 100
+# A person's reaction time, and a robot of a metre that drives over the border at 1 m/s.
+DEFAULT_LABEL_MARGIN_S = 1.0
 
 # A few seconds of even a slow robot, and enough for a rate that holds to a per mille.
 _RATE_MESSAGES = 500
@@ -102,6 +105,7 @@ def build_dataset(
     overwrite: bool = False,
     skip_missing: bool = False,
     allow_one_class: bool = False,
+    label_margin_s: float = DEFAULT_LABEL_MARGIN_S,
     on_progress: Callable[[float], object] | None = None,
 ) -> BuildResult:
     """Cut recordings into a data set.
@@ -114,6 +118,7 @@ def build_dataset(
         skip_missing: Leave out recordings without one of the configured topics, with a warning, instead of refusing
         them.
         allow_one_class: Accept windows of one class only, which can test a model but not train one.
+        label_margin_s: Left out before and after each change of label that a person made [s].
         on_progress: Called with the seconds of recording that were read since the last call.
 
     Raises:
@@ -129,7 +134,7 @@ def build_dataset(
     config = with_input_rates(config, usable[0])
     with DatasetWriter(target, config, overwrite=overwrite) as writer:
         for recording in usable:
-            _add_recording(recording, config, writer, tally, on_progress or (lambda _: None))
+            _add_recording(recording, config, writer, tally, label_margin_s, on_progress or (lambda _: None))
         _check_outcome(config, writer, tally, Path(target), allow_one_class)
         counters: dict[str, Any] = {
             **tally.counters,
@@ -138,7 +143,8 @@ def build_dataset(
             'highest_observed_rate_hz': tally.highest_rate_hz,
         }
         paths = [str(recording.path) for recording in usable]
-        dataset = writer.finish(counters=counters, history=[history_entry('dataset build', recordings=paths)])
+        entry = history_entry('dataset build', recordings=paths, label_margin_s=label_margin_s)
+        dataset = writer.finish(counters=counters, history=[entry])
     return BuildResult(dataset, tally.warnings)
 
 
@@ -275,11 +281,13 @@ def _add_recording(
     config: WindowConfig,
     writer: DatasetWriter,
     tally: _Tally,
+    label_margin_s: float,
     on_progress: Callable[[float], object],
 ) -> None:
     with recording.reader() as reader:
         segments = recording.segments(reader)
         tally.add_segments(recording.name, segments)
+        trusted = leave_margins(segments, round(label_margin_s * messages.NANOSECONDS), reader.start_ns)
         tally.warnings.extend(recording.warnings(reader))
         info = _info(recording, reader)
         index = writer.add_recording(info)
@@ -289,9 +297,9 @@ def _add_recording(
         last_ns = reader.start_ns
         for stamped in reader.messages(topics=list(topics)):
             for window in _push(recording, reader, stream, topics[stamped.topic], stamped):
-                surface = surface_of_span(segments, window.start_ns, window.end_ns)
+                surface = surface_of_span(trusted, window.start_ns, window.end_ns)
                 if not surface:
-                    tally.counters['over_a_change' if surface is None else 'unlabelled'] += 1
+                    tally.counters[_why_unlabelled(surface_of_span(segments, window.start_ns, window.end_ns))] += 1
                     continue
                 writer.add_window(
                     window.parts, label=surface, start_ns=window.start_ns, end_ns=window.end_ns, recording=index
@@ -305,6 +313,13 @@ def _add_recording(
     tally.warnings.extend(_other_rates(config, recording, stream.counters.observed_rate_hz))
     if writer.windows == before:
         tally.warnings.append(f'{recording.path}: gives no window ({_why_none(config, info, stream.counters)})')
+
+
+def _why_unlabelled(surface: str | None) -> str:
+    """Name of the counter for a window that has no label, from what would be its label without a margin."""
+    if surface:
+        return 'label_margin'
+    return 'over_a_change' if surface is None else 'unlabelled'
 
 
 def _other_rates(config: WindowConfig, recording: Recording, observed_rate_hz: Mapping[str, float]) -> list[str]:
@@ -399,7 +414,7 @@ def _why_none(config: WindowConfig, info: RecordingInfo, counters: StreamCounter
     if counters.voided:
         return f'{counters.voided} voided: {_void_reason(config, counters.observed_rate_hz)}'
     if counters.windows:
-        return 'every window is unlabelled or lies over a change of surface'
+        return 'every window is unlabelled, or lies over or close to a change of surface'
     return f'a window lasts {config.window_s:g} s, the recording {info.seconds:.1f} s'
 
 
@@ -433,7 +448,8 @@ def _check_outcome(
             )
         raise SurfaceError(
             f'no window of {config.window_s:g} s lies wholly under one label (the longest stretch is '
-            f'{longest_s:.2f} s, in {name}); make them shorter with --window-seconds or --stride-seconds'
+            f'{longest_s:.2f} s, in {name}, and {tally.counters["label_margin"]} windows lie close to a change that a '
+            'person made); make them shorter with --window-seconds or --stride-seconds, or lower --label-margin'
         )
     empty = [name for name in tally.labelled_s if not tally.windows[name]]
     if empty:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from current_driver import messages
@@ -16,6 +16,8 @@ from current_driver.recording_reader import RecordingReader, open_recording
 from surface_classifier.data.recording_writer import METADATA_FILE, STATE_KEY, STATE_OPEN, STATE_STOPPED
 
 STORAGE_SUFFIXES = ('.mcap', '.db3')
+# Of those who set labels these know the moment; people see and press late, or early.
+EXACT_ORIGINS = ('simulator', 'import')
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,13 @@ class Segment:
         start_ns: From this stamp on [ns].
         end_ns: Up to, not including, this stamp [ns]; for the last segment one after the recording's last message.
         surface: Name of the surface; empty: not labelled.
+        origin: Who set the label at its start: operator, topic, simulator or import.
     """
 
     start_ns: int
     end_ns: int
     surface: str
+    origin: str = field(default='', compare=False)
 
     @property
     def seconds(self) -> float:
@@ -104,17 +108,18 @@ class Recording:
         for stamped in reader.messages(topics=[topic]):
             truth = reader.deserialize(stamped)
             # A stamp of 0 was never set (a label published by hand): it holds from when it was recorded.
-            changes.append((messages.stamp_ns(truth.header.stamp) or stamped.stamp_ns, str(truth.surface)))
+            stamp_ns = messages.stamp_ns(truth.header.stamp) or stamped.stamp_ns
+            changes.append((stamp_ns, str(truth.surface), str(truth.origin)))
         # An operator may set a label for a moment that has passed; of two for one moment the later word counts.
         changes.sort(key=lambda change: change[0])
         segments: list[Segment] = []
-        for index, (start_ns, surface) in enumerate(changes):
+        for index, (start_ns, surface, origin) in enumerate(changes):
             last = index + 1 == len(changes)
             end_ns = max(reader.end_ns + 1, start_ns) if last else changes[index + 1][0]
             if segments and segments[-1].surface == surface:
-                segments[-1] = Segment(segments[-1].start_ns, end_ns, surface)
+                segments[-1] = Segment(segments[-1].start_ns, end_ns, surface, segments[-1].origin)
             elif end_ns > start_ns or last:
-                segments.append(Segment(start_ns, end_ns, surface))
+                segments.append(Segment(start_ns, end_ns, surface, origin))
         return segments
 
 
@@ -137,6 +142,46 @@ def surface_of_span(segments: Sequence[Segment], start_ns: int, end_ns: int) -> 
         return None
     inside = index == len(segments) - 1 or end_ns < segments[index].end_ns
     return segments[index].surface if inside else None
+
+
+def leave_margins(segments: Sequence[Segment], margin_ns: int, first_ns: int) -> list[Segment]:
+    """Take the label from what lies close to a change of label that a person made.
+
+    A person says where the surface changes when the robot is not yet, or no longer, there. The simulator and importers
+    know it exactly. A label that was there before the recording's first message is not a change.
+
+    Args:
+        segments: As `Recording.segments` gives them.
+        margin_ns: How much before, and after, such a change is not labelled [ns].
+        first_ns: Stamp of the recording's first message [ns].
+
+    Returns:
+        The segments, with stretches that are not labelled put in where they are cut.
+    """
+    changes = [
+        segment.start_ns
+        for index, segment in enumerate(segments)
+        if segment.origin not in EXACT_ORIGINS and (index or segment.start_ns > first_ns)
+    ]
+    if not margin_ns or not changes:
+        return list(segments)
+    found: list[Segment] = []
+    for index, segment in enumerate(segments):
+        last = index + 1 == len(segments)  # it holds until the data end, whatever its own end
+        near = bisect_right(changes, segment.start_ns)
+        before = [change for change in changes[max(0, near - 1) : near] if change + margin_ns > segment.start_ns]
+        after = [] if last else [change for change in changes[near : near + 1] if change - margin_ns < segment.end_ns]
+        start_ns = max([segment.start_ns, *(change + margin_ns for change in before)])
+        end_ns = min([segment.end_ns, *(change - margin_ns for change in after)])
+        if start_ns >= end_ns and not last:
+            found.append(Segment(segment.start_ns, segment.end_ns, '', segment.origin))
+            continue
+        if start_ns > segment.start_ns:
+            found.append(Segment(segment.start_ns, start_ns, '', segment.origin))
+        found.append(Segment(start_ns, max(start_ns, end_ns), segment.surface, segment.origin))
+        if end_ns < segment.end_ns and not last:
+            found.append(Segment(end_ns, segment.end_ns, '', segment.origin))
+    return found
 
 
 def find_recordings(paths: Iterable[str | os.PathLike[str]]) -> list[Recording]:

@@ -95,7 +95,8 @@ def low_passed(dataset: Dataset, target: Path) -> Dataset:
         for part in dataset.config.parts
     )
     config = dataclasses.replace(dataset.config, parts=parts)
-    return build_dataset(find_recordings(recording_paths(dataset) or []), config, target).dataset
+    recordings = find_recordings(recording_paths(dataset) or [])
+    return build_dataset(recordings, config, target, label_margin_s=_label_margin_s(dataset)).dataset
 
 
 def recording_paths(dataset: Dataset) -> list[str] | None:
@@ -104,6 +105,12 @@ def recording_paths(dataset: Dataset) -> list[str] | None:
         if entry.get('action') == 'dataset build':
             return [str(path) for path in entry['recordings']]
     return None
+
+
+def _label_margin_s(dataset: Dataset) -> float:
+    """What was left out around changes of label when a data set was built [s]."""
+    entries = [entry for entry in dataset.history if entry.get('action') == 'dataset build']
+    return float(entries[-1].get('label_margin_s', 0.0)) if entries else 0.0
 
 
 def _folded_power(recordings: list[Recording], part: PartConfig, rate_hz: float, config: WindowConfig) -> FoldedPower:
@@ -117,7 +124,9 @@ def _folded_power(recordings: list[Recording], part: PartConfig, rate_hz: float,
         stride_samples=samples,
     )
     with tempfile.TemporaryDirectory(prefix='surface_native_') as folder:
-        windows = build_dataset(recordings, native, Path(folder, 'native'), allow_one_class=True).dataset
+        windows = build_dataset(
+            recordings, native, Path(folder, 'native'), allow_one_class=True, label_margin_s=0.0
+        ).dataset
         values = np.array(windows.parts[part.name])
     power = _power(np.where(np.isfinite(values), values, 0.0))
     frequency = np.fft.rfftfreq(samples, 1.0 / native_hz)
