@@ -8,6 +8,7 @@ import dataclasses
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_what_lies_close_to_a_change_that_a_person_made_is_left_out(
     tmp_path: Path, origin: str, margin_s: float | None, starts_s: list[float]
 ) -> None:
     bag = write_drive(tmp_path / 'a', [('ice', 3.0), ('snow', 3.0)], origin=origin)
-    given = {} if margin_s is None else {'label_margin_s': margin_s}
+    given: dict[str, Any] = {} if margin_s is None else {'label_margin_s': margin_s}
     dataset = build_dataset([Recording(bag)], default_window_config(), tmp_path / 'set', **given).dataset
     assert ((np.asarray(dataset.start_ns) - START_NS) / SECOND).tolist() == starts_s
     assert dataset.counters.get('label_margin', 0) == 10 - len(starts_s)

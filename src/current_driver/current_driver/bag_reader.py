@@ -180,12 +180,13 @@ class SequentialMcap:
 
     def messages(self, topics: frozenset[str], start_ns: int) -> Iterator[StampedMessage]:
         """See `BagStorageFile`."""
-        found = (
-            StampedMessage(topic.name, topic.msgtype, record.log_time, uncompressed(record.data))
-            for topic, record in self._records(McapScan(self._path), {})
-            if topic.name in topics and record.log_time >= start_ns
-        )
+        found = (message for message in self.stored() if message.topic in topics and message.stamp_ns >= start_ns)
         yield from found if self._sorted else sorted(found, key=lambda message: message.stamp_ns)
+
+    def stored(self) -> Iterator[StampedMessage]:
+        """Yield every message in the order of the file."""
+        for topic, record in self._records(McapScan(self._path), {}):
+            yield StampedMessage(topic.name, topic.msgtype, record.log_time, uncompressed(record.data))
 
 
 def uncompressed(data: bytes) -> bytes:

@@ -14,6 +14,7 @@ noted with the recording is also kept in a sidecar, because tools that make `met
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sqlite3
@@ -139,11 +140,13 @@ class RecordingWriter:
             self.path.mkdir(parents=True)
         except OSError as error:
             raise SurfaceError(f'{self.path}: the recording cannot be written there ({error.strerror})') from error
+        self._lock_file = lock_recording(self.path)
         try:
             self._storage: BagStorage = kind(self.path / self._file_name)
             self._write_sidecar()
             self._write_metadata(STATE_OPEN)
         except (OSError, sqlite3.Error) as error:
+            self._unlock()
             shutil.rmtree(self.path, ignore_errors=True)
             reason = getattr(error, 'strerror', None) or error
             raise SurfaceError(f'{self.path}: the recording cannot be written there ({reason})') from error
@@ -278,12 +281,15 @@ class RecordingWriter:
             if self._closed.is_set():
                 return
             self._closed.set()
-            if self._failure is None:
-                text = _to_yaml(self._metadata(state)['rosbag2_bagfile_information'])
-                with self._storing():
-                    self._flush()
-                    self._storage.close(_METADATA_VERSION, text)
-                    self._write_metadata(state)
+            try:
+                if self._failure is None:
+                    text = _to_yaml(self._metadata(state)['rosbag2_bagfile_information'])
+                    with self._storing():
+                        self._flush()
+                        self._storage.close(_METADATA_VERSION, text)
+                        self._write_metadata(state)
+            finally:
+                self._unlock()
         if self._flusher is not None:
             self._flusher.join()
 
@@ -292,6 +298,11 @@ class RecordingWriter:
         with suppress(SurfaceError):
             self.close()
         shutil.rmtree(self.path)
+
+    def _unlock(self) -> None:
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
 
     def _check_open(self) -> None:
         if self._closed.is_set():
@@ -415,6 +426,30 @@ class RecordingWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def lock_recording(path: Path) -> int | None:
+    """Lock the folder of a recording until the descriptor is closed, or the process ends, however it does.
+
+    Args:
+        path: The folder.
+
+    Returns:
+        The descriptor; None where the file system knows no locks.
+
+    Raises:
+        SurfaceError: Somebody else holds the lock: the recording is being written.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise SurfaceError(f'{path}: is being recorded; stop the recording first') from None
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _definition(msgtype: str, definition: str | None) -> tuple[str, str]:
