@@ -208,6 +208,7 @@ class Demo:
         from surface_classifier.data.dataset import Dataset
         from surface_classifier.nodes.drive_observer import observe_drive
         from surface_classifier.nodes.watch_node import Screen
+        from surface_classifier.nodes.watch_view import render
         from surface_classifier.training.baselines import fit_nearest_mean
 
         data = Dataset.load(dataset)
@@ -228,7 +229,9 @@ class Demo:
                 nodes.check()
                 return started[0].running
 
-            with Screen(self.console, plain=self.plain, title='surface watch: a drive nobody has seen') as screen:
+            with Screen(
+                render, self.console, plain=self.plain, title='surface watch: a drive nobody has seen'
+            ) as screen:
                 picture = self.output / 'live_view.svg'
                 drive = observe_drive(start_driver, running, screen=screen, column_ns=COLUMN_NS, picture=picture)
             nodes.check()

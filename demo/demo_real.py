@@ -41,6 +41,7 @@ from surface_classifier.nodes.node_processes import (
     interrupted_by_stop_requests,
 )
 from surface_classifier.nodes.watch_node import Screen
+from surface_classifier.nodes.watch_view import render
 from surface_classifier.signal.window_stream import Window, WindowStream
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -237,7 +238,7 @@ def replay(recordings: Sequence[Recording], model: Path, log: Path, console: Con
             nodes.check()
             return started[0].running
 
-        with Screen(console, plain=plain, title='surface watch: recordings of a Husky A200') as screen:
+        with Screen(render, console, plain=plain, title='surface watch: recordings of a Husky A200') as screen:
             drive = observe_drive(start_driver, running, screen=screen, column_ns=COLUMN_NS)
         nodes.check()
     return drive

@@ -24,6 +24,7 @@ from surface_classifier.nodes.conversion import WindowWriter, to_time, truth_mes
 from surface_classifier.nodes.drive_observer import observe_drive
 from surface_classifier.nodes.trainer_client import TrainerClient
 from surface_classifier.nodes.watch_node import Screen, WatchNode, watch
+from surface_classifier.nodes.watch_view import render
 from surface_classifier.signal.config import default_window_config
 from surface_classifier.signal.window_stream import Window
 from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
@@ -67,7 +68,7 @@ def label_message(index: int, surface: str, confidence: float = 0.8) -> SurfaceL
 
 
 def quiet_screen() -> Screen:
-    return Screen(Console(file=io.StringIO()), plain=True)
+    return Screen(render, Console(file=io.StringIO()), plain=True)
 
 
 def test_the_view_is_fed_by_labels_windows_and_the_truth(graph: Graph) -> None:

@@ -53,6 +53,7 @@ VERBS: dict[str, Verb] = {
     'report': Verb('report', 'put a diagnosis, scores, a sweep and a model on one HTML page'),
     'sweep': Verb('sweep', 'search batch size, learning rate and more for a data set'),
     'classify': Verb('classify', 'label a recording or a data set with a trained model'),
+    'record': Verb('record', 'record a drive and label it by keys, with what is still missing in view'),
     'recover': Verb('recover', 'repair a bag whose recorder was killed'),
     'watch': Verb('watch', 'show the labels of the running graph in the terminal'),
     'info': Verb('info', 'say what a recording, data set or model holds'),

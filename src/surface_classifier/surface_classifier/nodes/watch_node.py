@@ -9,14 +9,16 @@ whatever type and name the input has.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from current_driver.driver_node import NodeExecutor, stream_qos
@@ -27,6 +29,8 @@ from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
 SILENCE_S = 3.0
 FRAMES_PER_S = 8.0
 LINE_PERIOD_S = 1.0
+
+ShownType = TypeVar('ShownType', bound='Shown')
 
 
 class WatchNode(Node):
@@ -91,12 +95,33 @@ class WatchNode(Node):
         self.state.add_truth(to_ns(message.header.stamp), message.surface)
 
 
-class Screen:
-    """Shows a `WatchState`: as a picture that is redrawn in a terminal, as a plain line now and then elsewhere."""
+class Shown(Protocol):
+    """What a screen shows."""
 
-    def __init__(self, console: Console | None = None, plain: bool = False, title: str = 'surface watch') -> None:
-        """Decides once how to show; `plain` forbids the picture even in a terminal."""
+    def line(self) -> str:
+        """The state in one plain line."""
+
+
+class Screen(Generic[ShownType]):
+    """Shows a state: as a picture that is redrawn in a terminal, as a plain line now and then elsewhere."""
+
+    def __init__(
+        self,
+        draw: Callable[[ShownType, int, str], RenderableType],
+        console: Console | None = None,
+        plain: bool = False,
+        title: str = 'surface watch',
+    ) -> None:
+        """Decides once how to show.
+
+        Args:
+            draw: Draws a state for a width [characters] and a title.
+            console: Where to; standard output when None.
+            plain: Draw nothing even in a terminal.
+            title: Heading of the picture.
+        """
         self.console = console or Console()
+        self._draw = draw
         self._title = title
         self._live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal and not plain else None
         self._period_s = 1.0 / FRAMES_PER_S if self._live else LINE_PERIOD_S
@@ -116,17 +141,17 @@ class Screen:
         if self._live:
             self._live.stop()
 
-    def save(self, state: WatchState, path: Path) -> None:
+    def save(self, state: ShownType, path: Path) -> None:
         """Writes the view as an SVG picture."""
-        save_view(state, path, self._title)
+        save_view(state, path, self._title, draw=self._draw)
 
-    def show(self, state: WatchState, now: bool = False) -> None:
+    def show(self, state: ShownType, now: bool = False) -> None:
         """Shows the state if it is time for a frame or a line, or at once when `now`."""
         if not now and time.monotonic() < self._next_s:
             return
         self._next_s = time.monotonic() + self._period_s
         if self._live:
-            self._live.update(render(state, self.console.width, self._title), refresh=True)
+            self._live.update(self._draw(state, self.console.width, self._title), refresh=True)
         else:
             line = state.line()
             if line != self._last_line:
@@ -159,7 +184,7 @@ def watch(
     executor = NodeExecutor()
     executor.add_node(node)
     try:
-        with Screen(plain=plain) as screen:
+        with Screen(render, plain=plain) as screen:
             while label_count is None or node.state.labels < label_count:
                 executor.spin_once(timeout_sec=0.1)
                 node.refresh_notice()

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,7 @@ STRIP_ROWS = 3
 MAX_COLUMNS = 400
 UNKNOWN_COLOUR = 'grey50'
 CLASS_COLOURS = ('#5b9bd5', '#e08a3c', '#5fb878', '#b07cd8', '#e0605a', '#c9b23a', '#4fbcc8', '#d98ab5')
+State = TypeVar('State')
 _BARS = ' ▁▂▃▄▅▆▇█'
 
 
@@ -219,10 +221,16 @@ def render(state: WatchState, width: int, title: str = 'surface watch') -> Rende
     )
 
 
-def save_view(state: WatchState, path: Path, title: str = 'surface watch', width: int = 100) -> None:
-    """Writes the view as an SVG picture that needs nothing from outside; `width` in characters."""
+def save_view(
+    state: State,
+    path: Path,
+    title: str = 'surface watch',
+    width: int = 100,
+    draw: Callable[[State, int, str], RenderableType] = render,  # type: ignore[assignment]
+) -> None:
+    """Writes a view as an SVG picture that needs nothing from outside; `width` in characters."""
     console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True, color_system='truecolor')
-    console.print(render(state, width, title))
+    console.print(draw(state, width, title))
     svg = console.export_svg(title='')
     # rich asks a server for its font; any monospaced one will do.
     path.write_text(re.sub(r'@font-face\s*{[^}]*}', '', svg), encoding='utf-8')
