@@ -145,6 +145,17 @@ def test_a_large_network_that_a_small_one_equals_is_over_parameterised_however_w
     assert bench.ids() == ['learning_rate_too_high']
 
 
+def test_a_large_network_that_jumps_where_a_small_one_does_not_is_over_parameterised(tmp_path: Path) -> None:
+    config = replace(CONFIG, network=replace(CONFIG.network, hidden_sizes=(128, 128)), batch_size=32)
+    restless = {'loss': 0.04, 'train_accuracy': 0.99, 'wobble': 0.5, 'spread': 0.5}
+    bench = Bench(tmp_path, config).set(BASE, **restless).set(SAME, **restless).set('full_batch', **restless)
+    bench.set('rate_tenth', loss=0.01, train_accuracy=1.0)
+    bench.set('decayed', loss=0.01, train_accuracy=1.0, spread=0.2)
+    assert bench.ids() == ['adaptive_step_noise']
+    bench.set('narrower', loss=0.01, train_accuracy=1.0, spread=0.05)
+    assert bench.ids() == ['over_parameterised']
+
+
 @pytest.mark.parametrize(('slower', 'expected'), [(0.65, ['learning_rate_too_high']), (0.4, [])])
 def test_a_rate_is_too_high_only_if_a_tenth_of_it_learns_from_the_start_too(
     tmp_path: Path, slower: float, expected: list[str]

@@ -311,9 +311,21 @@ class RecipeJudge:
 
     def _over_parameterised(self) -> tuple[Verdict, str] | None:
         gain = self.gains.get('narrower')
-        if gain is None or gain.size_with_fit < 1.0:
+        if gain is None:
             return None
-        return self._verdict('over_parameterised', 'narrower', gain, 'Use a smaller network.')
+        if gain.size_with_fit >= 1.0:
+            return self._verdict('over_parameterised', 'narrower', gain, 'Use a smaller network.')
+        if self._base.spread < thresholds.RESTLESS or gain.steadies < thresholds.SMALL_STEADIES:
+            return None
+        spread = self._outcomes['narrower'].spread
+        text = (
+            f'The loss over all training windows strays {100 * self._base.spread:.0f} % from its trend, with '
+            f'{self._outcomes["narrower"].arm.description} {100 * spread:.0f} %; the training gets '
+            f'{self._compared("narrower")}.'
+        )
+        own = replace(gain, learns=thresholds.LEARNS * gain.steadies / thresholds.SMALL_STEADIES)
+        evidence = Evidence(text, 'how many times calmer', gain.steadies, thresholds.SMALL_STEADIES)
+        return self._verdict('over_parameterised', 'narrower', own, 'Use a smaller network.', evidence=evidence)
 
     # ---- What they share ----
 
