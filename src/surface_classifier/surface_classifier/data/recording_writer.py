@@ -65,6 +65,9 @@ _ENCODINGS = {
 }
 
 
+_DEFINITION_PART = '\nMSG: '
+
+
 class _PlainDumper(yaml.SafeDumper):
     """Repeats equal values instead of writing YAML anchors, which not every reader of bags resolves."""
 
@@ -464,7 +467,12 @@ def _definition(msgtype: str, definition: str | None) -> tuple[str, str]:
             ) from None
     own_store = messages.new_typestore()
     try:
-        own_store.register(get_types_from_msg(definition, msgtype))
+        given = get_types_from_msg(definition, msgtype)
+        own_store.register(given)
+        complete = own_store.generate_msgdef(msgtype, ros_version=2)[0]
+        # Readers of bags know no stock types; a text without them is made complete, which costs its comments.
+        if complete.count(_DEFINITION_PART) > len(given) - 1:
+            definition = complete
         return definition, own_store.hash_rihs01(msgtype)
     except (TypesysError, KeyError) as error:
         raise SurfaceError(f'type {msgtype!r}: its message definition cannot be parsed ({error})') from error
