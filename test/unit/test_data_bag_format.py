@@ -204,7 +204,7 @@ def test_rosbags_finds_every_message_and_the_definition_of_a_type_of_its_own(tmp
         store = messages.new_typestore()
         store.register(get_types_from_msg(connection.msgdef.data, DRIVE))
     assert found == [(message.topic, message.stamp_ns, message.cdr) for message in recorded()]
-    drive = store.deserialize_cdr(found[8][2], DRIVE)
+    drive: Any = store.deserialize_cdr(found[8][2], DRIVE)
     assert (drive.wheels[0].name, drive.wheels[0].amps, drive.limits[1]) == ('wheel7', 3.5, 7.0)
 
 

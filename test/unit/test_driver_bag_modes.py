@@ -296,6 +296,37 @@ def test_a_definition_that_cannot_be_parsed_hurts_its_own_topic_alone(tmp_path: 
             reader.deserialize(FOUND[1])
 
 
+def test_a_type_that_an_old_bag_does_not_define_is_taken_from_the_sourced_workspace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bag = tmp_path / 'bag'
+    write(bag, FOUND, StoragePlugin.SQLITE3, CompressionMode.NONE)
+    (file,) = bag.glob('*.db3')
+    with sqlite3.connect(file) as database:
+        database.execute('DROP TABLE message_definitions')  # which came with schema version 4, in Iron
+        database.execute('UPDATE schema SET schema_version = 3')
+    monkeypatch.delenv('AMENT_PREFIX_PATH', raising=False)
+    with open_recording(bag) as reader:
+        assert list(reader.messages()) == FOUND
+        assert reader.deserialize(FOUND[0]).surface == 'ice'
+        with pytest.raises(SurfaceError, match='source a workspace with the package'):
+            reader.deserialize(FOUND[1])
+    definition, wheel = DRIVE_TEXT.split('=' * 80 + '\nMSG: robot_msgs/Wheel\n')
+    folder = tmp_path / 'prefix' / 'share' / 'robot_msgs' / 'msg'
+    header = tmp_path / 'prefix' / 'share' / 'std_msgs' / 'msg' / 'Header.msg'
+    time = tmp_path / 'prefix' / 'share' / 'builtin_interfaces' / 'msg' / 'Time.msg'
+    for path, text in (
+        (folder / 'Drive.msg', definition),
+        (folder / 'Wheel.msg', wheel),
+        (header, 'builtin_interfaces/Time stamp\nstring frame_id\n'),
+        (time, 'int32 sec\nuint32 nanosec\n'),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path / 'prefix'))
+    check(bag, warnings=1)
+
+
 def test_a_topic_that_is_not_stored_as_cdr_is_left_out_and_told(tmp_path: Path) -> None:
     bag = tmp_path / 'bag'
     write(bag, FOUND, StoragePlugin.SQLITE3, CompressionMode.NONE)

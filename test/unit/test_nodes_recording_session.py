@@ -10,10 +10,10 @@ import pytest
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
+from current_driver.message_definitions import message_definition
 from current_driver.messages import IMU, NANOSECONDS
 from surface_classifier.data.recording import Recording
 from surface_classifier.data.recording_writer import RecordingWriter
-from surface_classifier.nodes.message_definitions import message_definition
 from surface_classifier.nodes.recording_session import RecordingSession
 
 START_NS = 1_000_000_000 * NANOSECONDS

@@ -32,6 +32,7 @@ from rosbags.typesys.store import Typestore
 from current_driver import messages
 from current_driver.errors import SurfaceError
 from current_driver.mcap_scan import McapScan
+from current_driver.message_definitions import message_definition
 from current_driver.messages import SURFACE_TRUTH, StampedMessage
 from current_driver.recording_reader import SIDECAR_FILE, RecordingReader
 from current_driver.storage_files import (
@@ -415,6 +416,12 @@ class BagReader(RecordingReader):
         self.latched_topics = frozenset(latched)
         self.start_ns = min(storage.start_ns for storage in self._storages)
         self.end_ns = max(storage.end_ns for storage in self._storages)
+        for msgtype in sorted(set(self.topics.values()) - definitions.keys() - messages.typestore().fielddefs.keys()):
+            if (installed := _installed(msgtype)) is not None:
+                definitions[msgtype] = MessageDefinition(MessageDefinitionFormat.MSG, installed)
+                self.warnings.append(
+                    f'{self.path}: does not define the type {msgtype}; the definition that is installed here is used'
+                )
         self._typestore, self._unparsed = _typestore_for(tuple(sorted(definitions.items())))
         self.definitions = {}
         for msgtype in set(self.topics.values()):
@@ -447,7 +454,7 @@ class BagReader(RecordingReader):
                 ) from error
             raise SurfaceError(
                 f'{self.path}: topic {message.topic!r} has the type {message.msgtype}, which the bag does not define; '
-                'record it as MCAP, which stores definitions'
+                'record it as MCAP, which stores definitions, or source a workspace with the package of that type'
             ) from error
         except SerdeError as error:
             raise SurfaceError(f'{self.path}: topic {message.topic!r} at {message.stamp_ns} ns: {error}') from error
@@ -455,6 +462,14 @@ class BagReader(RecordingReader):
     def close(self) -> None:
         """Release the files."""
         self._stack.close()
+
+
+def _installed(msgtype: str) -> str | None:
+    """Return the definition of a type as it is installed in the sourced workspace, None where it is not."""
+    try:
+        return message_definition(msgtype)
+    except SurfaceError:
+        return None
 
 
 @functools.lru_cache(maxsize=64)

@@ -20,6 +20,7 @@ from sensor_msgs.msg import Joy
 from current_driver.driver_node import MonitoredNode, qos_overrides, run, stream_qos
 from current_driver.errors import SurfaceError
 from current_driver.health import Health
+from current_driver.message_definitions import message_definition
 from current_driver.messages import SURFACE_TRUTH
 from current_driver.ros_types import ros_message_class
 from surface_classifier.data.recording_writer import RecordingWriter
@@ -28,7 +29,6 @@ from surface_classifier.nodes.conversion import to_ns, truth_message
 from surface_classifier.nodes.flow import ProgressReporter
 from surface_classifier.nodes.health import TrainerState, trainer_health
 from surface_classifier.nodes.joy_labels import JoyLabels
-from surface_classifier.nodes.message_definitions import message_definition
 from surface_classifier.nodes.parameters import TRAINER_PARAMETERS
 from surface_classifier.nodes.raw_stamps import TimeReader, time_reader
 from surface_classifier.nodes.recording_session import RecordingSession
