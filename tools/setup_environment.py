@@ -161,7 +161,7 @@ def check_machine(ros_set: str) -> None:
 def announce(wanted: Wanted, venv: Path) -> None:
     """Say what is about to be downloaded, how large it is, and how to choose otherwise."""
     lines = [
-        ('Python packages (numpy, scipy, scikit-learn, ONNX Runtime, test and build tools)', 'about 180 MB', '800 MB'),
+        ('Python packages (numpy, scipy, scikit-learn, ONNX Runtime, Ray, test tools)', 'about 260 MB', '1.1 GB'),
     ]
     if wanted.ros_set in ('kilted', 'jazzy'):
         lines.insert(0, (f'ROS 2 {wanted.ros_set.capitalize()} as Python wheels', 'about 50 MB', '200 MB'))

@@ -54,6 +54,7 @@ setup(
     ],
     extras_require={
         'evaluate': EVALUATE,
+        'ray': ['ray>=2.40'],
         'test': ['pytest>=8.0', 'pytest-timeout>=2.2'],  # makes `colcon test` run pytest
         'train': [*EVALUATE, 'numba>=0.61', 'onnx>=1.16', 'onnxscript>=0.1', 'optuna>=5.0', 'torch>=2.5'],
     },

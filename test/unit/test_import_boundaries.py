@@ -36,7 +36,16 @@ EVERYWHERE = {'current_driver.errors', 'surface_classifier', 'yaml'}
 ROOMS = {
     DRIVER: {'current_driver', 'lz4', 'mcap', 'numpy', 'rosbags', 'scipy', 'zstandard'},
     CLASSIFIER / 'signal': {'numpy', 'scipy'},
-    CLASSIFIER / 'data': {'current_driver', 'mcap', 'numpy', 'rosbags', 'surface_classifier.signal', 'tqdm'},
+    CLASSIFIER / 'data': {
+        'current_driver',
+        'matplotlib',
+        'mcap',
+        'numpy',
+        'ray',
+        'rosbags',
+        'surface_classifier.signal',
+        'tqdm',
+    },
     CLASSIFIER / 'model': {
         'numpy',
         'onnx',

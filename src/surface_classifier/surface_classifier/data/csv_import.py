@@ -153,7 +153,7 @@ def find_csv_recordings(
         )
     recordings: list[CsvRecording] = []
     for folder in classes:
-        found = _recordings_in(folder, columns, warnings)
+        found = csv_recordings_in(folder, columns, warnings)
         if not found:
             pattern = next(iter(columns.files.values())) if columns is not None and columns.files else '*.csv'
             raise SurfaceError(
@@ -164,7 +164,8 @@ def find_csv_recordings(
     return recordings
 
 
-def _recordings_in(folder: Path, columns: ColumnsConfig | None, warnings: list[str]) -> list[CsvRecording]:
+def csv_recordings_in(folder: Path, columns: ColumnsConfig | None, warnings: list[str]) -> list[CsvRecording]:
+    """The recordings in the folder of one class, sorted by name; the arguments are those of `find_csv_recordings`."""
     files = sorted(entry for entry in folder.iterdir() if entry.suffix.lower() == '.csv' and entry.is_file())
     if columns is None or not columns.files:
         return [CsvRecording(f'{folder.name}/{file.stem}', folder.name, file) for file in files]

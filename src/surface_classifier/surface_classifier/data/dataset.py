@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.npy_file import NpyAppender
@@ -32,6 +32,7 @@ SCHEMA_VERSION = 1
 METADATA_FILE = 'dataset.json'
 _INDEX_ARRAYS = ('labels', 'start_ns', 'end_ns', 'recording')
 _HASH_CHUNK_BYTES = 1 << 20
+_SCRATCH_FOLDER = 'scratch'
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class RecordingInfo:
         payload: What it carried.
         battery: Which battery, or its state.
         note: Anything else.
+        start_ns: Stamp at which it begins [ns]; None when it is not known.
+        inputs: How its samples came, by part: the fields of `input_timing.InputTiming`; empty when it was not cut from
+            a recording.
+        counts: What was counted while it was cut: windows `voided`, `unlabelled` and `over_a_change`, samples lost and
+            the like.
     """
 
     name: str
@@ -59,6 +65,9 @@ class RecordingInfo:
     payload: str = ''
     battery: str = ''
     note: str = ''
+    start_ns: int | None = None
+    inputs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -189,14 +198,14 @@ class Dataset:
             SurfaceError: Something is there already, or nothing can be written there.
         """
         with DatasetWriter(path, config, has_recordings=has_recordings, overwrite=overwrite) as writer:
-            ids = [writer.add_recording(info) for info in recordings]
-            for row in range(len(labels)):
-                writer.add_window(
-                    {name: array[row] for name, array in parts.items()},
-                    label=classes[int(labels[row])],
-                    start_ns=int(start_ns[row]),
-                    end_ns=int(end_ns[row]),
-                    recording=ids[int(recording[row])],
+            ids = np.array([writer.add_recording(info) for info in recordings], dtype=np.int64)
+            if len(labels):
+                writer.add_windows(
+                    parts,
+                    labels=[classes[label] for label in labels],
+                    start_ns=start_ns,
+                    end_ns=end_ns,
+                    recordings=ids[recording],
                 )
             return writer.finish(classes=classes, counters=counters or {}, history=history)
 
@@ -262,11 +271,13 @@ class DatasetWriter:
     ) -> None:
         """Open the files beside the place where the data set will be."""
         self.path = Path(path)
-        self._config = config
+        self.config = config
         self._overwrite = overwrite
         self._has_recordings = has_recordings
         self._recordings: list[RecordingInfo] = []
+        self._recording_names: set[str] = set()
         self._windows_of: list[int] = []
+        self._windows = 0
         self._class_ids: dict[str, int] = {}
         self._arrays = _OpenArrays()
         check_dataset_target(self.path, overwrite=overwrite)
@@ -283,7 +294,7 @@ class DatasetWriter:
     @property
     def windows(self) -> int:
         """Windows written so far."""
-        return sum(self._windows_of)
+        return self._windows
 
     def add_recording(self, info: RecordingInfo) -> int:
         """Add a recording and return its index, for `add_window`.
@@ -291,11 +302,22 @@ class DatasetWriter:
         Raises:
             SurfaceError: There is one of that name already.
         """
-        if any(other.name == info.name for other in self._recordings):
+        if info.name in self._recording_names:
             raise SurfaceError(f'two recordings are called {info.name!r}; rename one, or give one folder above both')
         self._recordings.append(info)
+        self._recording_names.add(info.name)
         self._windows_of.append(0)
         return len(self._recordings) - 1
+
+    def replace_recording(self, info: RecordingInfo) -> None:
+        """Say more of the recording that was added last; its name stays.
+
+        Raises:
+            ValueError: It has another name.
+        """
+        if not self._recordings or self._recordings[-1].name != info.name:
+            raise ValueError(f'{info.name!r} is not the recording that was added last')
+        self._recordings[-1] = info
 
     def add_window(
         self,
@@ -315,19 +337,52 @@ class DatasetWriter:
             end_ns: Stamp of its last sample [ns].
             recording: What `add_recording` returned.
         """
+        self.add_windows(
+            {name: samples[None] for name, samples in parts.items()},
+            labels=[label],
+            start_ns=np.array([start_ns]),
+            end_ns=np.array([end_ns]),
+            recordings=np.array([recording]),
+        )
+
+    def add_windows(
+        self,
+        parts: Mapping[str, NDArray[np.float64]],
+        *,
+        labels: Sequence[str],
+        start_ns: NDArray[np.int64],
+        end_ns: NDArray[np.int64],
+        recordings: NDArray[np.int64],
+    ) -> None:
+        """Append n windows.
+
+        Args:
+            parts: For each part its samples, (n, samples, channels).
+            labels: Name of the class of each.
+            start_ns: (n,) stamps of the first samples [ns].
+            end_ns: (n,) stamps of the last samples [ns].
+            recordings: (n,) what `add_recording` returned.
+        """
         if not self._arrays.parts:
             for name, samples in parts.items():
-                self._arrays.parts[name] = NpyAppender(self._partial / _part_file(name), samples.shape, np.float64)
+                self._arrays.parts[name] = NpyAppender(self._partial / _part_file(name), samples.shape[1:], np.float64)
         if parts.keys() != self._arrays.parts.keys():
             raise ValueError(f'window with the parts {list(parts)} in a data set of {list(self._arrays.parts)}')
         for name, samples in parts.items():
-            self._arrays.parts[name].append(samples)
+            self._arrays.parts[name].extend(samples)
         # Classes are numbered as they come; `finish` renumbers them into their final order.
-        class_id = self._class_ids.setdefault(label, len(self._class_ids))
-        row = {'labels': class_id, 'start_ns': start_ns, 'end_ns': end_ns, 'recording': recording}
-        for name, value in row.items():
-            self._arrays.index[name].append(value)
-        self._windows_of[recording] += 1
+        class_ids = [self._class_ids.setdefault(label, len(self._class_ids)) for label in labels]
+        columns: dict[str, ArrayLike] = {
+            'labels': class_ids,
+            'start_ns': start_ns,
+            'end_ns': end_ns,
+            'recording': recordings,
+        }
+        for name, values in columns.items():
+            self._arrays.index[name].extend(values)
+        for recording in recordings.tolist():
+            self._windows_of[recording] += 1
+        self._windows += len(class_ids)
 
     def finish(
         self,
@@ -351,18 +406,19 @@ class DatasetWriter:
             raise SurfaceError(f'{self.path}: a data set without a window is not written')
         names = tuple(sorted(self._class_ids) if classes is None else classes)
         self._arrays.close()
+        shutil.rmtree(self._partial / _SCRATCH_FOLDER, ignore_errors=True)
         self._renumber_labels(names)
         recordings = tuple(
             _with_windows(info, windows) for info, windows in zip(self._recordings, self._windows_of, strict=True)
         )
         description = {
             'schema_version': SCHEMA_VERSION,
-            'digest': _content_digest(self._partial, self._config, names, recordings, self._has_recordings),
+            'digest': _content_digest(self._partial, self.config, names, recordings, self._has_recordings),
             'windows': self.windows,
             'classes': list(names),
             'parts': list(self._arrays.parts),
             'has_recordings': self._has_recordings,
-            'config': self._config.to_dict(),
+            'config': self.config.to_dict(),
             'recordings': [asdict(info) for info in recordings],
             'counters': dict(counters),
             'history': [dict(entry) for entry in history],
@@ -384,6 +440,13 @@ class DatasetWriter:
         labels = np.load(self._partial / 'labels.npy', mmap_mode='r+', allow_pickle=False)
         labels[:] = order[labels]
         labels.flush()
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for what is needed on the way; it is gone when the data set is complete."""
+        folder = self._partial / _SCRATCH_FOLDER
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def __enter__(self) -> DatasetWriter:
         return self

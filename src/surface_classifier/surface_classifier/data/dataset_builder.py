@@ -3,8 +3,9 @@
 """Cuts labelled recordings into a data set of windows, through the same stream that cuts windows live.
 
 A window is taken when it lies wholly inside one labelled segment, and not close to a change of label that a person
-made. Recordings are read once, message by message, and windows go straight to disk, so that memory does not grow with
-the recordings.
+made. Recordings are read once, message by message, and windows go straight to disk, so that memory grows neither with
+the recordings nor with their number. Several recordings may be cut at once, by an executor; the data set is the same to
+the last bit whatever cuts them.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import dataclasses
 import itertools
 import math
 import os
+import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,12 +30,15 @@ from surface_classifier.data.dataset import (
     DatasetWriter,
     RecordingInfo,
     check_dataset_target,
-    history_entry,
 )
-from surface_classifier.data.recording import Recording, Segment, leave_margins, surface_of_span
+from surface_classifier.data.dataset_sources import build_entry
+from surface_classifier.data.executor import Executor, LocalExecutor, check_cancelled
+from surface_classifier.data.input_timing import TimingTally
+from surface_classifier.data.recording import Recording, leave_margins, surface_of_span
+from surface_classifier.data.window_chunks import ChunkWriter, move_chunk
 from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.signal.rate_check import rate_mismatch
-from surface_classifier.signal.window_stream import StreamCounters, WindowStream
+from surface_classifier.signal.window_stream import StreamCounters, Window, WindowStream
 
 DEFAULT_SAMPLE_RATE_HZ = 100.0
 DEFAULT_WINDOW_SAMPLES = 100
@@ -45,7 +51,8 @@ _RATE_DIGITS = 4
 # How far a recording's rate may lie from the one the configuration was made for, as a share of it.
 _RATE_TOLERANCE = 0.1
 
-_SUMMED_COUNTERS = (
+# What is counted of a stream.
+_STREAM_COUNTERS = (
     'samples',
     'duplicates',
     'out_of_order',
@@ -71,6 +78,41 @@ class BuildResult:
 
 
 @dataclass
+class _Cut:
+    """What came of one recording, beside its windows.
+
+    Attributes:
+        info: The recording, without its number of windows.
+        labelled_s: Seconds under each label [s].
+        longest_s: Length of the longest stretch under one label [s].
+        windows: Windows of each class.
+        counters: What the stream counted, and the windows that were left out.
+        observed_rate_hz: Mean rate of the samples of each part; NaN where it is unknown [Hz].
+        warnings: One sentence for each thing that looks wrong.
+        labels: Names of the classes in its chunk; empty where its windows went straight into the data set.
+    """
+
+    info: RecordingInfo
+    labelled_s: dict[str, float]
+    longest_s: float
+    windows: Counter[str]
+    counters: dict[str, int]
+    observed_rate_hz: dict[str, float]
+    warnings: list[str]
+    labels: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class _ChunkTask:
+    """One recording to cut into a chunk."""
+
+    recording: Recording
+    config: WindowConfig
+    label_margin_s: float
+    folder: Path
+
+
+@dataclass
 class _Tally:
     """What is counted while recordings are cut."""
 
@@ -82,16 +124,15 @@ class _Tally:
     lowest_rate_hz: dict[str, float] = field(default_factory=dict)
     highest_rate_hz: dict[str, float] = field(default_factory=dict)
 
-    def add_segments(self, name: str, segments: Sequence[Segment]) -> None:
-        for segment in segments:
-            if segment.surface:
-                self.labelled_s[segment.surface] += segment.seconds
-                self.longest = max(self.longest, (segment.seconds, name))
-
-    def add_stream(self, counters: StreamCounters) -> None:
-        for key in _SUMMED_COUNTERS:
-            self.counters[key] += getattr(counters, key)
-        for part, rate in counters.observed_rate_hz.items():
+    def add(self, cut: _Cut) -> None:
+        self.counters.update(cut.counters)
+        self.warnings.extend(cut.warnings)
+        for name, seconds in cut.labelled_s.items():
+            self.labelled_s[name] += seconds
+        self.windows.update(cut.windows)
+        if cut.labelled_s:
+            self.longest = max(self.longest, (cut.longest_s, cut.info.name))
+        for part, rate in cut.observed_rate_hz.items():
             if not math.isnan(rate):
                 self.lowest_rate_hz[part] = min(rate, self.lowest_rate_hz.get(part, rate))
                 self.highest_rate_hz[part] = max(rate, self.highest_rate_hz.get(part, rate))
@@ -106,6 +147,7 @@ def build_dataset(
     skip_missing: bool = False,
     allow_one_class: bool = False,
     label_margin_s: float = DEFAULT_LABEL_MARGIN_S,
+    executor: Executor | None = None,
     on_progress: Callable[[float], object] | None = None,
 ) -> BuildResult:
     """Cut recordings into a data set.
@@ -119,6 +161,7 @@ def build_dataset(
         them.
         allow_one_class: Accept windows of one class only, which can test a model but not train one.
         label_margin_s: Left out before and after each change of label that a person made [s].
+        executor: What cuts the recordings; this process, one after the other, when None.
         on_progress: Called with the seconds of recording that were read since the last call.
 
     Raises:
@@ -133,8 +176,9 @@ def build_dataset(
         raise SurfaceError(f'not one of {len(recordings)} recordings has the topics {", ".join(config.topics)}')
     config = with_input_rates(config, usable[0])
     with DatasetWriter(target, config, overwrite=overwrite) as writer:
-        for recording in usable:
-            _add_recording(recording, config, writer, tally, label_margin_s, on_progress or (lambda _: None))
+        _cut_all(
+            usable, config, writer, tally, label_margin_s, executor or LocalExecutor(1), on_progress or (lambda _: None)
+        )
         _check_outcome(config, writer, tally, Path(target), allow_one_class)
         counters: dict[str, Any] = {
             **tally.counters,
@@ -142,9 +186,7 @@ def build_dataset(
             'lowest_observed_rate_hz': tally.lowest_rate_hz,
             'highest_observed_rate_hz': tally.highest_rate_hz,
         }
-        paths = [str(recording.path) for recording in usable]
-        entry = history_entry('dataset build', recordings=paths, label_margin_s=label_margin_s)
-        dataset = writer.finish(counters=counters, history=[entry])
+        dataset = writer.finish(counters=counters, history=[build_entry(usable, label_margin_s=label_margin_s)])
     return BuildResult(dataset, tally.warnings)
 
 
@@ -276,6 +318,53 @@ def _input_rates(config: WindowConfig, recording: Recording) -> dict[str, float]
     return rates
 
 
+def _cut_all(
+    recordings: Sequence[Recording],
+    config: WindowConfig,
+    writer: DatasetWriter,
+    tally: _Tally,
+    label_margin_s: float,
+    executor: Executor,
+    on_progress: Callable[[float], object],
+) -> None:
+    """Cut recordings and add them, in their order, to the data set."""
+    if executor.jobs == 1 and isinstance(executor, LocalExecutor):
+        for recording in recordings:
+            _add_recording(recording, config, writer, tally, label_margin_s, on_progress)
+        return
+    tasks = [
+        _ChunkTask(recording, config, label_margin_s, writer.scratch.resolve() / f'{index:06d}')
+        for index, recording in enumerate(recordings)
+    ]
+    done: dict[int, _Cut] = {}
+    added = 0
+    with closing(executor.map_completed(_cut_chunk, tasks)) as results:
+        for index, cut in results:
+            done[index] = cut
+            on_progress(cut.info.seconds)
+            while added in done:
+                following = done.pop(added)
+                tally.add(following)
+                move_chunk(tasks[added].folder, following.labels, writer, writer.add_recording(following.info))
+                added += 1
+
+
+def _cut_chunk(task: _ChunkTask) -> _Cut:
+    """Cut one recording into a chunk: the work of one task, in whatever process."""
+    # A task that is done again, because its worker was lost, begins anew.
+    shutil.rmtree(task.folder, ignore_errors=True)
+    with ChunkWriter(task.folder) as chunk:
+        cut = _cut(
+            task.recording,
+            task.config,
+            task.label_margin_s,
+            lambda _: chunk.add_window,
+            lambda _: check_cancelled(),
+        )
+        cut.labels = tuple(chunk.labels)
+        return cut
+
+
 def _add_recording(
     recording: Recording,
     config: WindowConfig,
@@ -284,35 +373,83 @@ def _add_recording(
     label_margin_s: float,
     on_progress: Callable[[float], object],
 ) -> None:
+    """Cut one recording straight into the data set."""
+
+    def begin(info: RecordingInfo) -> _AddWindow:
+        index = writer.add_recording(info)
+
+        def add_window(parts: Mapping[str, Any], label: str, start_ns: int, end_ns: int) -> None:
+            writer.add_window(parts, label=label, start_ns=start_ns, end_ns=end_ns, recording=index)
+
+        return add_window
+
+    cut = _cut(recording, config, label_margin_s, begin, on_progress)
+    writer.replace_recording(cut.info)
+    tally.add(cut)
+
+
+_AddWindow = Callable[[Mapping[str, Any], str, int, int], object]
+
+
+def _cut(
+    recording: Recording,
+    config: WindowConfig,
+    label_margin_s: float,
+    begin: Callable[[RecordingInfo], _AddWindow],
+    on_progress: Callable[[float], object],
+) -> _Cut:
+    """Cut one recording.
+
+    Args:
+        recording: The recording.
+        config: How to cut.
+        label_margin_s: See `build_dataset`.
+        begin: Called with the recording before its first window; gives what each window goes to.
+        on_progress: Called with the seconds that were read since the last call.
+    """
     with recording.reader() as reader:
         segments = recording.segments(reader)
-        tally.add_segments(recording.name, segments)
         trusted = leave_margins(segments, round(label_margin_s * messages.NANOSECONDS), reader.start_ns)
-        tally.warnings.extend(recording.warnings(reader))
+        warnings = recording.warnings(reader)
         info = _info(recording, reader)
-        index = writer.add_recording(info)
+        add_window = begin(info)
         stream = WindowStream(config)
+        timing = TimingTally(config)
         topics = _resolve(recording, reader, stream)
-        before = writer.windows
+        windows: Counter[str] = Counter()
+        left_out = {'over_a_change': 0, 'label_margin': 0, 'unlabelled': 0}
         last_ns = reader.start_ns
         for stamped in reader.messages(topics=list(topics)):
-            for window in _push(recording, reader, stream, topics[stamped.topic], stamped):
+            for window in _push(recording, reader, stream, topics[stamped.topic], stamped, timing):
                 surface = surface_of_span(trusted, window.start_ns, window.end_ns)
                 if not surface:
-                    tally.counters[_why_unlabelled(surface_of_span(segments, window.start_ns, window.end_ns))] += 1
+                    left_out[_why_unlabelled(surface_of_span(segments, window.start_ns, window.end_ns))] += 1
                     continue
-                writer.add_window(
-                    window.parts, label=surface, start_ns=window.start_ns, end_ns=window.end_ns, recording=index
-                )
-                tally.windows[surface] += 1
+                add_window(window.parts, surface, window.start_ns, window.end_ns)
+                windows[surface] += 1
             if stamped.stamp_ns - last_ns >= messages.NANOSECONDS:
                 on_progress((stamped.stamp_ns - last_ns) / messages.NANOSECONDS)
                 last_ns = stamped.stamp_ns
         on_progress((reader.end_ns - last_ns) / messages.NANOSECONDS)
-    tally.add_stream(stream.counters)
-    tally.warnings.extend(_other_rates(config, recording, stream.counters.observed_rate_hz))
-    if writer.windows == before:
-        tally.warnings.append(f'{recording.path}: gives no window ({_why_none(config, info, stream.counters)})')
+    counters = stream.counters
+    warnings.extend(_other_rates(config, recording, counters.observed_rate_hz))
+    if not windows:
+        warnings.append(f'{recording.path}: gives no window ({_why_none(config, info, counters)})')
+    labelled = [segment for segment in segments if segment.surface]
+    labelled_s: defaultdict[str, float] = defaultdict(float)
+    for segment in labelled:
+        labelled_s[segment.surface] += segment.seconds
+    counts = {**{key: getattr(counters, key) for key in _STREAM_COUNTERS}, **left_out}
+    inputs = {name: entry.to_dict() for name, entry in timing.by_part().items()}
+    return _Cut(
+        dataclasses.replace(info, inputs=inputs, counts={key: count for key, count in counts.items() if count}),
+        dict(labelled_s),
+        max((segment.seconds for segment in labelled), default=0.0),
+        windows,
+        counts,
+        counters.observed_rate_hz,
+        warnings,
+    )
 
 
 def _why_unlabelled(surface: str | None) -> str:
@@ -340,10 +477,20 @@ def _other_rates(config: WindowConfig, recording: Recording, observed_rate_hz: M
 
 
 def _push(
-    recording: Recording, reader: RecordingReader, stream: WindowStream, topic: str, stamped: messages.StampedMessage
-) -> list[Any]:
+    recording: Recording,
+    reader: RecordingReader,
+    stream: WindowStream,
+    topic: str,
+    stamped: messages.StampedMessage,
+    timing: TimingTally | None = None,
+) -> list[Window]:
     try:
-        return list(stream.push_message(topic, reader.deserialize(stamped), stamped.stamp_ns))
+        windows: list[Window] = []
+        for samples in stream.read_message(topic, reader.deserialize(stamped), stamped.stamp_ns):
+            if timing is not None:
+                timing.add(samples)
+            windows += stream.push(samples)
+        return windows
     except SurfaceError as error:
         raise SurfaceError(f'{recording.path}: {error}') from error
 
@@ -407,6 +554,7 @@ def _info(recording: Recording, reader: RecordingReader) -> RecordingInfo:
         payload=noted.get('payload', ''),
         battery=noted.get('battery', ''),
         note=noted.get('note', ''),
+        start_ns=reader.start_ns,
     )
 
 

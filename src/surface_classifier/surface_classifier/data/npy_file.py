@@ -41,6 +41,14 @@ class NpyAppender:
         self._file.write(array.tobytes())
         self._rows += 1
 
+    def extend(self, rows: ArrayLike) -> None:
+        """Append several rows at once, shape (rows, *row_shape)."""
+        array = np.asarray(rows, dtype=self._dtype, order='C')
+        if array.shape[1:] != self._row_shape:
+            raise ValueError(f'rows of shape {array.shape[1:]} in an array of rows {self._row_shape}')
+        self._file.write(array.data if array.ndim and len(array) else b'')
+        self._rows += len(array)
+
     def close(self) -> None:
         """Write the final number of rows into the header, and close the file."""
         if self._file.closed:

@@ -162,9 +162,13 @@ class WindowStream:
             SurfaceError: The topic is not configured, or a configured field is not in the message.
         """
         windows: list[Window] = []
-        for samples in self._readers.read(topic, message, receive_ns):
-            windows += self._push(self._topic(samples.topic), samples)
+        for samples in self.read_message(topic, message, receive_ns):
+            windows += self.push(samples)
         return windows
+
+    def read_message(self, topic: str, message: Any, receive_ns: int) -> list[TopicSamples]:
+        """The samples in a message, for `push`; the arguments and errors of `push_message`."""
+        return list(self._readers.read(topic, message, receive_ns))
 
     def push(self, samples: TopicSamples) -> list[Window]:
         """Take samples in.
