@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -20,21 +20,13 @@ from surface_classifier.data.recording import Recording, find_recordings
 from surface_classifier.signal.config import default_window_config
 
 
-class Counted(Sequence[int]):
-    """Numbers from 0, which note how far they were handed out."""
+class Counted(list[int]):
+    """Numbers, which note how far they were handed out."""
 
-    def __init__(self, count: int) -> None:
-        self.count = count
-        self.handed_out = 0
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> int:  # type: ignore[override]
-        return range(self.count)[index]
+    handed_out = 0
 
     def __iter__(self) -> Iterator[int]:
-        for value in range(self.count):
+        for value in super().__iter__():
             self.handed_out += 1
             yield value
 
@@ -46,7 +38,7 @@ def test_one_job_works_in_this_process_and_in_order() -> None:
 
 
 def test_several_jobs_do_every_item_once_a_few_at_a_time() -> None:
-    items = Counted(40)
+    items = Counted(range(40))
     with make_executor('local', 2) as executor, closing(executor.map_completed(square, items)) as results:
         first = next(results)
         # Two run and two wait; one more may have gone out for the one that is done.
