@@ -61,7 +61,7 @@ def test_from_csv_files_to_folds(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(['dataset', 'info', str(dataset), '--folds', '2', '--verify', '--recordings', '--json', '-']) == 0
     shown = json.loads(capsys.readouterr().out)
     assert shown['windows'] == 20
-    assert shown['classes']['ice'] == {'windows': 10, 'recordings': 2}
+    assert shown['classes']['ice'] == {'windows': 10, 'recordings': 2, 'robots': ['r2'], 'seconds': 6.0}
     assert shown['digest'] == Dataset.load(dataset).digest
     assert sorted(shown['folds']['repetitions'][0]) == ['ice/0', 'ice/1', 'snow/0', 'snow/1']
 
@@ -287,7 +287,7 @@ def test_a_disk_that_fills_up_is_told_and_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, 'No space left on device')
 
-    monkeypatch.setattr(NpyAppender, 'append', full)
+    monkeypatch.setattr(NpyAppender, 'extend', full)
     monkeypatch.setattr(NpyAppender, 'close', full)
     error = refused(capsys, 'dataset', 'build', bag, '-o', tmp_path / 'set')
     assert 'No space left on device; free space' in error

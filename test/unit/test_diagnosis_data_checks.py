@@ -16,8 +16,10 @@ from current_driver.messages import CurrentBlock
 from current_driver.recording_reader import recording_base_ns
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.dataset_builder import build_dataset
+from surface_classifier.data.dataset_edit import drop, relabel
 from surface_classifier.data.recording import find_recordings
 from surface_classifier.data.recording_writer import RecordingWriter
+from surface_classifier.data.window_selection import select_windows
 from surface_classifier.signal.config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.training.seed_task import seed_task
 
@@ -204,6 +206,23 @@ def test_power_above_the_nyquist_frequency_is_found_where_no_low_pass_was(tmp_pa
     rebuilt = low_passed(dataset, tmp_path / 'rebuilt')
     assert find_aliasing(rebuilt).folded is None
     assert np.std(rebuilt.parts['motor']) < 0.5 * np.std(dataset.parts['motor'])
+
+
+def test_a_mended_data_set_is_low_passed_with_its_labels(tmp_path: Path) -> None:
+    dataset = folded_dataset(tmp_path, tone_a=0.3, input_rate_hz=100.0)
+    one = relabel(dataset, tmp_path / 'one', select_windows(dataset, recordings=['drive_1']), 'wood').dataset
+    two = drop(one, tmp_path / 'two', select_windows(one, recordings=['drive_2'])).dataset
+    assert find_aliasing(two).folded is not None
+    rebuilt = low_passed(two, tmp_path / 'rebuilt')
+    # The low-pass takes a window at either end of a drive; the others are those of the mended data set.
+    assert 0 < len(two) - len(rebuilt) <= 2 * 3
+    assert set(rebuilt.recording_names) >= {'drive_0', 'drive_1', 'drive_3'}
+    labels = {
+        rebuilt.recording_names[recording]: rebuilt.classes[label]
+        for recording, label in zip(rebuilt.recording.tolist(), rebuilt.labels.tolist(), strict=True)
+    }
+    assert labels == {'drive_0': 'carpet', 'drive_1': 'wood', 'drive_3': 'tile'}
+    assert np.std(rebuilt.parts['motor']) < 0.5 * np.std(two.parts['motor'])
 
 
 def test_a_data_set_with_a_low_pass_does_not_alias(tmp_path: Path) -> None:

@@ -1,16 +1,21 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""`surface dataset build | info | check`: cut recordings into windows, show a data set, compare ways of cutting."""
+"""`surface dataset build | check`: cut recordings into windows, compare ways of cutting; the frame of the others."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from current_driver.errors import SurfaceError
+from surface_classifier.cli.dataset_edit import add_edits
+from surface_classifier.cli.dataset_info import add_info
+from surface_classifier.cli.dataset_plot import add_plot
 from surface_classifier.cli.parsing import (
     add_command,
+    add_executor_arguments,
     add_json_argument,
     non_negative_float,
     non_negative_int,
@@ -22,18 +27,24 @@ from surface_classifier.cli.parsing import (
 if TYPE_CHECKING:
     from surface_classifier.data.block_check import BlockCheck
     from surface_classifier.data.dataset import Dataset
-    from surface_classifier.data.splits import Folds
+    from surface_classifier.data.dataset_survey import ClassSurvey
 
 _BUILD_DESCRIPTION = """\
 Cut recordings into a data set of windows.
 
-RECORDINGS are bags, or folders that are searched for them. Without --channels the windows hold the currents of the
-motors in the recordings: 100 samples at 100 Hz (or at the recordings' own rate, where that is lower), a new window each
-half window. --channels says which fields of which topics, at which rates; any type of message will do: a window
+RECORDINGS are bags, CSV files, or folders that are searched for both, in any mix. A CSV file is labelled by the folder
+it lies in, <CLASS>/<recording>.csv.
+
+Without --channels the windows hold the currents of the motors in the recordings: 100 samples at 100 Hz (or at the
+recordings' own rate, where that is lower), a new window each half window. --channels says which fields of which topics, at which rates; any type of message will do: a window
 configuration (YAML), a parameter file of the preprocessor, or a preset. `surface inspect RECORDING` writes such a file,
 `surface inspect --presets` lists the presets. A window is taken when it lies wholly under one label; the label is a
 latched topic inside each bag.
 People say late, or early, that the surface changes: --label-margin leaves out what lies close to a change they made.
+
+Recordings are cut by --jobs processes at once; the data set is the same to the last bit, however many. Those who
+outgrow one machine give --executor ray (pip install 'ray>=2.40'): the cluster that RAY_ADDRESS names, which must see
+recordings and DATASET under the same paths; without RAY_ADDRESS a Ray of its own is started on this machine.
 """
 
 
@@ -46,16 +57,22 @@ windows differ.
 """
 
 
+# Recording for which one more process is started [s].
+_SECONDS_WORTH_A_JOB = 600.0
+
+
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb's parser."""
     parser = add_command(
         subparsers,
         'dataset',
-        help='cut recordings into a data set of windows, or show one',
+        help='cut recordings into a data set of windows, look at one, mend it',
         examples="""\
 surface dataset build recordings -o data/floors
 surface dataset info data/floors
-surface dataset check recordings/drive_1
+surface dataset plot data/floors -o floors.png
+surface dataset relabel data/floors -o data/floors_2 --spans drive_3:12.5-20 --to carpet
+surface dataset split data/floors_2 -o data/parts --parts train=0.8,test=0.2
 surface dataset build --help""",
     )
     actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True, title='actions')
@@ -68,10 +85,11 @@ surface dataset build --help""",
         examples="""\
 surface dataset build recordings -o data/floors
 surface dataset build recordings -o data/floors --window-seconds 2 --stride-seconds 0.5 --sample-rate 50
+surface dataset build recordings drives_csv more/drive_7 -o data/floors --jobs 4
 surface dataset build recordings/borealtc -o data/borealtc --channels config/borealtc_window.yaml
 surface dataset build recordings/turtlebot4 -o data/turtlebot4 --channels create3""",
     )
-    build.add_argument('recordings', metavar='RECORDINGS', nargs='+', help='bags, or folders that hold bags')
+    build.add_argument('recordings', metavar='RECORDINGS', nargs='+', help='bags, CSV files, or folders that hold them')
     build.add_argument('-o', '--output', metavar='DATASET', required=True, help='data set to make')
     build.add_argument('--window-seconds', metavar='S', type=positive_float, help='length of a window [s]')
     build.add_argument(
@@ -83,6 +101,8 @@ surface dataset build recordings/turtlebot4 -o data/turtlebot4 --channels create
         metavar='FILE',
         help='window configuration, parameter file or preset; the flags above override it',
     )
+    build.add_argument('--columns', metavar='FILE', help='columns file of the CSV files (their columns are guessed)')
+    build.add_argument('--exclude', metavar='FOLDER', nargs='+', default=[], help='folders to leave out, by name')
     build.add_argument(
         '--skip-missing', action='store_true', help='leave out recordings that lack a configured topic, with a warning'
     )
@@ -96,31 +116,9 @@ surface dataset build recordings/turtlebot4 -o data/turtlebot4 --channels create
         help='leave out so much before and after each change of label that a person made [s] (default: 1)',
     )
     build.add_argument('--overwrite', action='store_true', help='replace a data set that is there already')
+    add_executor_arguments(build, 'recordings cut at once')
     add_json_argument(build)
     build.set_defaults(run=_run_build)
-
-    info = add_command(
-        actions,
-        'info',
-        help='show what a data set holds',
-        description='Show what a data set holds: classes, recordings, how its windows were cut, where they come from.',
-        examples="""\
-surface dataset info data/floors
-surface dataset info data/floors --folds 5
-surface dataset info data/floors --verify --json -""",
-    )
-    info.add_argument('dataset', metavar='DATASET', help='folder of the data set')
-    info.add_argument('--recordings', action='store_true', help='list every recording')
-    info.add_argument('--verify', action='store_true', help='read all of it and compare the digest')
-    folds = info.add_argument_group('folds', 'show which recordings would be tested together')
-    folds.add_argument('--folds', metavar='K', type=non_negative_int, help='K folds of whole recordings')
-    folds.add_argument('--seed', metavar='N', type=non_negative_int, default=0, help='seed of the folds (%(default)d)')
-    folds.add_argument('--folds-file', metavar='F', help='the folds of a JSON file')
-    folds.add_argument(
-        '--repetition', metavar='R', type=non_negative_int, default=0, help='repetition in that file (%(default)d)'
-    )
-    add_json_argument(info)
-    info.set_defaults(run=_run_info)
 
     check = add_command(
         actions,
@@ -141,6 +139,9 @@ surface dataset check recordings --model models/floors --random-cuts 10 --json -
     check.add_argument('--seed', metavar='N', type=non_negative_int, default=0, help='seed of the sizes (%(default)d)')
     add_json_argument(check)
     check.set_defaults(run=_run_check)
+    add_info(actions)
+    add_plot(actions)
+    add_edits(actions)
 
 
 def _run_build(args: argparse.Namespace) -> int:
@@ -155,7 +156,8 @@ def _run_build(args: argparse.Namespace) -> int:
         override_window_config,
         recording_seconds,
     )
-    from surface_classifier.data.recording import find_recordings
+    from surface_classifier.data.dataset_sources import find_sources
+    from surface_classifier.data.executor import make_executor
     from surface_classifier.nodes.window_parameters import windows_from_file
 
     check_dataset_target(Path(args.output), overwrite=args.overwrite)
@@ -167,9 +169,15 @@ def _run_build(args: argparse.Namespace) -> int:
     configured = None
     if args.channels is not None:
         configured = override_window_config(windows_from_file(args.channels), **settings)
-    recordings = find_recordings(args.recordings)
+    sources = find_sources(args.recordings, columns=args.columns, exclude=args.exclude)
+    recordings = sources.recordings
     config = configured if configured is not None else motor_window_config(recordings, **settings)
-    with progress_counter(recording_seconds(recordings), 'cutting', 's of recording') as progress:
+    seconds = recording_seconds(recordings)
+    jobs = args.jobs if args.jobs or args.executor != 'local' else _usual_jobs(seconds)
+    with (
+        make_executor(args.executor, jobs) as executor,
+        progress_counter(seconds, 'cutting', 's of recording') as progress,
+    ):
         result = build_dataset(
             recordings,
             config,
@@ -178,42 +186,25 @@ def _run_build(args: argparse.Namespace) -> int:
             skip_missing=args.skip_missing,
             allow_one_class=args.allow_one_class,
             label_margin_s=DEFAULT_LABEL_MARGIN_S if args.label_margin is None else args.label_margin,
+            executor=executor,
             on_progress=progress,
         )
-    for warning in result.warnings:
+    warnings = [*sources.warnings, *result.warnings]
+    for warning in warnings:
         print(f'surface: warning: {warning}', file=sys.stderr)
     if args.json:
-        write_json({**dataset_summary(result.dataset), 'warnings': result.warnings}, args.json)
+        write_json({**dataset_summary(result.dataset), 'warnings': warnings}, args.json)
     if args.json != '-':
         print_dataset(result.dataset)
         print(f'next: surface train {result.dataset.path} -o MODEL')
     return 0
 
 
-def _run_info(args: argparse.Namespace) -> int:
-    from surface_classifier.data.dataset import Dataset
-    from surface_classifier.data.splits import folds_from_file, stratified_folds
+def _usual_jobs(seconds: float) -> int:
+    """Jobs where nobody said how many: a process is worth its start from some minutes of recording on."""
+    import os
 
-    dataset = Dataset.load(args.dataset, verify=args.verify)
-    folds = None
-    if args.folds_file is not None:
-        folds = folds_from_file(dataset, args.folds_file, args.repetition)
-    elif args.folds is not None:
-        folds = stratified_folds(dataset, args.folds, args.seed)
-    if args.json:
-        summary = dataset_summary(dataset)
-        if folds is not None:
-            summary['folds'] = folds_summary(folds)
-        write_json(summary, args.json)
-    if args.json != '-':
-        print_dataset(dataset)
-        if args.recordings:
-            _print_recordings(dataset)
-        if folds is not None:
-            _print_folds(dataset, folds)
-        if args.verify:
-            print('the digest matches the content')
-    return 0
+    return max(1, min(os.cpu_count() or 1, int(seconds // _SECONDS_WORTH_A_JOB)))
 
 
 def _run_check(args: argparse.Namespace) -> int:
@@ -251,12 +242,12 @@ def _run_check(args: argparse.Namespace) -> int:
         for result in results:
             _print_check(result)
         verdict = f'{differing} differ' if differing else 'all are equal to the last bit'
-        print(f'{_counted(windows, "window")} of {_counted(len(results), "recording")} compared: {verdict}')
+        print(f'{counted(windows, "window")} of {counted(len(results), "recording")} compared: {verdict}')
     return 1 if differing else 0
 
 
 def _print_check(result: BlockCheck) -> None:
-    print(f'{result.recording}: {_counted(result.windows, "window")}')
+    print(f'{result.recording}: {counted(result.windows, "window")}')
     for cut in result.cuts:
         sizes = f'{cut.smallest}' if cut.smallest == cut.largest else f'{cut.smallest} to {cut.largest}'
         print(f'  {cut.name:<16}  {cut.blocks:7d} blocks of {sizes} sample{"" if cut.largest == 1 else "s"}')
@@ -289,17 +280,8 @@ def dataset_summary(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def folds_summary(folds: Folds) -> dict[str, Any]:
-    """Folds for machines; `repetitions` has the layout of a folds file."""
-    return {
-        'protocol': folds.protocol,
-        'warnings': list(folds.warnings),
-        'repetitions': [{name: fold.index for fold in folds for name in fold.test_recordings}],
-    }
-
-
-def print_dataset(dataset: Dataset) -> None:
-    """Print what a data set holds, for a person."""
+def print_dataset(dataset: Dataset, covered: Mapping[str, ClassSurvey] | None = None) -> None:
+    """Print what a data set holds, for a person; with what each class covers, where it was looked at."""
     summary = dataset_summary(dataset)
     config = dataset.config
     print(f'{len(dataset)} windows of {config.window_s:g} s, every {config.stride_s:g} s')
@@ -309,7 +291,10 @@ def print_dataset(dataset: Dataset) -> None:
     width = max(len(name) for name in dataset.classes)
     for name, entry in summary['classes'].items():
         of = f'  {entry["recordings"]:4d} recordings' if dataset.has_recordings else ''
-        print(f'{name:<{width}}  {entry["windows"]:7d} windows{of}')
+        line = f'{name:<{width}}  {entry["windows"]:7d} windows{of}'
+        if covered is not None:
+            line += f'  {covered[name].seconds:9.1f} s  {", ".join(covered[name].robots)}'
+        print(line.rstrip())
     if not dataset.has_recordings:
         print('no recordings are known: a score would be of shuffled windows, which is too good')
     voided = dataset.counters.get('voided', 0)
@@ -321,25 +306,6 @@ def print_dataset(dataset: Dataset) -> None:
     print(f'digest {dataset.digest[:16]}  {dataset.path}')
 
 
-def _print_recordings(dataset: Dataset) -> None:
-    width = max(len(info.name) for info in dataset.recordings)
-    for info in dataset.recordings:
-        noted = ', '.join(text for text in (info.robot, info.place, info.operator, info.payload, info.note) if text)
-        print(f'{info.name:<{width}}  {info.seconds:9.1f} s  {info.windows:6d} windows  {noted}'.rstrip())
-
-
-def _print_folds(dataset: Dataset, folds: Folds) -> None:
-    import numpy as np
-
-    print(folds.protocol)
-    for fold in folds:
-        counts = np.bincount(dataset.labels[fold.test], minlength=len(dataset.classes))
-        shares = ', '.join(f'{name} {count}' for name, count in zip(dataset.classes, counts, strict=True))
-        what = f'{_counted(len(fold.test_recordings), "recording")}, ' if dataset.has_recordings else ''
-        print(f'  fold {fold.index}: tests {what}{_counted(len(fold.test), "window")} ({shares})')
-    for warning in folds.warnings:
-        print(f'surface: warning: {warning}', file=sys.stderr)
-
-
-def _counted(count: int, what: str) -> str:
+def counted(count: int, what: str) -> str:
+    """A number with its noun, in the plural where there is not one of it."""
     return f'{count} {what}' if count == 1 else f'{count} {what}s'

@@ -45,7 +45,7 @@ class Verb(NamedTuple):
 VERBS: dict[str, Verb] = {
     'simulate': Verb('simulate', 'drive a simulated robot over several surfaces and record it'),
     'import': Verb('import_data', 'turn CSV files into recordings, or NumPy arrays into a data set'),
-    'dataset': Verb('dataset', 'cut recordings into a data set of windows, or show one'),
+    'dataset': Verb('dataset', 'cut recordings into a data set of windows, look at one, mend it'),
     'train': Verb('train', 'train an LSTM on a data set'),
     'evaluate': Verb('evaluate', 'score the LSTM beside simple baselines, by recording'),
     'diagnose': Verb('diagnose', 'say by experiment why a training behaves as it does'),
@@ -79,7 +79,7 @@ _OPTIONAL_MODULES = {
     'onnxscript': f'saving a model needs it: {_TRAINING}',
     'optuna': f'sweeps need it: {_TRAINING}',
     'sklearn': f'the baselines need it: {_TRAINING}',
-    'matplotlib': f'reports need it: {_TRAINING}',
+    'matplotlib': f'reports and pictures need it: {_TRAINING}',
     'jinja2': f'reports need it: {_TRAINING}',
     'rclpy': f'live verbs need ROS 2: {_LIVE}',
     'surface_msgs': f'live verbs need the built messages: {_LIVE}',

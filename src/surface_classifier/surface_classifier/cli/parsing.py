@@ -49,6 +49,22 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', metavar='FILE', help="write the result as JSON to FILE ('-': standard output)")
 
 
+def add_executor_arguments(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add `--jobs N` and `--executor NAME`, for `data.executor.make_executor`.
+
+    Args:
+        parser: The verb's parser.
+        what: What is done at once, for the help.
+    """
+    parser.add_argument('--jobs', metavar='N', type=positive_int, help=f'{what} (as many as pay, at most one a core)')
+    parser.add_argument(
+        '--executor',
+        choices=('local', 'ray'),
+        default='local',
+        help='where the work is done: this machine, or a Ray cluster (%(default)s)',
+    )
+
+
 def write_json(result: Mapping[str, Any], destination: str) -> None:
     """Write a verb's result for machines.
 

@@ -12,9 +12,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from surface_classifier.data.dataset import Dataset
+from current_driver.errors import SurfaceError
+from surface_classifier.data.dataset import Dataset, history_entry
 from surface_classifier.data.dataset_builder import build_dataset
-from surface_classifier.data.recording import Recording, find_recordings
+from surface_classifier.data.dataset_rewrite import Taken, write_windows
+from surface_classifier.data.dataset_sources import is_edited, source_paths
+from surface_classifier.data.recording import Recording
 from surface_classifier.signal.config import LOW_PASS_RATIO, PartConfig, WindowConfig
 
 _MOST_RECORDINGS = 6  # whose spectrum is taken
@@ -52,30 +55,55 @@ class AliasingFindings:
     supply: str = ''
 
 
+@dataclass(frozen=True)
+class PowerAbove:
+    """Power above the Nyquist frequency of the grid, part by part.
+
+    Attributes:
+        found: For each part whose samples came faster than its grid.
+        why: Why it cannot be told; empty when it can.
+    """
+
+    found: tuple[FoldedPower, ...] = ()
+    why: str = ''
+
+
+def power_above_nyquist(dataset: Dataset) -> PowerAbove:
+    """Look at the spectrum before decimation of every part that was decimated, with a low-pass or without.
+
+    Raises:
+        SurfaceError: A recording cannot be read.
+    """
+    faster = _faster_parts(dataset)
+    sources = source_paths(dataset.history)
+    if not faster or sources is None:
+        return PowerAbove()
+    missing = [source.path for source in sources if not source.path.exists()]
+    if missing:
+        return PowerAbove(why=f'recordings it was cut from are gone, such as {missing[0]}')
+    recordings = [source.open() for source in sources[:_MOST_RECORDINGS]]
+    return PowerAbove(tuple(_folded_power(recordings, part, rate, dataset.config) for part, rate in faster))
+
+
 def find_aliasing(dataset: Dataset) -> AliasingFindings:
     """Look at the spectrum before decimation of every part that was decimated without a low-pass."""
-    paths = recording_paths(dataset)
-    if paths is None:
+    sources = source_paths(dataset.history)
+    if sources is None:
         return AliasingFindings(
             why='the windows were imported as arrays, which do not say how they were sampled',
             supply='the recordings: build the data set from them with `surface dataset build`',
         )
-    rates = dataset.counters.get('highest_observed_rate_hz', {})
-    suspects = [
-        (part, float(rates[part.name]))
-        for part in dataset.config.parts
-        if not part.decimates and float(rates.get(part.name, 0.0)) > LOW_PASS_RATIO * part.sample_rate_hz
-    ]
+    suspects = [(part, rate) for part, rate in _faster_parts(dataset) if not part.decimates]
     if not suspects:
         return AliasingFindings()
-    missing = [path for path in paths if not Path(path).exists()]
+    missing = [source.path for source in sources if not source.path.exists()]
     if missing:
         return AliasingFindings(
             why=f'the recordings the windows were cut from are gone, such as {missing[0]}',
             supply='the recordings at the place where the data set was built from them',
         )
-    recordings = find_recordings(paths)
-    found = [_folded_power(recordings[:_MOST_RECORDINGS], part, rate, dataset.config) for part, rate in suspects]
+    recordings = [source.open() for source in sources[:_MOST_RECORDINGS]]
+    found = [_folded_power(recordings, part, rate, dataset.config) for part, rate in suspects]
     return AliasingFindings(max(found, key=lambda entry: entry.share))
 
 
@@ -95,16 +123,55 @@ def low_passed(dataset: Dataset, target: Path) -> Dataset:
         for part in dataset.config.parts
     )
     config = dataclasses.replace(dataset.config, parts=parts)
-    recordings = find_recordings(recording_paths(dataset) or [])
-    return build_dataset(recordings, config, target, label_margin_s=_label_margin_s(dataset)).dataset
+    recordings = [source.open() for source in source_paths(dataset.history) or []]
+    if not is_edited(dataset.history):
+        return build_dataset(recordings, config, target, label_margin_s=_label_margin_s(dataset)).dataset
+    with tempfile.TemporaryDirectory(prefix='surface_rebuilt_') as folder:
+        rebuilt = build_dataset(
+            recordings, config, Path(folder, 'rebuilt'), allow_one_class=True, label_margin_s=0.0
+        ).dataset
+        return _windows_of(rebuilt, dataset, target)
 
 
-def recording_paths(dataset: Dataset) -> list[str] | None:
-    """Paths of the recordings a data set was built from; None when it was not built from recordings."""
-    for entry in reversed(dataset.history):
-        if entry.get('action') == 'dataset build':
-            return [str(path) for path in entry['recordings']]
-    return None
+def _windows_of(rebuilt: Dataset, dataset: Dataset, target: Path) -> Dataset:
+    """Those windows of a rebuilt data set that a mended one has, with the labels that they have there.
+
+    Windows begin on absolute multiples of the stride, so recording and stamp tell which is which.
+    """
+    names = rebuilt.recording_names
+    row_of = {
+        (names[recording], start): row
+        for row, (recording, start) in enumerate(
+            zip(np.asarray(rebuilt.recording).tolist(), np.asarray(rebuilt.start_ns).tolist(), strict=True)
+        )
+    }
+    rows, labels = [], []
+    for recording, start, label in zip(
+        np.asarray(dataset.recording).tolist(),
+        np.asarray(dataset.start_ns).tolist(),
+        np.asarray(dataset.labels).tolist(),
+        strict=True,
+    ):
+        row = row_of.get((dataset.recordings[recording].name, start))
+        if row is not None:
+            rows.append(row)
+            labels.append(dataset.classes[label])
+    if not rows:
+        raise SurfaceError(
+            f'{dataset.path}: not one of its windows comes out of the recordings it was cut from; they have changed'
+        )
+    taken = Taken(rebuilt, np.array(rows, dtype=np.int64), labels)
+    return write_windows(target, [taken], classes=dataset.classes, entry=history_entry('low-pass', of=dataset.digest))
+
+
+def _faster_parts(dataset: Dataset) -> list[tuple[PartConfig, float]]:
+    """Parts whose samples came so much faster than their grid that a low-pass is due, with the rate [Hz]."""
+    rates = dataset.counters.get('highest_observed_rate_hz', {})
+    return [
+        (part, float(rates[part.name]))
+        for part in dataset.config.parts
+        if float(rates.get(part.name, 0.0)) > LOW_PASS_RATIO * part.sample_rate_hz
+    ]
 
 
 def _label_margin_s(dataset: Dataset) -> float:

@@ -63,6 +63,22 @@ def find_sensor_faults(parts: Sequence[Values]) -> list[SensorFault]:
     return faults
 
 
+def constant_channels(parts: Sequence[Values]) -> list[tuple[int, int]]:
+    """Part and channel of every channel that has one value in all windows, or none.
+
+    Args:
+        parts: As in `find_sensor_faults`.
+    """
+    found = []
+    for index, part in enumerate(parts):
+        for channel in range(part.shape[2]):
+            values = np.asarray(part[:, :, channel])
+            measured = values[np.isfinite(values)]
+            if not measured.size or measured.min() == measured.max():
+                found.append((index, channel))
+    return found
+
+
 def largest_scale_offset(parts: Sequence[Values]) -> float:
     """How far channels are from mean 0 and standard deviation 1, as the largest |log10| or offset in standard units.
 
