@@ -176,7 +176,8 @@ def _mislabelled(dataset: Dataset, labels: LabelFindings) -> Verdict | None:
         strength_of(max(labels.noise_rate, doubted) / thresholds.NOISY_LABELS),
         Evidence(text, 'share of doubted labels', max(labels.noise_rate, doubted), thresholds.NOISY_LABELS),
         Remedy(
-            'Look at these windows in the report; correct their labels in the recordings, or leave them out.',
+            'Look at these windows in the report; `surface dataset relabel --diagnosis DIAGNOSIS.json` then gives them '
+            'the labels of the surfaces they look like, `surface dataset drop` leaves them out.',
             command=f'surface report DIAGNOSIS.json --dataset {dataset.path} -o suspects.html',
         ),
         (),
