@@ -36,11 +36,12 @@ RECORDINGS are bags, CSV files, or folders that are searched for both, in any mi
 it lies in, <CLASS>/<recording>.csv.
 
 Without --channels the windows hold the currents of the motors in the recordings: 100 samples at 100 Hz (or at the
-recordings' own rate, where that is lower), a new window each half window. --channels says which fields of which topics, at which rates; any type of message will do: a window
-configuration (YAML), a parameter file of the preprocessor, or a preset. `surface inspect RECORDING` writes such a file,
-`surface inspect --presets` lists the presets. A window is taken when it lies wholly under one label; the label is a
-latched topic inside each bag.
-People say late, or early, that the surface changes: --label-margin leaves out what lies close to a change they made.
+recordings' own rate, where that is lower), a new window each half window. --channels says which fields of which topics,
+at which rates; any type of message will do: a window configuration (YAML), a parameter file of the preprocessor, or a
+preset. `surface inspect RECORDING` writes such a file, `surface inspect --presets` lists the presets.
+
+A window is taken when it lies wholly under one label; the label is a latched topic inside each bag. People say late, or
+early, that the surface changes: --label-margin leaves out what lies close to a change they made.
 
 Recordings are cut by --jobs processes at once; the data set is the same to the last bit, however many. Those who
 outgrow one machine give --executor ray (pip install 'ray>=2.40'): the cluster that RAY_ADDRESS names, which must see
