@@ -187,6 +187,36 @@ def grouped_holdout(
     return chosen[~mask], chosen[mask]
 
 
+def held_out_parts(
+    dataset: Dataset, windows: NDArray[np.int64], count: int, seed: int
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Divide windows, such as a fold's training windows, into parts of whole recordings, each held out in turn.
+
+    A recording without which one of its classes would be missing from training is in no part.
+
+    Args:
+        dataset: The data set.
+        windows: Indices of the windows to divide.
+        count: Number of parts at most.
+        seed: Seed of the order in which recordings of similar length are dealt out.
+
+    Returns:
+        For each part the indices of the windows that are left, and of those held out, each int64 and ascending. Parts
+        without a window are left out.
+    """
+    chosen = np.sort(np.asarray(windows, dtype=np.int64))
+    units = _Units.of(dataset, chosen)
+    part_of_unit = _deal(units.weights, count, np.random.default_rng(seed))
+    for lonely in _classes_in_one_fold(units.weights, part_of_unit, count):
+        part_of_unit[units.weights[:, lonely] > 0] = -1
+    part_of_window = part_of_unit[units.of_window[chosen]]
+    return [
+        (chosen[part_of_window != part], chosen[part_of_window == part])
+        for part in range(count)
+        if (part_of_window == part).any()
+    ]
+
+
 def check_classes(dataset: Dataset) -> None:
     """Refuse a data set from which nothing can be learnt.
 

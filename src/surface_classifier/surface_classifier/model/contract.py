@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The contract of a model: what it was trained for, and the digests of the files that hold it.
 
-A model is a folder with `model.json` (this contract), `weights.safetensors` and `model.onnx`. The contract states the
-channels, rates and window the model takes, its classes, its normalisation, where its training data came from and the
-SHA-256 of both other files and of itself, so that a changed bit anywhere is refused and a mismatch is told with both
-sides named. Nothing here needs torch.
+A model is a folder with `model.json` (this contract), `weights.safetensors`, `model.onnx` and, where the model can tell
+what it was not trained for, `novelty.safetensors`. The contract states the channels, rates and window the model takes,
+its classes, its normalisation, how its answers are calibrated and add up over time, where its training data came from
+and the SHA-256 of the other files and of itself, so that a changed bit anywhere is refused and a mismatch is told with
+both sides named. Nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from current_driver.errors import SurfaceError
+from surface_classifier.model.belief import BeliefSettings
 from surface_classifier.signal.config import WindowConfig
 
 CONTRACT_FORMAT = 1
 CONTRACT_FILE = 'model.json'
 WEIGHTS_FILE = 'weights.safetensors'
 ONNX_FILE = 'model.onnx'
+NOVELTY_FILE = 'novelty.safetensors'
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,10 @@ class ModelContract:
         training: The recipe, as `TrainingConfig.to_dict()` gives it, and how long it ran.
         seed: Seed of the training run.
         scores: Scores on the recordings held out for early stopping; empty when there were none.
+        belief: How evidence adds up over windows, as `BeliefSettings.to_dict()` gives it; empty: each window stands for
+            itself.
+        conformal: `levels` and `thresholds` of the sets of possible surfaces; empty: none can be stated.
+        novelty_sha256: SHA-256 of `novelty.safetensors`; empty: the model cannot tell what it was not trained for.
         created_by: Package and version that wrote the model.
         weights_sha256: SHA-256 of `weights.safetensors`; names the model in every label.
         onnx_sha256: SHA-256 of `model.onnx`.
@@ -60,6 +67,9 @@ class ModelContract:
     weights_sha256: str
     onnx_sha256: str
     scores: Mapping[str, Any] = field(default_factory=dict)
+    belief: Mapping[str, Any] = field(default_factory=dict)
+    conformal: Mapping[str, Any] = field(default_factory=dict)
+    novelty_sha256: str = ''
     format_version: int = CONTRACT_FORMAT
 
     def __post_init__(self) -> None:
@@ -72,6 +82,29 @@ class ModelContract:
             raise ValueError(f'a model needs two or more different classes, not {list(self.classes)}')
         if not (math.isfinite(self.temperature) and self.temperature > 0):
             raise ValueError(f'the calibration temperature must be a positive number, not {self.temperature}')
+        settings = self.belief_settings
+        if settings is not None and len(settings.class_prior) != len(self.classes):
+            raise ValueError(f'belief has {len(settings.class_prior)} prior probabilities for {len(self.classes)} classes')
+
+    @property
+    def belief_settings(self) -> BeliefSettings | None:
+        """How evidence adds up over windows; None: each window stands for itself."""
+        return BeliefSettings.from_dict(self.belief) if self.belief else None
+
+    def possible_threshold(self, level: float) -> float:
+        """Probability from which a surface is possible at a stated coverage [1].
+
+        Args:
+            level: Coverage, one of those the contract has thresholds for [1].
+
+        Raises:
+            SurfaceError: The contract has none for it.
+        """
+        levels = dict(zip(self.conformal.get('levels', ()), self.conformal.get('thresholds', ()), strict=True))
+        if level not in levels:
+            known = ', '.join(f'{known:g}' for known in levels) or 'none: it was trained without held-out recordings'
+            raise SurfaceError(f'the model has no set of possible surfaces at level {level:g}; it has {known}')
+        return float(levels[level])
 
     @property
     def temperature(self) -> float:

@@ -1,0 +1,89 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Confidence that means what it says: temperature scaling, and the error that is left.
+
+Temperature scaling (Guo et al., "On calibration of modern neural networks", 2017) divides all logits by one number, so
+that no label changes. Expected calibration error and reliability diagram follow the same paper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from surface_classifier.model.engine import softmax
+
+BINS = 15
+LARGEST_LOG_TEMPERATURE = 2.0
+
+Ids = NDArray[np.int64]
+Values = NDArray[np.float64]
+
+
+def fit_temperature(logits: Values, truth: Ids, weights: Values | None = None) -> float:
+    """Return the temperature at which held-out windows are likeliest [1].
+
+    Args:
+        logits: Of windows that the network was not trained on, (windows, classes).
+        truth: Their classes, (windows,).
+        weights: How much each window counts; None: all the same.
+    """
+    rows = np.arange(len(truth))
+    counted = np.ones(len(truth)) if weights is None else weights
+
+    def loss(log_temperature: float) -> float:
+        probabilities = softmax(logits / np.exp(log_temperature))[rows, truth]
+        return -float(np.average(np.log(np.maximum(probabilities, 1e-12)), weights=counted))
+
+    bounds = (-LARGEST_LOG_TEMPERATURE, LARGEST_LOG_TEMPERATURE)
+    return float(np.exp(minimize_scalar(loss, bounds=bounds, method='bounded').x))
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How confidence compares with accuracy.
+
+    Attributes:
+        error: Expected calibration error: mean over windows of |accuracy - confidence| of their bin [1].
+        confidence: Mean confidence of each bin that has windows [1].
+        accuracy: Share of right windows of each of them [1].
+        windows: Number of windows of each of them.
+    """
+
+    error: float
+    confidence: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    windows: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON types."""
+        return {
+            'expected_calibration_error': self.error,
+            'bins': [
+                {'confidence': confidence, 'accuracy': accuracy, 'windows': windows}
+                for confidence, accuracy, windows in zip(self.confidence, self.accuracy, self.windows, strict=True)
+            ],
+        }
+
+
+def reliability(probabilities: Values, truth: Ids, bins: int = BINS) -> Reliability:
+    """Compare the confidence of the likeliest class with how often it is right, in bins of equal width.
+
+    Args:
+        probabilities: (windows, classes), at least one window.
+        truth: (windows,).
+        bins: Number of bins between 0 and 1.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == truth
+    index = np.minimum((confidence * bins).astype(np.int64), bins - 1)
+    found = [k for k in range(bins) if (index == k).any()]
+    means = [float(confidence[index == k].mean()) for k in found]
+    shares = [float(right[index == k].mean()) for k in found]
+    counts = [int((index == k).sum()) for k in found]
+    error = float(np.average(np.abs(np.subtract(means, shares)), weights=counts))
+    return Reliability(error, tuple(means), tuple(shares), tuple(counts))
