@@ -57,6 +57,13 @@ surface classify models/floors data/new_drives --engine torch""",
         help='rate of the samples recorded, when it is not that of the training data: above 1.5 times the rate of '
         'the windows they are low-passed first (as parameter input_rate_hz of the preprocessor does)',
     )
+    parser.add_argument(
+        '--possible-level',
+        metavar='P',
+        type=positive_float,
+        help='also name every surface that cannot be ruled out, so that the true one is among them in a share P of the '
+        'windows of a new recording, on average over recordings: 0.5 to 0.98, as the model has it',
+    )
     add_json_argument(parser)
     parser.set_defaults(run=run)
 
@@ -67,7 +74,8 @@ def run(args: argparse.Namespace) -> int:
     from surface_classifier.model.engine import load_engine
     from surface_classifier.model.labeller import Labeller
 
-    labeller = Labeller(load_engine(args.model, args.engine, args.device))
+    engine = load_engine(args.model, args.engine, args.device)
+    labeller = Labeller(engine, possible_level=args.possible_level)
     if (Path(args.source) / METADATA_FILE).is_file():
         if args.input_rate is not None:
             raise SurfaceError(f'--input-rate goes with recordings only; {args.source} is a data set, already cut')
@@ -125,6 +133,7 @@ def _classify_recording(labeller: Labeller, config: WindowConfig, recording: Rec
     from surface_classifier.signal.window_stream import WindowStream
 
     stream = WindowStream(config)
+    labeller.reset()
     with recording.reader() as reader:
         labelled = messages.SURFACE_TRUTH in reader.topics.values()
         segments = recording.segments(reader) if labelled else []
@@ -154,7 +163,7 @@ def _classify_dataset(labeller: Labeller, dataset: Dataset) -> list[dict[str, An
     check_compatible(labeller.engine.contract, dataset.config, f'data set {dataset.path}')
     found: dict[str, list[dict[str, Any]]] = {}
     rows = progress_bar(range(len(dataset)), 'classifying', 'windows')
-    labels = label_windows(labeller, dataset.parts, dataset.start_ns, dataset.end_ns)
+    labels = label_windows(labeller, dataset.parts, dataset.start_ns, dataset.end_ns, dataset.recording)
     for row, label in zip(rows, labels, strict=True):
         name = dataset.recording_names[dataset.recording[row]]
         found.setdefault(name, []).append(_entry(label, dataset.classes[dataset.labels[row]]))
@@ -173,6 +182,9 @@ def _entry(label: Label, truth: str | None) -> dict[str, Any]:
         'reason': label.reason.name.lower(),
         'confidence': label.confidence,
         'probabilities': label.probabilities.tolist(),
+        'raw_probabilities': label.raw_probabilities.tolist(),
+        'possible': [label.class_names[k - 1] for k in label.possible_ids],
+        'novelty': label.novelty,
         'coverage': label.coverage,
         'truth': truth,
     }

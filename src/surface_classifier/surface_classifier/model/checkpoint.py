@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from current_driver.errors import SurfaceError
 from surface_classifier.model.contract import (
     CONTRACT_FILE,
+    NOVELTY_FILE,
     ONNX_FILE,
     WEIGHTS_FILE,
     ModelContract,
@@ -36,6 +37,7 @@ from surface_classifier.model.contract import (
 from surface_classifier.model.engine import InferenceEngine, OnnxEngine, softmax
 from surface_classifier.model.lstm import SurfaceLstm
 from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.novelty import NoveltyTest
 from surface_classifier.signal.config import WindowConfig
 
 ONNX_TOLERANCE = 1e-5
@@ -63,15 +65,21 @@ def check_model_target(path: Path | str, overwrite: bool = False) -> None:
 
 
 def save_model(
-    path: Path | str, network: SurfaceLstm, contract: ModelContract, overwrite: bool = False
+    path: Path | str,
+    network: SurfaceLstm,
+    contract: ModelContract,
+    overwrite: bool = False,
+    *,
+    novelty_test: NoveltyTest | None = None,
 ) -> ModelContract:
     """Write a model: weights, ONNX and contract, after checking that ONNX Runtime gives what the network gives.
 
     Args:
         path: Folder to make.
         network: The trained network.
-        contract: Its contract; the digests of both files are filled in here.
+        contract: Its contract; the digests of the files are filled in here.
         overwrite: Replace a model that is there already.
+        novelty_test: Tells windows unlike the training data; None: the model will not.
 
     Returns:
         The contract as it was written.
@@ -98,7 +106,12 @@ def save_model(
             contract,
             weights_sha256=hashlib.sha256(weights).hexdigest(),
             onnx_sha256=hashlib.sha256(onnx_model).hexdigest(),
+            novelty_sha256='',
         )
+        if novelty_test is not None:
+            content = novelty_test.to_bytes()
+            (partial / NOVELTY_FILE).write_bytes(content)
+            contract = replace(contract, novelty_sha256=hashlib.sha256(content).hexdigest())
         save_contract(contract, partial)
         _check_export(OnnxEngine(partial, contract), network)
         if folder.exists():

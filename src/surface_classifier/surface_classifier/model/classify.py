@@ -37,6 +37,7 @@ def label_windows(
     parts: Mapping[str, NDArray[np.float64]],
     start_ns: NDArray[np.int64],
     end_ns: NDArray[np.int64],
+    recording: NDArray[np.int64] | None = None,
 ) -> Iterator[Label]:
     """Label the windows of a data set, numbered from 0 as they stand there.
 
@@ -45,8 +46,12 @@ def label_windows(
         parts: For each part an array (windows, samples, channels); NaN where unmeasured.
         start_ns: Stamp of each window's first sample [ns].
         end_ns: Stamp of each window's last sample [ns].
+        recording: Recording of each window; where it changes, what was believed before is forgotten. None: one
+            recording.
     """
     for row, (start, end) in enumerate(zip(start_ns.tolist(), end_ns.tolist(), strict=True)):
+        if recording is not None and (row == 0 or recording[row] != recording[row - 1]):
+            labeller.reset()
         values = {name: windows[row] for name, windows in parts.items()}
         measured = {name: ~np.isnan(window) for name, window in values.items()}
         total = sum(mask.size for mask in measured.values())

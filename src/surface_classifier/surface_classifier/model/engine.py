@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
-from surface_classifier.model.contract import ONNX_FILE, ModelContract, load_contract, read_verified
+from surface_classifier.model.contract import NOVELTY_FILE, ONNX_FILE, ModelContract, load_contract, read_verified
+from surface_classifier.model.novelty import NoveltyTest
 
 EngineName = Literal['auto', 'onnx', 'torch']
 DeviceName = Literal['auto', 'cpu', 'cuda']
@@ -33,10 +34,12 @@ class InferenceEngine(ABC):
         contract: The model's contract.
         name: `onnx` or `torch`.
         device: `cpu` or `cuda`.
+        novelty_test: Tells windows unlike the training data; None if the model cannot.
     """
 
     name: str
     device: str
+    novelty_test: NoveltyTest | None = None
 
     def __init__(self, contract: ModelContract) -> None:
         """Keep the contract; the subclasses load the model."""
@@ -169,13 +172,18 @@ def load_engine(path: Path | str, engine: EngineName = 'auto', device: DeviceNam
     contract = load_contract(folder)
     if engine == 'auto':
         engine = 'torch' if device == 'cuda' else 'onnx'
+    loaded: InferenceEngine
     if engine == 'torch':
         if device == 'auto':
             device = 'cuda' if _cuda_available() else 'cpu'
-        return TorchEngine(folder, contract, device)
-    if device == 'cuda':
+        loaded = TorchEngine(folder, contract, device)
+    elif device == 'cuda':
         raise SurfaceError('engine onnx runs on the CPU only; for device cuda use engine torch or auto')
-    return OnnxEngine(folder, contract)
+    else:
+        loaded = OnnxEngine(folder, contract)
+    if contract.novelty_sha256:
+        loaded.novelty_test = NoveltyTest.from_bytes(read_verified(folder / NOVELTY_FILE, contract.novelty_sha256))
+    return loaded
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from surface_classifier.model.belief import BeliefFilter
 from surface_classifier.model.engine import InferenceEngine
+from surface_classifier.model.novelty import NoveltyAverage
 from surface_classifier.signal.window_stream import Window
 
 UNKNOWN_SURFACE = 'unknown'
@@ -106,11 +107,15 @@ class Labeller:
         self._threshold = None if possible_level is None else contract.possible_threshold(possible_level)
         settings = contract.belief_settings
         self._belief = None if settings is None else BeliefFilter(settings)
+        test = engine.novelty_test
+        self._scores = None if test is None else NoveltyAverage(float(test.memory_s[0]))
 
     def reset(self) -> None:
         """Forget what was believed, as at the start of a recording."""
         if self._belief is not None:
             self._belief.reset()
+        if self._scores is not None:
+            self._scores.reset()
 
     def label(self, window: Window) -> Label:
         """Label one window, which ends later than the one before.
@@ -157,12 +162,13 @@ class Labeller:
         if window.coverage < self._contract.config.min_coverage:
             return Reason.LOW_COVERAGE, math.nan
         test = self.engine.novelty_test
-        if test is None:
+        if test is None or self._scores is None:
             return Reason.NOT_CHECKED, math.nan
         fault = test.fault(parts)
         if fault is not None:
             return (Reason.STANDING_STILL if fault == 'standing_still' else Reason.BAD_SENSOR), math.nan
-        novelty = test.novelty(parts, raw)
+        score = float(test.score([part[np.newaxis] for part in parts])[0])
+        novelty = test.novelty(self._scores.add(score, window.end_ns))
         return (Reason.UNSEEN_SURFACE if novelty > 1.0 else Reason.NONE), novelty
 
     def _believe(

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a data set to a model on disk: train, score on the held-out recordings, write the contract, export and check."""
+"""From a data set to a model on disk: train, calibrate and score on held-out recordings, write the contract, export."""
 
 from __future__ import annotations
 
@@ -14,8 +14,16 @@ from surface_classifier import __version__
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.checkpoint import check_model_target, normalisation_of, save_model
 from surface_classifier.model.contract import ModelContract
+from surface_classifier.training.confidence import fit_confidence
 from surface_classifier.training.config import TrainingConfig
-from surface_classifier.training.loop import EpochResult, TrainingResult, predict_logits, resident, train
+from surface_classifier.training.loop import (
+    EpochResult,
+    TrainingCancelledError,
+    TrainingResult,
+    predict_logits,
+    resident,
+    train,
+)
 from surface_classifier.training.metrics import scores
 
 
@@ -51,21 +59,27 @@ def train_model(
     """
     check_model_target(path, overwrite)
     result = train(dataset, config, seed, windows=windows, on_epoch=on_epoch, cancelled=cancelled)
+    if cancelled is not None and cancelled():
+        raise TrainingCancelledError('cancelled after the last epoch')
+    confidence = fit_confidence(dataset, result, seed)
     contract = ModelContract(
         config=dataset.config,
         classes=dataset.classes,
         architecture=result.config.network.to_dict(),
         normalisation=normalisation_of(result.network, dataset.config),
-        calibration={'method': 'none', 'temperature': 1.0},
+        calibration=confidence.calibration,
         training_data=_describe_training_data(dataset, result),
         training={**result.config.to_dict(), 'epochs_run': len(result.epochs), 'best_epoch': result.best_epoch},
         seed=seed,
         scores=_held_out_scores(dataset, result),
+        belief={} if confidence.belief is None else confidence.belief.to_dict(),
+        conformal=confidence.conformal,
         created_by=f'surface_classifier {__version__}',
         weights_sha256='',
         onnx_sha256='',
     )
-    return save_model(path, result.network, contract, overwrite), result
+    saved = save_model(path, result.network, contract, overwrite, novelty_test=confidence.novelty_test)
+    return saved, result
 
 
 def _describe_training_data(dataset: Dataset, result: TrainingResult) -> dict[str, Any]:
