@@ -14,8 +14,11 @@ from surface_classifier.cli.parsing import add_command, add_json_argument, non_n
 
 if TYPE_CHECKING:
     from surface_classifier.data.dataset import Dataset
+    from surface_classifier.data.splits import Folds
     from surface_classifier.model.contract import ModelContract
+    from surface_classifier.training.config import TrainingConfig
     from surface_classifier.training.evaluate import EvaluationResult
+    from surface_classifier.training.motion import WindowMotion
 
 _DESCRIPTION = """\
 Score the LSTM beside simple baselines: trees on the distribution of levels, nearest mean, majority.
@@ -42,7 +45,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         examples="""\
 surface evaluate data/floors --folds 5 --report report.html
 surface evaluate data/borealtc --folds-file folds.json --repetition 0 --json scores.json
-surface evaluate data/new_drives --model models/floors --baseline-data data/floors""",
+surface evaluate data/new_drives --model models/floors --baseline-data data/floors
+surface evaluate data/floors --streams --cache folds --json scores.json
+surface evaluate data/borealtc --leave-speed-out --motion data/borealtc_motion""",
     )
     parser.add_argument('dataset', metavar='DATASET', help='folder of the data set')
     division = parser.add_mutually_exclusive_group()
@@ -55,6 +60,27 @@ surface evaluate data/new_drives --model models/floors --baseline-data data/floo
     parser.add_argument('--config', metavar='FILE', help='training preset or YAML file (default)')
     parser.add_argument('--epochs', metavar='N', type=positive_int, help='largest number of epochs, over the recipe')
     parser.add_argument('--jobs', metavar='N', type=positive_int, help='processes (as many as there are cores)')
+    parser.add_argument('--cache', metavar='DIR', help='keep the result of each fold there, and go on from it')
+    parser.add_argument(
+        '--motion',
+        metavar='DATASET',
+        help='wheel speeds of the same windows (config/borealtc_motion.yaml): scores for each speed and motion',
+    )
+    parser.add_argument(
+        '--streams',
+        action='store_true',
+        help='also label streams of joined recordings with the belief filter: accuracy, delay, false changes',
+    )
+    parser.add_argument(
+        '--leave-class-out',
+        action='store_true',
+        help='instead: train without each surface in turn, and test whether it is told as unknown',
+    )
+    parser.add_argument(
+        '--leave-speed-out',
+        action='store_true',
+        help='instead: train without each speed and motion in turn (needs --motion), and test whether that is told',
+    )
     parser.add_argument('--baseline-data', metavar='DATASET', help='with --model: data set to fit the baselines on')
     parser.add_argument('--engine', choices=('auto', 'onnx', 'torch'), help='with --model: what runs it (auto: onnx)')
     parser.add_argument('--report', metavar='FILE.html', help='write a self-contained page with tables and figures')
@@ -68,6 +94,8 @@ def run(args: argparse.Namespace) -> int:
 
     _check_arguments(args)
     dataset = Dataset.load(args.dataset)
+    if args.leave_class_out or args.leave_speed_out:
+        return _leave_out(args, dataset)
     contract = None
     if args.model is None:
         result = _evaluate_folds(args, dataset)
@@ -95,23 +123,30 @@ def _check_arguments(args: argparse.Namespace) -> None:
         SurfaceError: A flag does not go with the others.
     """
     if args.model is not None:
-        for name in ('seeds', 'config', 'epochs', 'repetition', 'folds_seed', 'jobs'):
-            if getattr(args, name) is not None:
+        flags = ('streams', 'leave_class_out', 'leave_speed_out')
+        for name in ('seeds', 'config', 'epochs', 'repetition', 'folds_seed', 'jobs', 'cache', 'motion', *flags):
+            if getattr(args, name) not in (None, False):
                 raise SurfaceError(f'--{name.replace("_", "-")} does not go with --model: the model is trained already')
     else:
         for name in ('baseline_data', 'engine'):
             if getattr(args, name) is not None:
                 raise SurfaceError(f'--{name.replace("_", "-")} goes with --model only')
+    if args.leave_class_out and args.leave_speed_out:
+        raise SurfaceError('--leave-class-out and --leave-speed-out are two evaluations; run one after the other')
+    if args.leave_speed_out and args.motion is None:
+        raise SurfaceError('--leave-speed-out needs --motion DATASET, which says how fast the robot was')
+    if args.leave_class_out or args.leave_speed_out:
+        for name in ('streams', 'report', 'seeds'):
+            if getattr(args, name) not in (None, False):
+                raise SurfaceError(f'--{name} does not go with --leave-class-out and --leave-speed-out')
     if args.repetition is not None and args.folds_file is None:
         raise SurfaceError('--repetition goes with --folds-file only')
     if args.folds_seed is not None and args.folds_file is not None:
         raise SurfaceError('--folds-seed does not go with --folds-file: the file says which recording is in which fold')
 
 
-def _evaluate_folds(args: argparse.Namespace, dataset: Dataset) -> EvaluationResult:
+def _recipe_and_folds(args: argparse.Namespace, dataset: Dataset) -> tuple[TrainingConfig, Folds]:
     from dataclasses import replace
-
-    from tqdm import tqdm
 
     from surface_classifier.data.splits import folds_from_file, stratified_folds
     from surface_classifier.training.config import load_training_config
@@ -120,12 +155,47 @@ def _evaluate_folds(args: argparse.Namespace, dataset: Dataset) -> EvaluationRes
     if args.epochs is not None:
         config = replace(config, epochs=args.epochs)
     if args.folds_file is not None:
-        folds = folds_from_file(dataset, args.folds_file, args.repetition or 0)
-    else:
-        folds = stratified_folds(dataset, args.folds or 5, args.folds_seed or 0)
+        return config, folds_from_file(dataset, args.folds_file, args.repetition or 0)
+    return config, stratified_folds(dataset, args.folds or 5, args.folds_seed or 0)
+
+
+def _motion(args: argparse.Namespace, dataset: Dataset) -> WindowMotion | None:
+    if args.motion is None:
+        return None
+    from surface_classifier.data.dataset import Dataset
+    from surface_classifier.training.motion import window_motion
+
+    return window_motion(dataset, Dataset.load(args.motion))
+
+
+def _leave_out(args: argparse.Namespace, dataset: Dataset) -> int:
+    from tqdm import tqdm
+
+    from surface_classifier.training.fold_cache import FoldCache
+    from surface_classifier.training.leave_out import evaluate_left_out, left_out_classes, left_out_motions
+
+    config, folds = _recipe_and_folds(args, dataset)
+    motion = _motion(args, dataset)
+    groups = left_out_classes(dataset) if motion is None or args.leave_class_out else left_out_motions(motion)
+    with tqdm(total=len(groups) * len(folds), desc='leaving out', unit=' runs', disable=None, leave=False) as bar:
+        found = evaluate_left_out(
+            dataset, folds, config, groups, jobs=args.jobs, cache=FoldCache(args.cache), on_progress=bar.update
+        )
+    if args.json:
+        write_json(found, args.json)
+    if args.json != '-':
+        _print_left_out(found)
+    return 0
+
+
+def _evaluate_folds(args: argparse.Namespace, dataset: Dataset) -> EvaluationResult:
+    from tqdm import tqdm
 
     from surface_classifier.training.evaluate import EvaluationProgress, evaluate_folds
+    from surface_classifier.training.fold_cache import FoldCache
 
+    config, folds = _recipe_and_folds(args, dataset)
+    motion = _motion(args, dataset)
     seeds = range(args.seeds or 1)
     runs = len(folds) * len(seeds)
     done: dict[tuple[int, int], int] = {}
@@ -139,11 +209,21 @@ def _evaluate_folds(args: argparse.Namespace, dataset: Dataset) -> EvaluationRes
                 bar.set_postfix_str(f'fold {progress.fold}, loss {progress.epoch.loss:.3f}', refresh=False)
                 bar.update()
             elif progress.classifiers == ('lstm',):
-                bar.update(config.epochs - done[key])  # what early stopping saved
+                bar.update(config.epochs - done.get(key, 0))  # what early stopping or the cache saved
             else:
                 bar.update()
 
-        return evaluate_folds(dataset, folds, config, seeds, jobs=args.jobs, on_progress=show)
+        return evaluate_folds(
+            dataset,
+            folds,
+            config,
+            seeds,
+            jobs=args.jobs,
+            on_progress=show,
+            streams=args.streams,
+            motion=motion,
+            cache=FoldCache(args.cache),
+        )
 
 
 def _evaluate_model(args: argparse.Namespace, dataset: Dataset) -> EvaluationResult:
@@ -191,7 +271,54 @@ def _print(summary: dict[str, Any]) -> None:
         scores = lstm['per_class'][name]
         counts = ' '.join(f'{count:>6}' for count in row)
         print(f'{name:<{width}}  {scores["recall"]:>6.3f}  {scores["f1"]:>5.3f}  {counts}')
+    _print_comparison(summary)
     best = max((key for key in _TITLES if summary[key]), key=lambda key: float(summary[key]['accuracy']))
     if best != 'lstm':
         lead = summary[best]['accuracy'] - lstm['accuracy']
         print(f'\nthe LSTM is behind {_TITLES[best]} by {lead:.3f} in accuracy')
+
+
+def _print_comparison(summary: dict[str, Any]) -> None:
+    """Print how sure the scores are, and where they are bad."""
+    comparison = summary['comparison']
+    print('\naccuracy over all windows, interval of 95 % from drawing recordings')
+    for key, title in _TITLES.items():
+        if key in comparison['accuracy']:
+            found = comparison['accuracy'][key]
+            wrong = comparison['wholly_wrong'].get(key)
+            text = '' if wrong is None else f'  wholly wrong: {len(wrong)} {", ".join(wrong)}'
+            error = summary[key].get('reliability', {}).get('expected_calibration_error')
+            sure = '' if error is None else f'  calibration error {error:.3f}'
+            print(f'{title:<16}  {found["value"]:.3f} [{found["low"]:.3f}, {found["high"]:.3f}]{sure}{text}')
+    if comparison['sentence']:
+        print(comparison['sentence'])
+    for key, title in (('by_motion', 'motion'), ('by_speed', 'speed')):
+        if key in comparison:
+            print(f'\n{title:<20} windows   LSTM  trees')
+            for name, found in comparison[key].items():
+                print(f'{name:<20} {found["windows"]:>7}  {found["lstm"]:.3f}  {found["trees"]:.3f}')
+    if summary['streams']:
+        print('\njoined streams           accuracy  median delay  missed  false changes')
+        for key, kinds in summary['streams'].items():
+            for kind, found in kinds.items():
+                print(
+                    f'{_TITLES[key]:<16} {kind:<8} {found["accuracy"]:.3f}  {found["median_delay_s"]:>9.1f} s  '
+                    f'{found["missed"]:>6.1%}  {found["false_changes_per_minute"]:.2f} a minute'
+                )
+
+
+def _print_left_out(found: dict[str, Any]) -> None:
+    print(found['protocol'])
+    print(f'{"left out":<24} windows  AUROC  told  right   of wrong, told  right of known  false alarms')
+    for name, row in found['groups'].items():
+        print(
+            f'{name:<24} {row["windows"]:>7}  {row["auroc"]:.3f}  {row["told"]:>4.0%}  {row["accuracy"]:>5.1%}  '
+            f'{row["wrong_told"]:>15.0%}  {row["accuracy_known"]:>14.1%}  {row["false_alarms"]:>12.1%}'
+        )
+    overall = found['overall']
+    print(
+        f'mean AUROC {overall["auroc"]:.3f}, worst {overall["worst"]} {overall["worst_auroc"]:.3f}; trained windows: '
+        f'{overall["false_alarms"]:.1%} told as unknown, {overall["accuracy_trained"]:.1%} right, '
+        f'{overall["accuracy_trained_known"]:.1%} of those that stay known; '
+        f'{overall["wrong_told"]:.0%} of the wrong labels on what was left out are told'
+    )

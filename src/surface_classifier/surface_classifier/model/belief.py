@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is believed of the surface after several windows: a forward hidden Markov filter, and a label with hysteresis.
 
-Between two windows the robot stays on its surface with the probability exp(-dt / dwell), else it is on any of the others
-with equal probability; each window then multiplies the belief by how likely it is on each surface (Rabiner, "A tutorial
-on hidden Markov models", 1989). Windows overlap, and neighbouring windows of one drive err together, so a window counts
-as less than one independent piece of evidence: its likelihood is raised to `evidence_weight`, which training chooses on
-recordings that the network has not seen.
+Between two windows the robot stays on its surface with the probability exp(-dt / dwell), else it is on any of the
+others with equal probability; each window then multiplies the belief by how likely it is on each surface (Rabiner, "A
+tutorial on hidden Markov models", 1989). Windows overlap, and neighbouring windows of one drive err together, so a
+window counts as less than one independent piece of evidence: its likelihood is raised to `evidence_weight`, which
+training chooses on recordings that the network has not seen.
 
 The filter looks back only, needs nothing but numpy, and is the same object live and offline.
 """

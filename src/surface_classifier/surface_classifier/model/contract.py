@@ -84,7 +84,9 @@ class ModelContract:
             raise ValueError(f'the calibration temperature must be a positive number, not {self.temperature}')
         settings = self.belief_settings
         if settings is not None and len(settings.class_prior) != len(self.classes):
-            raise ValueError(f'belief has {len(settings.class_prior)} prior probabilities for {len(self.classes)} classes')
+            raise ValueError(
+                f'belief has {len(settings.class_prior)} prior probabilities for {len(self.classes)} classes'
+            )
 
     @property
     def belief_settings(self) -> BeliefSettings | None:

@@ -158,7 +158,9 @@ class NoveltyTest:
     def to_bytes(self) -> bytes:
         """Return the content of `novelty.safetensors`."""
         arrays = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != 'forest'}
-        forest = {f'forest.{name}': getattr(self.forest, name) for name in ('feature', 'threshold', 'children', 'shares')}
+        forest = {
+            f'forest.{name}': getattr(self.forest, name) for name in ('feature', 'threshold', 'children', 'shares')
+        }
         arrays = {**arrays, **forest, 'forest.trees': np.array([self.forest.trees], dtype=np.int64)}
         return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 

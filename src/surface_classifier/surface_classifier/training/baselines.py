@@ -42,6 +42,21 @@ def fit_nearest_mean(parts: Parts, labels: Labels) -> Predictor:
 
 def fit_trees(parts: Parts, labels: Labels, seed: int = 0) -> Predictor:
     """Extremely randomised trees (Geurts et al., 2006) on the distribution of levels, classes weighted equally."""
+    shares = fit_tree_shares(parts, labels, int(labels.max()) + 1, seed)
+    return lambda parts: np.asarray(shares(parts).argmax(axis=1), dtype=np.int64)
+
+
+def fit_tree_shares(
+    parts: Parts, labels: Labels, classes: int, seed: int = 0
+) -> Callable[[Parts], NDArray[np.float64]]:
+    """Fit the trees of `fit_trees`; return a function from windows to the mean share of each class in their leaves.
+
+    Args:
+        parts: Training windows.
+        labels: Their classes.
+        classes: Number of classes; those without training windows have the share 0.
+        seed: Seed of the trees.
+    """
     features = LevelFeatures.fit(parts)
     classifier = ExtraTreesClassifier(
         n_estimators=TREES,
@@ -51,7 +66,13 @@ def fit_trees(parts: Parts, labels: Labels, seed: int = 0) -> Predictor:
         random_state=seed,
         n_jobs=1,
     ).fit(features.transform(parts), labels)
-    return lambda parts: np.asarray(classifier.predict(features.transform(parts)), dtype=np.int64)
+
+    def shares(tested: Parts) -> NDArray[np.float64]:
+        found = np.zeros((len(tested[0]), classes))
+        found[:, classifier.classes_] = classifier.predict_proba(features.transform(tested))
+        return found
+
+    return shares
 
 
 def _means(parts: Parts) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a trained network needs so that its answers can be trusted: temperature, belief over time, conformal sets, novelty.
+"""What makes a trained network's answers trustworthy: temperature, belief over time, conformal sets, novelty test.
 
 All of it is chosen on recordings that were held out when the network was trained (for early stopping, which makes the
 network a little better on them than on a new drive). They are few, so that what they say is drawn towards what is to be
@@ -23,11 +23,11 @@ from surface_classifier.model.belief import BeliefSettings, filter_sequence
 from surface_classifier.model.engine import softmax
 from surface_classifier.model.novelty import NoveltyTest
 from surface_classifier.training.calibration import fit_temperature
-from surface_classifier.training.conformal import conformal_thresholds
 from surface_classifier.training.config import ClassBalance
+from surface_classifier.training.conformal import conformal_thresholds
 from surface_classifier.training.loop import TrainingResult, predict_logits, resident
 from surface_classifier.training.novelty_fit import fit_novelty
-from surface_classifier.training.streams import Stream, join_recordings
+from surface_classifier.training.streams import ORDERS, Stream, join_recordings
 
 # What is believed of the time on a surface before a recording says more: so many changes, each after so many seconds.
 PRIOR_DWELL_S, PRIOR_CHANGES = 20.0, 2.0
@@ -35,7 +35,6 @@ SWITCH_MARGIN = 0.1
 # As many held-out recordings count as much as the expectation that the temperature is 1.
 PRIOR_RECORDINGS = 8.0
 WEIGHT_FACTORS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
-STREAM_ORDERS = 3
 NOVELTY_PARTS = 4
 
 Ids = NDArray[np.int64]
@@ -151,7 +150,7 @@ def held_out_streams(dataset: Dataset, held_out: Ids) -> list[Stream]:
     """Return streams of held-out recordings in a few random orders; none where windows do not overlap or touch."""
     if len(held_out) == 0 or dataset.config.stride_samples > dataset.config.window_samples:
         return []
-    joined = [join_recordings(dataset, held_out, seed) for seed in range(STREAM_ORDERS)]
+    joined = [join_recordings(dataset, held_out, seed) for seed in range(ORDERS)]
     return [stream for stream in joined if stream is not None and stream.changes_ns]
 
 
@@ -161,9 +160,7 @@ def answer_stream(result: TrainingResult, stream: Stream, temperature: float) ->
     return softmax(predict_logits(result.network, parts).double().numpy() / temperature)
 
 
-def tune_belief(
-    settings: BeliefSettings, streams: Sequence[Stream], answers: Sequence[Values]
-) -> BeliefSettings:
+def tune_belief(settings: BeliefSettings, streams: Sequence[Stream], answers: Sequence[Values]) -> BeliefSettings:
     """Choose how much a window counts: so that the true surfaces of held-out streams are believed in most.
 
     Args:

@@ -6,8 +6,8 @@ A set holds every class whose probability is at least a threshold, chosen so tha
 stated share of the cases. The usual guarantee needs exchangeable windows; windows of one recording are not, since they
 err together. Whole recordings of the same kind of drive nearly are: the threshold is chosen over recordings, each with
 the same weight whatever its length, as if one more recording were as bad as can be (the pooled bound of Dunn, Wasserman
-and Ramdas, "Distribution-free prediction sets for two-layer hierarchical models", 2023). What is stated is thus coverage
-on average over new recordings, not in each of them.
+and Ramdas, "Distribution-free prediction sets for two-layer hierarchical models", 2023). What is stated is thus
+coverage on average over new recordings, not in each of them.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ depend on how many run at once. What comes out is kept as predictions by recordi
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import multiprocessing.synchronize
 import os
@@ -27,16 +28,39 @@ from numpy.typing import NDArray
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import Folds
+from surface_classifier.model.belief import BeliefSettings
 from surface_classifier.model.contract import check_compatible
-from surface_classifier.model.engine import DeviceName, EngineName, InferenceEngine, load_engine
-from surface_classifier.training.baselines import Parts, Predictor, fit_majority, fit_nearest_mean, fit_trees
+from surface_classifier.model.engine import DeviceName, EngineName, InferenceEngine, load_engine, softmax
+from surface_classifier.training.baselines import (
+    Parts,
+    Predictor,
+    fit_majority,
+    fit_nearest_mean,
+    fit_tree_shares,
+    fit_trees,
+)
+from surface_classifier.training.calibration import reliability
+from surface_classifier.training.comparison import by_group, compare, wholly_wrong
+from surface_classifier.training.confidence import (
+    answer_stream,
+    class_prior,
+    first_belief,
+    fit_confidence,
+    held_out_streams,
+    tune_belief,
+)
 from surface_classifier.training.config import TrainingConfig
+from surface_classifier.training.fold_cache import FoldCache
 from surface_classifier.training.loop import EpochResult, TrainingResult, hold_out, predict_logits, resident, train
 from surface_classifier.training.metrics import confusion, per_class_scores, scores
+from surface_classifier.training.motion import WindowMotion
+from surface_classifier.training.streams import Stream, StreamLabels, label_streams, score_labelled_streams
 from surface_classifier.training.together import TrainingRun, kernel_obstacle, train_together
 
 Ids = NDArray[np.int64]
 CLASSIFIERS = ('lstm', 'trees', 'nearest_mean', 'majority')
+# Those that give probabilities, whose labels can be filtered.
+SEQUENCED = ('lstm', 'trees')
 PREDICTION_BATCH = 256
 
 
@@ -49,12 +73,14 @@ class Predictions:
         seed: Seed of the training run.
         windows: Indices of the tested windows in the data set.
         predicted: Class ids, one for each window.
+        probabilities: What it said of each class, calibrated, (windows, classes); None if it says none.
     """
 
     fold: int
     seed: int
     windows: Ids
     predicted: Ids
+    probabilities: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +98,8 @@ class EvaluationResult:
         epochs: Learning curves of the LSTM: fold, seed and the fields of `EpochResult`.
         notes: What a reader of the scores should know.
         provenance: Digest of the data set, recipe, and what else the numbers hang on.
+        streams: By classifier, scores of its filtered labels on joined streams; empty if that was not asked for.
+        motion: How the robot moved in each window; None where nobody knows.
     """
 
     classes: tuple[str, ...]
@@ -84,6 +112,8 @@ class EvaluationResult:
     epochs: Sequence[Mapping[str, Any]] = ()
     notes: Sequence[str] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    streams: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    motion: WindowMotion | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON types.
@@ -91,13 +121,20 @@ class EvaluationResult:
         `lstm`, `trees`, `nearest_mean` and `majority` hold `accuracy`, `balanced_accuracy` and `macro_f1` (means over
         `per_fold`, whose entries carry `fold` and `seed`), `per_class` and `confusion` (over all tested windows), and
         `predictions`: for each recording its `fold` and, window by window in time order and seed after seed, `truth`
-        and `predicted` as indices into `classes`, with the `seed` of each.
+        and `predicted` as indices into `classes`, with the `seed` of each. Where a classifier gives probabilities,
+        `reliability` compares its confidence with its accuracy.
+
+        `comparison` holds the accuracy of each over all windows and the LSTM's lead, with intervals from a paired
+        bootstrap over recordings, a `sentence`, the recordings that are `wholly_wrong` and, where the motion is known,
+        accuracy `by_motion` and `by_speed`.
         """
         models = {name: self._model(found) if found else None for name, found in self.predictions.items()}
         if models.get('lstm') is not None:
             models['lstm'] = {**models['lstm'], 'epochs': [dict(epoch) for epoch in self.epochs]}  # type: ignore[dict-item]
         return {
             **models,
+            'comparison': self._comparison(),
+            'streams': {name: dict(found) for name, found in self.streams.items()},
             'windows': len(self.truth),
             'recordings': self.recordings,
             'classes': list(self.classes),
@@ -106,6 +143,25 @@ class EvaluationResult:
             'provenance': dict(self.provenance),
             'seconds': self.seconds,
         }
+
+    def _comparison(self) -> dict[str, Any]:
+        right: dict[str, NDArray[np.float64]] = {}
+        for name, runs in self.predictions.items():
+            if runs:
+                total, times = np.zeros(len(self.truth)), np.zeros(len(self.truth))
+                for run in runs:
+                    total[run.windows] += run.predicted == self.truth[run.windows]
+                    times[run.windows] += 1
+                right[name] = np.divide(total, times, out=np.full(len(total), np.nan), where=times > 0)
+        tested = np.all([~np.isnan(values) for values in right.values()], axis=0)
+        right = {name: values[tested] for name, values in right.items()}
+        recording = [name for name, known in zip(self.recording_names, tested, strict=True) if known]
+        found = compare(right, recording)
+        found['wholly_wrong'] = {name: wholly_wrong(right[name], recording) for name in right if name in SEQUENCED}
+        if self.motion is not None:
+            for key, groups in (('by_motion', self.motion.motion), ('by_speed', self.motion.speed_bin)):
+                found[key] = by_group(right, [name for name, known in zip(groups, tested, strict=True) if known])
+        return found
 
     def _model(self, runs: Sequence[Predictions]) -> dict[str, Any]:
         per_fold = [
@@ -128,7 +184,10 @@ class EvaluationResult:
                 entry['seed'].append(run.seed)
                 entry['truth'].append(int(self.truth[window]))
                 entry['predicted'].append(label)
+        calibrated = [run.probabilities for run in runs if run.probabilities is not None]
+        known = {'reliability': reliability(np.concatenate(calibrated), truth).to_dict()} if calibrated else {}
         return {
+            **known,
             **{
                 name: float(np.mean([fold[name] for fold in per_fold]))
                 for name in ('accuracy', 'balanced_accuracy', 'macro_f1')
@@ -166,6 +225,7 @@ class _Task:
     config: TrainingConfig
     seed: int
     classifiers: tuple[str, ...]
+    streams: bool
 
 
 def evaluate_folds(
@@ -176,6 +236,9 @@ def evaluate_folds(
     *,
     jobs: int | None = None,
     on_progress: Callable[[EvaluationProgress], None] | None = None,
+    streams: bool = False,
+    motion: WindowMotion | None = None,
+    cache: FoldCache | None = None,
 ) -> EvaluationResult:
     """Train and test the LSTM and the baselines on every fold.
 
@@ -186,19 +249,29 @@ def evaluate_folds(
         seeds: One run of the LSTM and the trees for each fold and seed; the other baselines have no chance in them.
         jobs: Threads and processes; None: as many as there are cores.
         on_progress: Called after every epoch and every task.
+        streams: Also join the tested recordings of each fold into streams, and score the labels that the belief filter
+            gives there, of LSTM and trees.
+        motion: How the robot moved in each window, to score motions and speeds apart.
+        cache: Where results of folds are kept and found again.
 
     Raises:
         SurfaceError: Training failed, as on infinite values.
     """
     begin = time.perf_counter()
-    tasks, notes = _tasks(dataset, folds, config, seeds)
-    outcomes = _run_all(dataset, tasks, jobs or os.cpu_count() or 1, on_progress or (lambda _: None))
+    tasks, notes = _tasks(dataset, folds, config, seeds, streams)
+    outcomes = _run_or_read(
+        dataset, tasks, jobs or os.cpu_count() or 1, on_progress or (lambda _: None), cache or FoldCache(None)
+    )
     predictions: dict[str, list[Predictions]] = {name: [] for name in CLASSIFIERS}
     epochs: list[dict[str, Any]] = []
-    for task, (found, curve) in zip(tasks, outcomes, strict=True):
-        for name, predicted in found.items():
-            predictions[name].append(Predictions(task.fold, task.seed, task.test, predicted))
-        epochs += [{'fold': task.fold, 'seed': task.seed, **asdict(epoch)} for epoch in curve]
+    joined: dict[str, list[StreamLabels]] = {name: [] for name in SEQUENCED}
+    for task, outcome in zip(tasks, outcomes, strict=True):
+        for name, predicted in outcome.predicted.items():
+            given = outcome.probabilities.get(name)
+            predictions[name].append(Predictions(task.fold, task.seed, task.test, predicted, given))
+        for name, labelled in outcome.streams.items():
+            joined[name] += labelled
+        epochs += [{'fold': task.fold, 'seed': task.seed, **epoch} for epoch in outcome.epochs]
     fold_of_window = np.zeros(len(dataset), dtype=np.int64)
     for fold in folds:
         fold_of_window[fold.test] = fold.index
@@ -217,6 +290,8 @@ def evaluate_folds(
         epochs=epochs,
         notes=[*folds.warnings, *notes],
         provenance={'dataset_digest': dataset.digest, 'training': config.to_dict()},
+        streams={name: score_labelled_streams(labelled) for name, labelled in joined.items() if labelled},
+        motion=motion,
     )
 
 
@@ -249,8 +324,8 @@ def evaluate_model(
     truth = _renumbered(dataset, contract.classes, f'model {model}')
     everything = np.arange(len(dataset))
     predictions: dict[str, list[Predictions] | None] = dict.fromkeys(CLASSIFIERS)
-    predicted = _predict_with_engine(loaded, dataset, on_progress)
-    predictions['lstm'] = [Predictions(0, contract.seed, everything, predicted)]
+    given = _predict_with_engine(loaded, dataset, on_progress)
+    predictions['lstm'] = [Predictions(0, contract.seed, everything, given.argmax(axis=1), given)]
     notes = _seen_in_training(dataset, contract.training_data)
     protocol = f'trained model {model}, tested on every window of {dataset.path}'
     if baseline_data is not None:
@@ -281,7 +356,7 @@ def evaluate_model(
 
 
 def _tasks(
-    dataset: Dataset, folds: Folds, config: TrainingConfig, seeds: Sequence[int]
+    dataset: Dataset, folds: Folds, config: TrainingConfig, seeds: Sequence[int], streams: bool
 ) -> tuple[list[_Task], list[str]]:
     """Return the tasks, the long ones first so that no process is left with one at the end, and what to note."""
     tasks: list[_Task] = []
@@ -298,32 +373,98 @@ def _tasks(
                 notes.append(f'fold {fold.index}, seed {seed}: trained for all epochs ({error})')
             baselines = CLASSIFIERS[1:] if seed == seeds[0] else ('trees',)
             tasks += [
-                _Task(dataset.path, fold.index, fold.train, fold.test, recipe, seed, classifiers)
+                _Task(dataset.path, fold.index, fold.train, fold.test, recipe, seed, classifiers, streams)
                 for classifiers in (('lstm',), baselines)
             ]
     return sorted(tasks, key=lambda task: task.classifiers != ('lstm',)), notes
 
 
-_Outcome = tuple[dict[str, Ids], tuple[EpochResult, ...]]
+@dataclass(frozen=True)
+class _Outcome:
+    """What one task gave, by classifier."""
+
+    predicted: Mapping[str, Ids]
+    probabilities: Mapping[str, NDArray[np.float64]]
+    streams: Mapping[str, list[StreamLabels]]
+    epochs: Sequence[Mapping[str, Any]]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            'predicted': {name: values.tolist() for name, values in self.predicted.items()},
+            'probabilities': {name: values.tolist() for name, values in self.probabilities.items()},
+            'streams': {name: [found.to_json() for found in labelled] for name, labelled in self.streams.items()},
+            'epochs': [dict(epoch) for epoch in self.epochs],
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> _Outcome:
+        return cls(
+            predicted={name: np.array(found, dtype=np.int64) for name, found in values['predicted'].items()},
+            probabilities={name: np.array(found) for name, found in values['probabilities'].items()},
+            streams={name: [StreamLabels.from_json(row) for row in rows] for name, rows in values['streams'].items()},
+            epochs=values['epochs'],
+        )
+
+
 _Report = Callable[[EvaluationProgress], None]
 
 
-def _run_all(dataset: Dataset, tasks: Sequence[_Task], jobs: int, report: _Report) -> list[_Outcome]:
+def _run_or_read(
+    dataset: Dataset, tasks: Sequence[_Task], jobs: int, report: _Report, cache: FoldCache
+) -> list[_Outcome]:
+    """Read what was kept of earlier runs, run the other tasks, keeping each as it is done; all in their order."""
+    keys = [_cache_key(dataset, task) for task in tasks]
+    found: dict[int, _Outcome] = {}
+    for number, (task, key) in enumerate(zip(tasks, keys, strict=True)):
+        kept = cache.load(key)
+        if kept is not None:
+            found[number] = _Outcome.from_json(kept)
+            report(EvaluationProgress(task.fold, task.seed, task.classifiers, None))
+    left = [number for number in range(len(tasks)) if number not in found]
+
+    def keep(place: int, outcome: _Outcome) -> None:
+        cache.save(keys[left[place]], outcome.to_json())
+
+    outcomes = _run_all(dataset, [tasks[number] for number in left], jobs, report, keep) if left else []
+    found.update(zip(left, outcomes, strict=True))
+    return [found[number] for number in range(len(tasks))]
+
+
+def _cache_key(dataset: Dataset, task: _Task) -> dict[str, Any]:
+    return {
+        'dataset': dataset.digest,
+        'windows': hashlib.sha256(task.train.tobytes() + b'/' + task.test.tobytes()).hexdigest(),
+        'training': task.config.to_dict(),
+        'seed': task.seed,
+        'classifiers': task.classifiers,
+        'streams': task.streams,
+    }
+
+
+_Keep = Callable[[int, '_Outcome'], None]
+
+
+def _run_all(dataset: Dataset, tasks: Sequence[_Task], jobs: int, report: _Report, keep: _Keep) -> list[_Outcome]:
     """Run the tasks, those of networks first; return what each gave, in their order."""
     networks = [task for task in tasks if task.classifiers == ('lstm',)]
     if any(kernel_obstacle(task.config) for task in networks):
-        return _run_tasks(tasks, jobs, report)
-    return _train_together(dataset, networks, jobs, report) + _run_tasks(tasks[len(networks) :], jobs, report)
+        return _run_tasks(tasks, jobs, report, keep)
+    trained = _train_together(dataset, networks, jobs, report, keep)
+    rest = _run_tasks(tasks[len(networks) :], jobs, report, lambda place, outcome: keep(len(networks) + place, outcome))
+    return trained + rest
 
 
-def _train_together(dataset: Dataset, tasks: Sequence[_Task], jobs: int, report: _Report) -> list[_Outcome]:
+def _train_together(
+    dataset: Dataset, tasks: Sequence[_Task], jobs: int, report: _Report, keep: _Keep
+) -> list[_Outcome]:
     found: dict[int, _Outcome] = {}
 
     def on_epoch(number: int, epoch: EpochResult | None) -> None:
         report(EvaluationProgress(tasks[number].fold, tasks[number].seed, tasks[number].classifiers, epoch))
 
     def on_result(number: int, result: TrainingResult) -> None:
-        found[number] = {'lstm': _predict(result, dataset, tasks[number].test)}, result.epochs
+        found[number] = _network_outcome(dataset, tasks[number], result)
+        keep(number, found[number])
         on_epoch(number, None)
 
     runs = [TrainingRun(dataset, task.config, task.seed, task.train) for task in tasks]
@@ -332,40 +473,89 @@ def _train_together(dataset: Dataset, tasks: Sequence[_Task], jobs: int, report:
 
 
 def _run_task(task: _Task, report: _Report, cancelled: Callable[[], bool]) -> _Outcome:
-    """Train and test what the task says; return predictions by classifier, and the LSTM's learning curve."""
+    """Train and test what the task says."""
     dataset = Dataset.load(task.dataset)
-    found: dict[str, Ids] = {}
-    curve: tuple[EpochResult, ...] = ()
-    for name in task.classifiers:
-        if name == 'lstm':
-            result = train(
-                dataset,
-                task.config,
-                task.seed,
-                windows=task.train,
-                on_epoch=lambda epoch: report(EvaluationProgress(task.fold, task.seed, task.classifiers, epoch)),
-                cancelled=cancelled,
-            )
-            curve = result.epochs
-            found[name] = _predict(result, dataset, task.test)
-        else:
-            labels = np.asarray(dataset.labels)[task.train]
-            predictor = _fit_baseline(name, _windows(dataset, task.train), labels, task.seed)
-            found[name] = predictor(_windows(dataset, task.test))
+    if task.classifiers == ('lstm',):
+        result = train(
+            dataset,
+            task.config,
+            task.seed,
+            windows=task.train,
+            on_epoch=lambda epoch: report(EvaluationProgress(task.fold, task.seed, task.classifiers, epoch)),
+            cancelled=cancelled,
+        )
+        outcome = _network_outcome(dataset, task, result)
+    else:
+        outcome = _baseline_outcome(dataset, task)
     report(EvaluationProgress(task.fold, task.seed, task.classifiers, None))
-    return found, curve
+    return outcome
 
 
-def _predict(result: TrainingResult, dataset: Dataset, windows: Ids) -> Ids:
-    predicted: Ids = predict_logits(result.network, resident(dataset, windows)).argmax(dim=1).numpy()
-    return predicted
+def _network_outcome(dataset: Dataset, task: _Task, result: TrainingResult) -> _Outcome:
+    confidence = fit_confidence(dataset, result, task.seed, novelty=False)
+    logits = predict_logits(result.network, resident(dataset, task.test)).double().numpy()
+    streams = []
+    if task.streams and confidence.belief is not None:
+        streams = label_streams(
+            dataset,
+            task.test,
+            lambda stream: answer_stream(result, stream, confidence.temperature),
+            confidence.belief,
+        )
+    return _Outcome(
+        predicted={'lstm': logits.argmax(axis=1)},
+        probabilities={'lstm': softmax(logits / confidence.temperature)},
+        streams={'lstm': streams},
+        epochs=[asdict(epoch) for epoch in result.epochs],
+    )
 
 
-def _run_tasks(tasks: Sequence[_Task], jobs: int, report: _Report) -> list[_Outcome]:
+def _baseline_outcome(dataset: Dataset, task: _Task) -> _Outcome:
+    labels = np.asarray(dataset.labels)[task.train]
+    training, tested = _windows(dataset, task.train), _windows(dataset, task.test)
+    predicted: dict[str, Ids] = {}
+    probabilities: dict[str, NDArray[np.float64]] = {}
+    streams: dict[str, list[StreamLabels]] = {}
+    for name in task.classifiers:
+        if name == 'trees':
+            shares = fit_tree_shares(training, labels, len(dataset.classes), task.seed)
+            probabilities[name] = shares(tested)
+            predicted[name] = probabilities[name].argmax(axis=1)
+            if task.streams and dataset.has_recordings:
+                belief = _belief_of_trees(dataset, task)
+                streams[name] = label_streams(dataset, task.test, _answers_of(shares), belief)
+        else:
+            predicted[name] = _fit_baseline(name, training, labels, task.seed)(tested)
+    return _Outcome(predicted, probabilities, streams, ())
+
+
+def _answers_of(shares: Callable[[Parts], NDArray[np.float64]]) -> Callable[[Stream], NDArray[np.float64]]:
+    return lambda stream: shares(stream.parts)
+
+
+def _belief_of_trees(dataset: Dataset, task: _Task) -> BeliefSettings:
+    """Return the filter of the trees, chosen as that of the network is: on the recordings held out from training."""
+    prior = class_prior(np.asarray(dataset.labels)[task.train], len(dataset.classes), 'weights')
+    belief = first_belief(dataset, task.train, prior)
+    if task.config.validation_fraction == 0:
+        return belief
+    kept, held_out = hold_out(
+        dataset, task.train, task.config.validation_fraction, task.seed, task.config.validation_split
+    )
+    shares = fit_tree_shares(_windows(dataset, kept), np.asarray(dataset.labels)[kept], len(dataset.classes), task.seed)
+    streams = held_out_streams(dataset, held_out)
+    return tune_belief(belief, streams, [shares(stream.parts) for stream in streams])
+
+
+def _run_tasks(tasks: Sequence[_Task], jobs: int, report: _Report, keep: _Keep) -> list[_Outcome]:
     """Run the tasks in this process (one job) or in `jobs` child processes; return what each gave, in their order."""
     jobs = min(jobs, len(tasks))
-    if jobs == 1:
-        return [_run_task(task, report, lambda: False) for task in tasks]
+    if jobs <= 1:
+        outcomes = []
+        for place, task in enumerate(tasks):
+            outcomes.append(_run_task(task, report, lambda: False))
+            keep(place, outcomes[-1])
+        return outcomes
     # Fresh processes: a fork of a process in which torch has run threads may hang.
     context = multiprocessing.get_context('spawn')
     messages: multiprocessing.SimpleQueue[EvaluationProgress | None] = context.SimpleQueue()
@@ -376,7 +566,7 @@ def _run_tasks(tasks: Sequence[_Task], jobs: int, report: _Report) -> list[_Outc
     try:
         futures = [pool.submit(_run_task_in_worker, task) for task in tasks]
         for future in as_completed(futures):
-            future.result()  # the first task that fails ends the evaluation
+            keep(futures.index(future), future.result())  # the first task that fails ends the evaluation
         return [future.result() for future in futures]
     finally:
         cancel.set()
@@ -413,11 +603,13 @@ def _windows(dataset: Dataset, windows: Ids | slice = slice(None)) -> list[NDArr
     return [np.asarray(dataset.parts[part.name][windows]) for part in dataset.config.parts]
 
 
-def _predict_with_engine(engine: InferenceEngine, dataset: Dataset, on_progress: Callable[[int], object] | None) -> Ids:
+def _predict_with_engine(
+    engine: InferenceEngine, dataset: Dataset, on_progress: Callable[[int], object] | None
+) -> NDArray[np.float64]:
     predicted = []
     for start in range(0, len(dataset), PREDICTION_BATCH):
         batch = slice(start, start + PREDICTION_BATCH)
-        predicted.append(engine.predict(_windows(dataset, batch)).argmax(axis=1))
+        predicted.append(engine.predict(_windows(dataset, batch)))
         if on_progress is not None:
             on_progress(len(predicted[-1]))
     return np.concatenate(predicted)

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Fits the test for windows unlike the training data (`model/novelty.py`), with its threshold on held-out recordings."""
+"""Fits the test for windows unlike the training data (`model/novelty.py`), its threshold on held-out recordings."""
 
 from __future__ import annotations
 

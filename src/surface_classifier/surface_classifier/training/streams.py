@@ -9,7 +9,7 @@ from one surface onto the next would see them. Whoever labels the stream is not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
+from surface_classifier.model.belief import BeliefSettings, filter_sequence
 from surface_classifier.signal.config import WindowConfig
 from surface_classifier.signal.grid import Grid
 
 NANOSECONDS = 1_000_000_000
 LONGEST_PIECE_S = 60.0
+ORDERS = 3
 
 Ids = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -149,38 +151,84 @@ def _cut(config: WindowConfig, pieces: Sequence[_Piece]) -> Stream | None:
 
 
 @dataclass(frozen=True)
-class StreamScores:
-    """How labels did on streams with changes.
+class StreamLabels:
+    """The labels of one stream.
 
     Attributes:
-        accuracy: Share of the steps whose label is that of the surface at the end of the window; steps before the
-            first window count as wrong [1].
-        delay_s: Median time from a change of surface to the first right label; a change that is never noticed before
-            the next one counts as infinitely late [s].
-        missed: Share of the changes that were never noticed [1].
-        false_changes_per_minute: How often the label changes to a surface that the robot is not on [1/min].
-        changes: Number of changes of surface.
-        minutes: Length of the streams [min].
+        truth: Surface at the end of each window, (windows,).
+        stamps_ns: Stamp of each window's last sample, (windows,) [ns].
+        changes_ns: Stamps of the first samples on another surface than before [ns].
+        unlabelled: Strides at the beginning in which there cannot be a window yet.
+        raw: The likeliest class of each window by itself, (windows,).
+        filtered: Label of the belief filter, (windows,).
     """
 
-    accuracy: float
-    delay_s: float
-    missed: float
-    false_changes_per_minute: float
-    changes: int
-    minutes: float
+    truth: Ids
+    stamps_ns: Ids
+    changes_ns: tuple[int, ...]
+    unlabelled: int
+    raw: Ids
+    filtered: Ids
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """Return JSON types."""
-        return {name: float(getattr(self, name)) for name in self.__dataclass_fields__}
+        arrays = {name: getattr(self, name).tolist() for name in ('truth', 'stamps_ns', 'raw', 'filtered')}
+        return {**arrays, 'changes_ns': list(self.changes_ns), 'unlabelled': self.unlabelled}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> StreamLabels:
+        """Return the labels that `to_json` gave."""
+        arrays = {name: np.array(values[name], dtype=np.int64) for name in ('truth', 'stamps_ns', 'raw', 'filtered')}
+        return cls(**arrays, changes_ns=tuple(values['changes_ns']), unlabelled=values['unlabelled'])
 
 
-def score_streams(streams: Sequence[Stream], labels: Sequence[Ids]) -> StreamScores:
-    """Score the labels of streams.
+def label_streams(
+    dataset: Dataset,
+    windows: Ids,
+    answer: Callable[[Stream], Values],
+    belief: BeliefSettings,
+    orders: int = ORDERS,
+) -> list[StreamLabels]:
+    """Join the recordings of windows in random orders, and label the streams with the filter.
+
+    Args:
+        dataset: The data set.
+        windows: Indices of the windows.
+        answer: Returns calibrated probabilities of a stream's windows, (windows, classes).
+        belief: The filter.
+        orders: Number of orders.
+    """
+    found = []
+    for seed in range(orders):
+        stream = join_recordings(dataset, windows, seed)
+        if stream is not None:
+            given = answer(stream)
+            _, filtered = filter_sequence(belief, given, stream.stamps_ns.tolist())
+            raw = given.argmax(axis=1)
+            found.append(
+                StreamLabels(stream.truth, stream.stamps_ns, stream.changes_ns, stream.unlabelled, raw, filtered)
+            )
+    return found
+
+
+def score_labelled_streams(streams: Sequence[StreamLabels]) -> dict[str, Any]:
+    """Score the labels of streams, `raw` (each window by itself) and `filtered`; at least one stream."""
+    return {kind: score_streams(streams, [getattr(stream, kind) for stream in streams]) for kind in ('raw', 'filtered')}
+
+
+def score_streams(streams: Sequence[StreamLabels | Stream], labels: Sequence[Ids]) -> dict[str, float]:
+    """Score the labels of streams with changes of surface.
 
     Args:
         streams: At least one stream.
         labels: Label of each window of each stream.
+
+    Returns:
+        `accuracy`: share of the steps whose label is that of the surface at the end of the window, steps before the
+        first window counting as wrong; `median_delay_s`: from a change of surface to the first right label, a change
+        that is not noticed before the next one counting as infinitely late; `missed`: share of such changes;
+        `false_changes_per_minute`: how often the label changes to a surface that the robot is not on; `changes` of
+        surface and `minutes` of all streams.
     """
     right = steps = false_changes = 0
     delays: list[float] = []
@@ -195,11 +243,11 @@ def score_streams(streams: Sequence[Stream], labels: Sequence[Ids]) -> StreamSco
             noticed = (stream.stamps_ns >= begin) & (stream.stamps_ns < end) & (found == stream.truth)
             first = stream.stamps_ns[noticed]
             delays.append((int(first[0]) - begin) / NANOSECONDS if len(first) else np.inf)
-    return StreamScores(
-        accuracy=right / steps,
-        delay_s=float(np.median(delays)) if delays else float('nan'),
-        missed=float(np.mean(np.isinf(delays))) if delays else float('nan'),
-        false_changes_per_minute=false_changes / (seconds / 60.0),
-        changes=len(delays),
-        minutes=seconds / 60.0,
-    )
+    return {
+        'accuracy': right / steps,
+        'median_delay_s': float(np.median(delays)) if delays else float('nan'),
+        'missed': float(np.mean(np.isinf(delays))) if delays else float('nan'),
+        'false_changes_per_minute': false_changes / (seconds / 60.0),
+        'changes': len(delays),
+        'minutes': seconds / 60.0,
+    }
