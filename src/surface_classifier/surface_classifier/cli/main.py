@@ -52,6 +52,7 @@ VERBS: dict[str, Verb] = {
     'reproduce': Verb('reproduce', "run the seed's set-ups again and test each claim about its jumping loss"),
     'report': Verb('report', 'put a diagnosis, scores, a sweep and a model on one HTML page'),
     'sweep': Verb('sweep', 'search batch size, learning rate and more for a data set'),
+    'adapt': Verb('adapt', 'fit a trained model to another robot from minutes of its drives'),
     'classify': Verb('classify', 'label a recording or a data set with a trained model'),
     'record': Verb('record', 'record a drive and label it by keys, with what is still missing in view'),
     'recover': Verb('recover', 'repair a bag whose recorder was killed'),

@@ -1,0 +1,248 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""A trained model on another robot, payload or battery: from minutes of its drives, with labels or without.
+
+What a network subtracts and divides by (its normalisation) is taken from the new robot's windows, labelled or not: a
+sensor with another gain and a heavier robot shift and stretch all levels. That needs drives over all surfaces in about
+the mix of the training data. From labelled windows the head, the last layer, is trained further, drawn towards what it
+was (an L2 penalty on the change, as in Li, Grandvalet and Davoine, "Explicit inductive bias for transfer learning with
+convolutional networks", 2018), so that little data changes little and what was learnt is not forgotten: nothing of the
+old data is needed. The LSTM layers stay as they are.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from current_driver import messages
+from current_driver.errors import SurfaceError
+from surface_classifier import __version__
+from surface_classifier.data.recording import Recording, surface_of_span
+from surface_classifier.model.checkpoint import check_model_target, load_network, normalisation_of, save_model
+from surface_classifier.model.contract import ModelContract, load_contract
+from surface_classifier.model.engine import load_engine
+from surface_classifier.model.lstm import SurfaceLstm
+from surface_classifier.model.novelty import NoveltyTest
+from surface_classifier.signal.config import WindowConfig
+from surface_classifier.signal.window_stream import WindowStream
+from surface_classifier.training.loop import EVALUATION_BATCH, class_weights, one_thread, predict_logits
+
+FEWEST_WINDOWS = 20
+HEAD_PULL = 0.02
+HEAD_STEPS = 200
+UNLABELLED = -1
+
+Ids = NDArray[np.int64]
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RobotWindows:
+    """Windows of one robot.
+
+    Attributes:
+        parts: For each part (windows, samples, channels); NaN where unmeasured.
+        labels: Class of each window as an index into the model's classes, -1 where none is known, (windows,).
+        recordings: Names of the recordings they come from.
+    """
+
+    parts: Sequence[Values]
+    labels: Ids
+    recordings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """How a model was adapted.
+
+    Attributes:
+        contract: The contract of the adapted model.
+        windows: Number of windows it was adapted on.
+        labelled: How many of them were labelled.
+        agreement_before: Share of the labelled windows that the old model labels as they are; NaN without any [1].
+        agreement_after: The same of the adapted model, which has learnt from them [1].
+    """
+
+    contract: ModelContract
+    windows: int
+    labelled: int
+    agreement_before: float
+    agreement_after: float
+
+
+def read_robot_windows(recordings: Iterable[Recording], contract: ModelContract) -> RobotWindows:
+    """Cut recordings as the model takes them; windows over a change of surface and without a label count as unlabelled.
+
+    Args:
+        recordings: Labelled or not.
+        contract: The model's contract.
+
+    Raises:
+        SurfaceError: A recording lacks a topic or a field, or holds a surface that the model does not know.
+    """
+    config: WindowConfig = contract.config
+    parts: list[list[Values]] = [[] for _ in config.parts]
+    labels: list[int] = []
+    names: list[str] = []
+    for recording in recordings:
+        names.append(recording.name)
+        stream = WindowStream(config)
+        with recording.reader() as reader:
+            is_labelled = messages.SURFACE_TRUTH in reader.topics.values()
+            segments = recording.segments(reader) if is_labelled else []
+            for surface in {segment.surface for segment in segments if segment.surface}:
+                if surface not in contract.classes:
+                    raise SurfaceError(
+                        f'{recording.path}: is labelled {surface!r}, but the model knows {", ".join(contract.classes)}; '
+                        'leave the recording out, or train a model with this surface'
+                    )
+            try:
+                topics = stream.resolve_topics(reader.topics)
+                for stamped in reader.messages(topics=list(topics)):
+                    found = stream.push_message(topics[stamped.topic], reader.deserialize(stamped), stamped.stamp_ns)
+                    for window in found:
+                        surface = surface_of_span(segments, window.start_ns, window.end_ns) if segments else None
+                        labels.append(contract.classes.index(surface) if surface else UNLABELLED)
+                        for values, part in zip(parts, config.parts, strict=True):
+                            values.append(window.parts[part.name])
+            except SurfaceError as error:
+                raise SurfaceError(f'{recording.path}: {error}') from error
+    if len(labels) < FEWEST_WINDOWS:
+        raise SurfaceError(
+            f'{", ".join(names) or "no recording"}: {len(labels)} windows are too few to adapt a model; record at least '
+            f'{FEWEST_WINDOWS * config.stride_s:.0f} s'
+        )
+    return RobotWindows([np.stack(values) for values in parts], np.array(labels, dtype=np.int64), tuple(names))
+
+
+def adapt_network(
+    network: SurfaceLstm, windows: RobotWindows, *, use_labels: bool = True, head_pull: float = HEAD_PULL
+) -> SurfaceLstm:
+    """Return a network for another robot; the one given stays as it is.
+
+    Args:
+        network: A trained network.
+        windows: Windows of the other robot.
+        use_labels: Train the head further on the labelled windows; else the normalisation alone is adapted.
+        head_pull: How strongly the head is drawn towards what it was.
+    """
+    adapted = copy.deepcopy(network).eval()
+    parts = [torch.from_numpy(np.ascontiguousarray(part, dtype=np.float32)) for part in windows.parts]
+    with one_thread():
+        adapted.fit_normalisation(parts)
+        known = windows.labels != UNLABELLED
+        if use_labels and known.any():
+            labels = torch.from_numpy(windows.labels[known])
+            features = _features(adapted, [part[torch.from_numpy(known)] for part in parts])
+            _train_head(adapted, features, labels, head_pull)
+    return adapted
+
+
+def adapt_model(
+    model: Path | str,
+    recordings: Sequence[Recording],
+    output: Path | str,
+    *,
+    use_labels: bool = True,
+    overwrite: bool = False,
+) -> Adaptation:
+    """Adapt a model to another robot and write it.
+
+    Args:
+        model: Folder of the model.
+        recordings: Drives of the other robot.
+        output: Folder to make.
+        use_labels: Train the head further on labelled windows.
+        overwrite: Replace a model that is there already.
+
+    Raises:
+        SurfaceError: The model or the recordings cannot be used, or nothing can be written there.
+    """
+    check_model_target(output, overwrite)
+    contract = load_contract(model)
+    network = load_network(model, contract)
+    windows = read_robot_windows(recordings, contract)
+    adapted = adapt_network(network, windows, use_labels=use_labels)
+    test = load_engine(model, 'onnx').novelty_test
+    known = windows.labels != UNLABELLED
+    changed = replace(
+        contract,
+        normalisation=normalisation_of(adapted, contract.config),
+        training_data={
+            **contract.training_data,
+            'adapted_from': contract.weights_sha256,
+            'adapted_on': list(windows.recordings),
+            'adapted_on_windows': len(windows.labels),
+            'adapted_on_labelled_windows': int(known.sum()) if use_labels else 0,
+        },
+        # Scores and thresholds were found on the old robot.
+        scores={},
+        conformal={},
+        created_by=f'surface_classifier {__version__}',
+    )
+    written = save_model(
+        output, adapted, changed, overwrite, novelty_test=None if test is None else adapt_novelty(test, windows)
+    )
+    return Adaptation(
+        contract=written,
+        windows=len(windows.labels),
+        labelled=int(known.sum()),
+        agreement_before=_agreement(network, windows),
+        agreement_after=_agreement(adapted, windows),
+    )
+
+
+def adapt_novelty(test: NoveltyTest, windows: RobotWindows) -> NoveltyTest:
+    """Return the test in the units of another robot: its levels are compared as shares of their typical size."""
+    scale = np.concatenate([np.nanstd(part.reshape(-1, part.shape[2]), axis=0) for part in windows.parts])
+    scale = np.where(np.isfinite(scale) & (scale > 0.0), scale, test.scale)
+    stretch = scale / test.scale
+    return replace(test, scale=scale, quiet=test.quiet * stretch, idle=test.idle * stretch)
+
+
+def _features(network: SurfaceLstm, parts: Sequence[Tensor]) -> Tensor:
+    """Return what the head sees of windows, (windows, features)."""
+    seen: list[Tensor] = []
+    handle = network.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    try:
+        with torch.no_grad():
+            for batch in zip(*(part.split(EVALUATION_BATCH) for part in parts), strict=True):
+                network(*batch)
+    finally:
+        handle.remove()
+    return torch.cat(seen)
+
+
+def _train_head(network: SurfaceLstm, features: Tensor, labels: Tensor, pull: float) -> None:
+    """Train the head on labelled windows, every class counting the same, drawn towards what it was."""
+    head = network.head
+    before = [parameter.detach().clone() for parameter in head.parameters()]
+    weights = class_weights(labels, head.out_features, 'weights')[labels]
+    optimizer = torch.optim.LBFGS(head.parameters(), max_iter=HEAD_STEPS, line_search_fn='strong_wolfe')
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        entropy = (functional.cross_entropy(head(features), labels, reduction='none') * weights).mean()
+        moved = torch.stack([(now - old).square().sum() for now, old in zip(head.parameters(), before, strict=True)])
+        total: Tensor = entropy + pull * moved.sum()
+        total.backward()
+        return total
+
+    optimizer.step(loss)
+
+
+def _agreement(network: SurfaceLstm, windows: RobotWindows) -> float:
+    known = windows.labels != UNLABELLED
+    if not known.any():
+        return float('nan')
+    parts = [torch.from_numpy(np.ascontiguousarray(part[known], dtype=np.float32)) for part in windows.parts]
+    return float((predict_logits(network, parts).argmax(dim=1).numpy() == windows.labels[known]).mean())
