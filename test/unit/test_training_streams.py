@@ -119,7 +119,7 @@ def made_stream(truth: list[int], labels: list[int]) -> tuple[StreamLabels, np.n
 
 
 def test_delay_missed_changes_and_false_changes_are_counted() -> None:
-    stream, labels = made_stream([0] * 6 + [1] * 6 + [2] * 3, [0, 0, 1, 1, 0, 0] + [0, 0, 0, 1, 1, 1] + [1, 1, 1])
+    stream, labels = made_stream([0] * 6 + [1] * 6 + [2] * 3, [0, 0, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1])
     scores = score_streams([stream], [labels])
     assert scores['accuracy'] == pytest.approx(7 / 17)
     assert scores['changes'] == 2

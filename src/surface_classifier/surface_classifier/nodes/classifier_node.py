@@ -173,7 +173,7 @@ class ClassifierNode(MonitoredNode):
         """
         engine = load_engine(path, self.values['engine'], self.values['device'])
         engine.warm_up()
-        return _Serving(path, Labeller(engine))
+        return _Serving(path, Labeller(engine, possible_level=self.values['possible_level'] or None))
 
     async def _on_load_model(self, request: LoadModel.Request, response: LoadModel.Response) -> LoadModel.Response:
         try:

@@ -90,6 +90,14 @@ CLASSIFIER_PARAMETERS = (
         1000,
     ),
     NodeParameter('input_timeout_s', 5.0, 'Warn when no window has come for so long.', 's', 0.1, 3600),
+    NodeParameter(
+        'possible_level',
+        0.0,
+        'Coverage of possible_ids, one that the model has, such as 0.9; 0: possible_ids stay empty.',
+        '1',
+        0,
+        0.99,
+    ),
     LOSSLESS,
 )
 

@@ -102,8 +102,8 @@ def read_robot_windows(recordings: Iterable[Recording], contract: ModelContract)
             for surface in {segment.surface for segment in segments if segment.surface}:
                 if surface not in contract.classes:
                     raise SurfaceError(
-                        f'{recording.path}: is labelled {surface!r}, but the model knows {", ".join(contract.classes)}; '
-                        'leave the recording out, or train a model with this surface'
+                        f'{recording.path}: is labelled {surface!r}, but the model knows '
+                        f'{", ".join(contract.classes)}; leave the recording out, or train a model with this surface'
                     )
             try:
                 topics = stream.resolve_topics(reader.topics)
@@ -118,8 +118,8 @@ def read_robot_windows(recordings: Iterable[Recording], contract: ModelContract)
                 raise SurfaceError(f'{recording.path}: {error}') from error
     if len(labels) < FEWEST_WINDOWS:
         raise SurfaceError(
-            f'{", ".join(names) or "no recording"}: {len(labels)} windows are too few to adapt a model; record at least '
-            f'{FEWEST_WINDOWS * config.stride_s:.0f} s'
+            f'{", ".join(names) or "no recording"}: {len(labels)} windows are too few to adapt a model; record at '
+            f'least {FEWEST_WINDOWS * config.stride_s:.0f} s'
         )
     return RobotWindows([np.stack(values) for values in parts], np.array(labels, dtype=np.int64), tuple(names))
 

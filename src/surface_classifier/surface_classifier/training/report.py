@@ -31,6 +31,7 @@ from surface_classifier.training.report_figures import (
     style_axes,
     training_pictures,
 )
+from surface_classifier.training.report_reliability import comparison_sentences, reliability_picture
 from surface_classifier.training.report_sweep import SweepPart
 
 if TYPE_CHECKING:
@@ -253,8 +254,13 @@ def evaluation_page(
         recordings=tuple(_recording_scores(first['predictions'], classes)) if first else (),
         data_summary=tuple(data_rows(dataset)) if dataset is not None else (),
         contract=tuple(contract_rows(contract)) if contract is not None else (),
-        notes=tuple(result.get('notes', ())),
+        notes=(*result.get('notes', ()), *comparison_sentences(result)),
         command=command,
+        figures=tuple(
+            reliability_picture(name, result[key]['reliability'])
+            for key, name in MODEL_TITLES.items()
+            if result.get(key) and result[key].get('reliability')
+        ),
     )
 
 

@@ -214,6 +214,7 @@ def _with_scores(page: ReportPage, scores: ReportPage) -> ReportPage:
         scores_note=scores.lead,
         epochs=scores.epochs,
         recordings=scores.recordings,
+        figures=scores.figures,
         notes=scores.notes,
     )
 

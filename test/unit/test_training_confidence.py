@@ -1,0 +1,208 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""What training chooses for trustworthy answers, what the model keeps of it, and what labels come out of it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip('torch', reason='torch is not installed')
+from model_samples import CLASSES, learnable_dataset, save_random_model
+
+from current_driver.errors import SurfaceError
+from surface_classifier.data.dataset import Dataset, RecordingInfo
+from surface_classifier.data.splits import held_out_parts
+from surface_classifier.model.belief import filter_sequence
+from surface_classifier.model.classify import label_windows
+from surface_classifier.model.contract import load_contract
+from surface_classifier.model.engine import load_engine
+from surface_classifier.model.labeller import Labeller, Reason
+from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.training.confidence import (
+    PRIOR_DWELL_S,
+    class_prior,
+    first_belief,
+    tune_belief,
+)
+from surface_classifier.training.config import TrainingConfig
+from surface_classifier.training.streams import StreamLabels
+from surface_classifier.training.train_model import train_model
+
+QUICK = TrainingConfig(
+    network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
+    epochs=8,
+    batch_size=16,
+    learning_rate=2e-2,
+    validation_fraction=0.3,
+)
+
+
+@pytest.fixture(scope='module')
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return learnable_dataset(tmp_path_factory.mktemp('sets') / 'set', recordings_per_class=6)
+
+
+@pytest.fixture(scope='module')
+def model(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp('models') / 'model'
+    train_model(dataset, path, QUICK)
+    return path
+
+
+def test_the_contract_keeps_what_was_chosen(model: Path) -> None:
+    contract = load_contract(model)
+    assert contract.calibration['method'].startswith('temperature on held-out recordings')
+    assert contract.calibration['recordings'] >= 3
+    fitted = contract.calibration['fitted_temperature']
+    assert min(1.0, fitted) <= contract.temperature <= max(1.0, fitted)
+    belief = contract.belief_settings
+    assert belief is not None
+    assert belief.dwell_s == PRIOR_DWELL_S  # each recording has one surface and says nothing of it
+    assert belief.class_prior == pytest.approx((1 / 3,) * 3)
+    assert contract.novelty_sha256
+    assert 0.5 in contract.conformal['levels']
+    assert 0.98 not in contract.conformal['levels']  # a few recordings state no such level
+    with pytest.raises(SurfaceError, match=r'no set of possible surfaces at level 0\.98; it has 0\.5'):
+        contract.possible_threshold(0.98)
+
+
+def test_labels_follow_the_filter_and_name_what_is_possible(model: Path, dataset: Dataset) -> None:
+    engine = load_engine(model)
+    labeller = Labeller(engine, possible_level=0.5)
+    labels = list(
+        label_windows(labeller, dataset.parts, dataset.start_ns, dataset.end_ns, np.asarray(dataset.recording))
+    )
+    settings = engine.contract.belief_settings
+    assert settings is not None
+    threshold = engine.contract.possible_threshold(0.5)
+    for recording in range(0, len(dataset.recordings), 4):
+        mine = [label for label, of in zip(labels, dataset.recording, strict=True) if of == recording]
+        if not all(label.known for label in mine):
+            continue
+        raw = [label.raw_probabilities for label in mine]
+        believed, held = filter_sequence(settings, raw, [label.stamp_ns for label in mine])
+        np.testing.assert_allclose([label.probabilities for label in mine], believed, atol=1e-12)
+        assert [label.surface for label in mine] == [CLASSES[k] for k in held]
+        assert all(label.confidence == label.probabilities[label.surface_id - 1] for label in mine)
+        for label in mine:
+            expected = {k + 1 for k in range(3) if label.raw_probabilities[k] >= threshold}
+            assert set(label.possible_ids) == expected | {int(label.raw_probabilities.argmax()) + 1}
+            assert label.possible_level == 0.5
+    known = np.mean([label.known for label in labels])
+    assert known > 0.9
+    assert {label.reason for label in labels} <= {Reason.NONE, Reason.UNSEEN_SURFACE}
+    assert all((label.novelty > 1.0) == (not label.known) for label in labels)
+
+
+def test_a_window_unlike_all_training_is_unknown_and_changes_no_belief(model: Path, dataset: Dataset) -> None:
+    labeller = Labeller(load_engine(model))
+    count = 12
+    values = np.array(dataset.parts['motor'][:count])
+    values[6:] = 60.0 + 9.0 * np.random.default_rng(0).normal(size=values[6:].shape)
+    labels = list(label_windows(labeller, {'motor': values}, dataset.start_ns[:count], dataset.end_ns[:count]))
+    assert labels[5].known
+    assert [label.reason for label in labels[6:]] == [Reason.UNSEEN_SURFACE] * 6
+    assert {label.surface for label in labels[6:]} == {'unknown'}
+    # Only time passes in what is believed.
+    assert labels[-1].probabilities[0] < labels[5].probabilities[0]
+    assert int(np.argmax(labels[-1].probabilities)) == int(np.argmax(labels[5].probabilities))
+
+
+def test_a_dead_channel_and_a_standing_robot_have_their_reasons(model: Path, dataset: Dataset) -> None:
+    labeller = Labeller(load_engine(model))
+    values = np.array(dataset.parts['motor'][:2])
+    values[0, :, 1] = 0.0
+    values[1] = 0.0
+    labels = list(label_windows(labeller, {'motor': values}, dataset.start_ns[:2], dataset.end_ns[:2]))
+    assert [label.reason for label in labels] == [Reason.BAD_SENSOR, Reason.STANDING_STILL]
+    assert not any(label.known for label in labels)
+    assert all(math.isnan(label.novelty) for label in labels)
+
+
+def test_reset_forgets_what_was_believed(model: Path, dataset: Dataset) -> None:
+    labeller = Labeller(load_engine(model))
+    chosen = slice(0, 5)
+    arguments = ({'motor': dataset.parts['motor'][chosen]}, dataset.start_ns[chosen], dataset.end_ns[chosen])
+    first = [label.probabilities for label in label_windows(labeller, *arguments)]
+    labeller.reset()
+    np.testing.assert_array_equal([label.probabilities for label in label_windows(labeller, *arguments)], first)
+
+
+def test_a_changed_novelty_file_is_refused(model: Path, tmp_path: Path) -> None:
+    import shutil
+
+    damaged = tmp_path / 'model'
+    shutil.copytree(model, damaged)
+    file = damaged / 'novelty.safetensors'
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(SurfaceError, match='does not belong to its contract'):
+        load_engine(damaged)
+
+
+def test_a_model_without_any_of_it_labels_each_window_by_itself(tmp_path: Path) -> None:
+    save_random_model(tmp_path / 'model')
+    contract = load_contract(tmp_path / 'model')
+    assert contract.belief_settings is None
+    with pytest.raises(SurfaceError, match='trained without held-out recordings'):
+        Labeller(load_engine(tmp_path / 'model'), possible_level=0.9)
+
+
+def test_the_dwell_is_learnt_from_recordings_that_change_surface(tmp_path: Path) -> None:
+    source = learnable_dataset(tmp_path / 'source', recordings_per_class=2, windows=60)
+    labels = np.repeat(np.arange(36) % 3, 10)  # a change every 10 s
+    changing = Dataset.save(
+        tmp_path / 'changing',
+        config=source.config,
+        classes=source.classes,
+        parts=source.parts,
+        labels=labels,
+        start_ns=source.start_ns,
+        end_ns=source.end_ns,
+        recording=np.repeat(np.arange(2), 180),
+        recordings=[RecordingInfo('a', 180.0), RecordingInfo('b', 180.0)],
+    )
+    belief = first_belief(changing, np.arange(360), (1 / 3,) * 3)
+    assert belief.dwell_s == pytest.approx((2 * 20.0 + 2 * 180.0) / (2 + 2 * 17), rel=0.01)
+
+
+def test_evidence_of_windows_that_err_together_counts_less(dataset: Dataset) -> None:
+    rng = np.random.default_rng(0)
+    start = first_belief(dataset, np.arange(len(dataset)), (1 / 3,) * 3)
+
+    def chosen(run: int) -> float:
+        """The weight where errors last for `run` windows."""
+        truth = np.repeat(rng.integers(0, 3, 60), 40)
+        shown = np.where(np.repeat(rng.random(2400 // run) < 0.7, run), truth, (truth + 1) % 3)
+        answers = np.full((2400, 3), 0.15)
+        answers[np.arange(2400), shown] = 0.7
+        stamps = np.arange(1, 2401) * 500_000_000
+        stream = StreamLabels(truth, stamps, (1,), 0, shown, shown)
+        return tune_belief(start, [stream], [answers]).evidence_weight  # type: ignore[list-item]
+
+    assert chosen(20) < chosen(1)
+
+
+def test_the_prior_of_the_answers_follows_the_balance_of_training() -> None:
+    labels = np.repeat([0, 1], [30, 10])
+    assert class_prior(labels, 2, 'weights') == (0.5, 0.5)
+    assert class_prior(labels, 2, 'none')[0] == pytest.approx(31 / 42)
+
+
+def test_parts_that_are_held_out_keep_recordings_whole_and_every_class_in_training(dataset: Dataset) -> None:
+    windows = np.flatnonzero(np.asarray(dataset.recording) != 3)
+    parts = held_out_parts(dataset, windows, 4, 0)
+    held = np.concatenate([found for _, found in parts])
+    np.testing.assert_array_equal(np.sort(held), windows)
+    for kept, found in parts:
+        assert not set(dataset.recording[kept]) & set(dataset.recording[found])
+        assert set(dataset.labels[kept]) == {0, 1, 2}
+    # Of class 0 one recording is left: it can be held out of nothing.
+    few = np.flatnonzero(~np.isin(dataset.recording, [1, 2, 3, 4, 5]))
+    for kept, _ in held_out_parts(dataset, few, 3, 0):
+        assert (np.asarray(dataset.recording)[kept] == 0).any()

@@ -1,0 +1,175 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Surfaces and motions left out of training, scores by motion, streams and kept folds of an evaluation."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip('torch', reason='torch is not installed')
+from model_samples import CLASSES, MOTOR_CONFIG, channels, learnable_dataset
+
+from current_driver.errors import SurfaceError
+from surface_classifier.cli.main import EXIT_BAD_INPUT, main
+from surface_classifier.data.dataset import Dataset
+from surface_classifier.data.splits import stratified_folds
+from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.signal.config import PartConfig
+from surface_classifier.training import evaluate, together
+from surface_classifier.training.config import TrainingConfig
+from surface_classifier.training.evaluate import evaluate_folds
+from surface_classifier.training.fold_cache import FoldCache
+from surface_classifier.training.leave_out import evaluate_left_out, left_out_classes, left_out_motions
+from surface_classifier.training.motion import speed_bin, window_motion
+
+QUICK = TrainingConfig(
+    network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
+    epochs=6,
+    batch_size=16,
+    learning_rate=2e-2,
+)
+# Windows of 12 samples at 10 Hz that follow each other without a gap or an overlap.
+TOUCHING = replace(MOTOR_CONFIG, stride_samples=12)
+
+
+@pytest.fixture(scope='module')
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp('sets')
+    source = learnable_dataset(folder / 'source', config=TOUCHING)
+    place = np.arange(len(source)) % 20
+    start_ns = 1_000_000_000_000 * (1 + np.asarray(source.recording)) + place * 1_200_000_000
+    return Dataset.save(
+        folder / 'set',
+        config=TOUCHING,
+        classes=source.classes,
+        parts=source.parts,
+        labels=source.labels,
+        start_ns=start_ns,
+        end_ns=start_ns + 1_100_000_000,
+        recording=source.recording,
+        recordings=source.recordings,
+    )
+
+
+def wheels_of(dataset: Dataset, path: Path, left: np.ndarray, right: np.ndarray, unit: str = 'm/s') -> Dataset:
+    """Wheel speeds in the windows of a data set, constant in each but for a small ripple."""
+    part = PartConfig('wheels', 10.0, channels('left', 'right', unit=unit), 10.0)
+    values = np.repeat(np.stack([left, right], axis=1)[:, np.newaxis, :], 12, axis=1)
+    return Dataset.save(
+        path,
+        config=replace(TOUCHING, parts=(part,)),
+        classes=dataset.classes,
+        parts={'wheels': values},
+        labels=dataset.labels,
+        start_ns=dataset.start_ns,
+        end_ns=dataset.end_ns,
+        recording=dataset.recording,
+        recordings=dataset.recordings,
+    )
+
+
+def test_motions_are_told_from_wheel_speeds(dataset: Dataset, tmp_path: Path) -> None:
+    left = np.full(len(dataset), 0.2)
+    right = left.copy()
+    left[:60], right[:60] = 0.0, 0.0
+    left[60:120], right[60:120] = -0.2, 0.4
+    motion = window_motion(dataset, wheels_of(dataset, tmp_path / 'wheels', left, right))
+    assert motion.motion[0] == 'still'
+    assert motion.motion[60] == 'turning'
+    assert motion.motion[200] == 'straight'
+    assert motion.speed_bin[200] == '0.15 to 0.30 m/s'
+    assert motion.speed_bin[60] == '0.05 to 0.15 m/s'
+    assert speed_bin(7.0) == '0.45 to more m/s'
+    groups = left_out_motions(motion)
+    assert {'still', 'turning', 'straight'} <= groups.keys()
+    assert 'varying' not in groups
+    with pytest.raises(SurfaceError, match=r'needs one part of wheel speeds'):
+        window_motion(dataset, wheels_of(dataset, tmp_path / 'amperes', left, right, unit='A'))
+
+
+def test_each_class_is_left_out_of_training_and_told(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    trained: list[set[int]] = []
+    fit = together.train
+
+    def train(found: Dataset, *args: Any, windows: np.ndarray, **settings: Any) -> Any:
+        trained.append(set(np.asarray(found.labels)[windows].tolist()))
+        return fit(found, *args, windows=windows, **settings)
+
+    monkeypatch.setattr(together, 'train', train)
+    result = evaluate_left_out(
+        dataset, stratified_folds(dataset, 2), replace(QUICK, epochs=2), left_out_classes(dataset), jobs=1
+    )
+    assert sorted(map(sorted, trained)) == [[0, 1], [0, 1], [0, 2], [0, 2], [1, 2], [1, 2]]
+    json.dumps(result, allow_nan=True)
+    assert result['groups'].keys() == set(CLASSES)
+    for row in result['groups'].values():
+        assert row['windows'] == 80
+        assert row['accuracy'] == 0.0  # nothing can be called what was never learnt
+    # The outer surfaces are unlike the rest; the one between them may be taken for either.
+    assert result['groups']['snow']['auroc'] > 0.9
+    assert result['overall']['auroc'] == pytest.approx(np.mean([row['auroc'] for row in result['groups'].values()]))
+
+
+def test_folds_that_were_kept_are_read_and_others_run(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folds = stratified_folds(dataset, 2)
+    cache = FoldCache(tmp_path / 'cache')
+    arguments = (dataset, folds, replace(QUICK, epochs=2))
+    first = evaluate_folds(*arguments, jobs=1, streams=True, cache=cache)
+    kept = sorted((tmp_path / 'cache').iterdir())
+    assert len(kept) == 4  # of two folds the network and the baselines
+    runs: list[str] = []
+
+    def counted(name: str, function: Any) -> Any:
+        def call(*args: Any, **settings: Any) -> Any:
+            runs.append(name)
+            return function(*args, **settings)
+
+        return call
+
+    monkeypatch.setattr(evaluate, '_network_outcome', counted('network', evaluate._network_outcome))
+    monkeypatch.setattr(evaluate, '_baseline_outcome', counted('baselines', evaluate._baseline_outcome))
+    again = evaluate_folds(*arguments, jobs=1, streams=True, cache=cache)
+    assert runs == []
+    left, right = first.to_dict(), again.to_dict()
+    left.pop('seconds'), right.pop('seconds')
+    assert json.dumps(right) == json.dumps(left)
+    kept[0].unlink()
+    kept[1].write_text('{', encoding='utf-8')  # damaged
+    evaluate_folds(*arguments, jobs=1, streams=True, cache=cache)
+    assert len(runs) == 2
+    evaluate_folds(dataset, folds, replace(QUICK, epochs=3), jobs=1, streams=True, cache=cache)
+    assert len(runs) == 6
+
+
+def test_the_command_tells_streams_motions_intervals_and_calibration(
+    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speed = np.where(np.arange(len(dataset)) % 2, 0.2, 0.5)
+    wheels = wheels_of(dataset, tmp_path / 'wheels', speed, speed)
+    (tmp_path / 'recipe.yaml').write_text('network: {hidden_sizes: [8]}\nepochs: 4\n', encoding='utf-8')
+    options = ['--config', str(tmp_path / 'recipe.yaml'), '--folds', '2', '--jobs', '1', '--motion', str(wheels.path)]
+    results = ['--json', str(tmp_path / 'scores.json'), '--report', str(tmp_path / 'report.html')]
+    assert main(['evaluate', str(dataset.path), '--streams', *options, *results]) == 0
+    found = json.loads((tmp_path / 'scores.json').read_text(encoding='utf-8'))
+    assert found['lstm']['reliability']['expected_calibration_error'] >= 0.0
+    assert found['comparison']['by_speed'].keys() == {'0.15 to 0.30 m/s', '0.45 to more m/s'}
+    assert found['comparison']['by_motion']['straight']['windows'] == len(dataset)
+    assert found['streams']['trees']['filtered']['accuracy'] > 0.5
+    text = capsys.readouterr().out
+    assert 'false changes' in text
+    assert 'paired over recordings' in text
+    page = (tmp_path / 'report.html').read_text(encoding='utf-8')
+    assert 'Reliability: LSTM' in page
+    assert 'Expected calibration error' in page
+    assert main(['evaluate', str(dataset.path), '--leave-speed-out', *options]) == 0
+    assert 'mean AUROC' in capsys.readouterr().out
+    assert main(['evaluate', str(dataset.path), '--leave-speed-out']) == EXIT_BAD_INPUT
+    assert 'needs --motion' in capsys.readouterr().err
