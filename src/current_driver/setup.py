@@ -5,11 +5,14 @@
 from setuptools import find_packages, setup
 
 PACKAGE = 'current_driver'
+SERIAL = ['pyserial>=3.5']
+CAN = ['canopen>=2.2', 'cantools>=39.0', 'python-can>=4.2']
+DYNAMIXEL = ['dynamixel-sdk>=3.7']
 
 setup(
     name=PACKAGE,
     version='0.1.0',
-    description='Sources of motor current (simulator, replay of bags and CSV files) and the node that publishes them.',
+    description='Sources of motor current (simulator, replay, devices) and the node that publishes them.',
     author='The surface_classifier authors',
     license='Apache-2.0',
     python_requires='>=3.10',
@@ -22,6 +25,13 @@ setup(
     ],
     zip_safe=False,
     install_requires=['PyYAML>=6.0', 'lz4>=4.0', 'mcap>=1.2', 'numpy>=1.26', 'rosbags>=0.11', 'zstandard>=0.20'],
-    extras_require={'test': ['pytest>=8.0', 'pytest-timeout>=2.2']},  # makes `colcon test` run pytest
+    extras_require={
+        # The libraries of devices: only who has one needs them.
+        'serial': SERIAL,
+        'can': CAN,
+        'dynamixel': DYNAMIXEL,
+        'devices': [*SERIAL, *CAN, *DYNAMIXEL],
+        'test': ['pytest>=8.0', 'pytest-timeout>=2.2'],  # makes `colcon test` run pytest
+    },
     entry_points={'console_scripts': ['current_driver_node = current_driver.entry:driver_node']},
 )

@@ -34,7 +34,21 @@ ROS_FILES = (DRIVER / 'driver_node.py', ROOT / 'test' / 'ros_graph.py')
 # (current_driver.errors), read YAML and name the package's version.
 EVERYWHERE = {'current_driver.errors', 'surface_classifier', 'yaml'}
 ROOMS = {
-    DRIVER: {'current_driver', 'lz4', 'mcap', 'numpy', 'rosbags', 'scipy', 'zstandard'},
+    DRIVER: {
+        'current_driver',
+        'lz4',
+        'mcap',
+        'numpy',
+        'rosbags',
+        'scipy',
+        'zstandard',
+        # The libraries of devices.
+        'can',
+        'canopen',
+        'cantools',
+        'dynamixel_sdk',
+        'serial',
+    },
     CLASSIFIER / 'signal': {'numpy', 'scipy'},
     CLASSIFIER / 'data': {
         'current_driver',

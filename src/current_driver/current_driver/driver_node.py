@@ -435,8 +435,10 @@ class CurrentDriverNode(MonitoredNode):
         if self.values['publish_clock']:
             self._clock_out = self.create_publisher(ClockMessage, '/clock', stream_qos(1, reliable=False))
         try:
-            self._source = make_source(self.values, self.get_clock().now().nanoseconds)
+            self._source = make_source(self.values, self._now_ns(), self._now_ns)
             if self._source is not None:
+                if self._source.live:
+                    self._pacer = Pacer(0.0)
                 self._source.open()
                 self._announce(self._source)
         except SurfaceError as error:
@@ -494,8 +496,12 @@ class CurrentDriverNode(MonitoredNode):
                 silent_readers=flow.silent() if flow else (),
                 gone_readers=flow.gone() if flow else (),
                 skipped_topics=tuple(self._skipped),
+                device=self._source.health() if self._source is not None else None,
             )
         )
+
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
 
     def close(self) -> None:
         """Stop publishing and close the source."""

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from current_driver.device_parameters import DEVICE_PARAMETERS, DEVICES, make_device
 from current_driver.messages import NANOSECONDS
 from current_driver.node_parameters import NodeParameter
 from current_driver.source import CurrentSource
@@ -24,8 +26,9 @@ DRIVER_PARAMETERS = (
     NodeParameter(
         'source',
         SIMULATOR,
-        "What is published: a simulated robot, recordings, or nothing, because another node's topic is the input.",
-        choices=(SIMULATOR, REPLAY, TOPIC),
+        "What is published: a simulated robot, recordings, a device's currents, or nothing, because another node's "
+        'topic is the input.',
+        choices=(SIMULATOR, REPLAY, *DEVICES, TOPIC),
     ),
     NodeParameter('rate', 1.0, 'Speed as a factor on real time; 0: as fast as the readers follow.', '1', 0, 1e6),
     NodeParameter(
@@ -41,8 +44,8 @@ DRIVER_PARAMETERS = (
         'publish_clock', False, 'Publish the stamps of what is published on /clock, for nodes with use_sim_time.'
     ),
     NodeParameter('exit_when_done', False, 'End the process when the source has ended and everything has arrived.'),
-    NodeParameter('frame_id', 'base_link', 'Frame of the simulated currents.'),
-    NodeParameter('block_samples', 10, 'Simulator: samples in a message.', 'samples', 1, 10000),
+    NodeParameter('frame_id', 'base_link', 'Frame of the currents of the simulator or a device.'),
+    NodeParameter('block_samples', 10, 'Simulator and devices: samples in a message.', 'samples', 1, 10000),
     NodeParameter('simulator.seed', 1, 'Seed of everything that differs from drive to drive.', '', 0, 2**53),
     NodeParameter('simulator.surfaces', (), 'Surfaces the robot drives over; none: all six.'),
     NodeParameter('simulator.sample_rate_hz', 100.0, 'Rate of the samples.', 'Hz', 1, 20000),
@@ -76,15 +79,19 @@ DRIVER_PARAMETERS = (
     NodeParameter(
         'replay.columns_file', '', 'YAML file that says what the columns of CSV files are; empty: by their names.'
     ),
+    *DEVICE_PARAMETERS,
 )
 
 
-def make_source(values: Mapping[str, Any], now_ns: int) -> CurrentSource | None:
+def make_source(
+    values: Mapping[str, Any], now_ns: int, clock_ns: Callable[[], int] = time.time_ns
+) -> CurrentSource | None:
     """Return the source that parameters stand for, not yet open; None for `source: topic`.
 
     Args:
         values: Checked parameters by name.
         now_ns: Present time of the node's clock, at which a simulation in real time begins [ns].
+        clock_ns: The clock by which a device's samples are stamped [ns].
 
     Raises:
         SurfaceError: They do not describe a usable source.
@@ -104,6 +111,8 @@ def make_source(values: Mapping[str, Any], now_ns: int) -> CurrentSource | None:
         from current_driver.simulator_source import SimulatorSource
 
         return SimulatorSource(_simulator_config(values, now_ns), values['block_samples'], values['frame_id'])
+    if values['source'] in DEVICES:
+        return make_device(values, clock_ns)
     return None
 
 
@@ -114,6 +123,8 @@ def describe_source(values: Mapping[str, Any]) -> str:
         return f'replay of {", ".join(values["replay.paths"])} {speed}'
     if values['source'] == SIMULATOR:
         return f'simulated robot, seed {values["simulator.seed"]}'
+    if values['source'] in DEVICES:
+        return f'device, {values["source"]}'
     return 'topics of another node'
 
 

@@ -101,6 +101,7 @@ class DriverState:
         silent_readers: Readers that have not been heard for too long while messages wait for them.
         gone_readers: Readers that have left the graph during the replay and are no longer waited for.
         skipped_topics: Topics that are not published, because their type is not installed, one sentence each.
+        device: How the device is that is published; None without one.
     """
 
     fault: str = ''
@@ -117,6 +118,7 @@ class DriverState:
     silent_readers: tuple[str, ...] = ()
     gone_readers: tuple[str, ...] = ()
     skipped_topics: tuple[str, ...] = ()
+    device: Health | None = None
 
 
 LAG_WARN_S = 0.5
@@ -137,6 +139,8 @@ def driver_health(state: DriverState) -> Health:
     }
     if state.warnings:
         values['warnings'] = '; '.join(state.warnings)
+    if state.device is not None:
+        values.update(state.device.values)
     if state.fault:
         return Health(Level.ERROR, state.fault, values)
     if state.stage == 'waiting for readers' and state.uptime_s > READERS_WARN_S:
@@ -161,6 +165,8 @@ def driver_health(state: DriverState) -> Health:
         return Health(Level.WARN, 'publishing falls behind its pace; set a lower rate', values)
     if state.skipped_topics:
         return Health(Level.WARN, '; '.join(state.skipped_topics), values)
+    if state.device is not None:
+        return Health(state.device.level, state.device.text, values)
     if state.due_in_s > PAUSE_SHOWN_S:
         return Health(Level.OK, 'waiting through a pause in the recording; a higher rate shortens it', values)
     return Health(Level.OK, state.stage, values)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TypeVar
 
+from current_driver.health import Health
 from current_driver.messages import StampedMessage
 
 _Source = TypeVar('_Source', bound='CurrentSource')
@@ -42,6 +43,15 @@ class CurrentSource(ABC):
         The time between two of them is no pause that the robot made, and nobody has to wait for it.
         """
         return 0
+
+    @property
+    def live(self) -> bool:
+        """Whether messages come when something is measured, so that nobody may hold them back to set the pace."""
+        return False
+
+    def health(self) -> Health | None:
+        """Return how a device is; None where there is none. Called from another thread than `read_block`."""
+        return None
 
     @abstractmethod
     def open(self) -> None:
