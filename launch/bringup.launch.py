@@ -6,6 +6,7 @@ An example for each source:
 
     ros2 launch surface_classifier bringup.launch.py model:=MODEL
     ros2 launch surface_classifier bringup.launch.py model:=MODEL source:=replay bag:=RECORDING use_sim_time:=true
+    ros2 launch surface_classifier bringup.launch.py model:=MODEL source:=can params_file:=my_drives.yaml
     ros2 launch surface_classifier bringup.launch.py model:=MODEL source:=topic params_file:=my_robot.yaml
 """
 
@@ -54,9 +55,10 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         'source',
         default_value='simulator',
-        choices=['simulator', 'replay', 'topic'],
-        description='Where the motor current comes from: a simulated robot, a recording (bag:=), or a topic of your '
-        'robot (params_file:= says which; see config/joint_states.yaml).',
+        choices=['simulator', 'replay', 'serial', 'can', 'dynamixel', 'topic'],
+        description='Where the motor current comes from: a simulated robot, a recording (bag:=), a device '
+        '(params_file:= says which; see config/serial.yaml, can.yaml and dynamixel.yaml), or a topic of your robot '
+        '(params_file:= as well; see config/joint_states.yaml).',
     ),
     DeclareLaunchArgument(
         'model',

@@ -28,9 +28,10 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         'source',
         default_value='simulator',
-        choices=['simulator', 'replay', 'topic'],
+        choices=['simulator', 'replay', 'serial', 'can', 'dynamixel', 'topic'],
         description='Where the motor current comes from: a simulated robot, which labels itself, a recording (bag:=), '
-        'or topics of your robot (topics:=), without a driver.',
+        'a device (params_file:= says which; see config/serial.yaml, can.yaml and dynamixel.yaml), or topics of your '
+        'robot (topics:=), without a driver.',
     ),
     DeclareLaunchArgument(
         'output_dir',

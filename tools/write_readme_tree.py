@@ -39,6 +39,7 @@ PURPOSES = {
 # Folders in which, and below which, one line says enough.
 FOLDED = {
     'docs': 'pictures for this page',
+    'examples/ina_current': 'a sketch for Arduino and ESP32: currents from INA219 or INA226 sensors',
     'requirements': 'what is installed, pinned for each Python and each set of ROS wheels',
     'src/current_driver/current_driver/msg_definitions/surface_msgs/msg': (
         'copies of the message definitions that bags carry; a test compares them'
@@ -46,6 +47,7 @@ FOLDED = {
     'src/current_driver/resource': 'the marker of ament',
     'src/surface_classifier/resource': 'the marker of ament',
     'test/data/msg': 'message definitions of other packages for tests; README.md there tells origin and licence',
+    'test/arduino': 'an Arduino on a PC, on which a test runs the example sketch',
 }
 
 

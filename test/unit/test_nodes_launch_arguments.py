@@ -280,7 +280,14 @@ def checked(node: str, values: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ('file', 'complete'),
-    [('bringup.yaml', {DRIVER, PREPROCESSOR, CLASSIFIER}), ('record.yaml', {TRAINER}), ('joint_states.yaml', set())],
+    [
+        ('bringup.yaml', {DRIVER, PREPROCESSOR, CLASSIFIER}),
+        ('record.yaml', {TRAINER}),
+        ('joint_states.yaml', set()),
+        ('serial.yaml', set()),
+        ('can.yaml', set()),
+        ('dynamixel.yaml', set()),
+    ],
 )
 def test_parameter_files_hold_parameters_the_nodes_have(file: str, complete: set[str]) -> None:
     nodes = parameters_in(file)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from current_driver.device_parameters import DEVICES
 from current_driver.driver_parameters import DRIVER_PARAMETERS, REPLAY, SIMULATOR, TOPIC
 from current_driver.errors import SurfaceError
 from current_driver.node_parameters import TYPE_NAMES, NodeParameter
@@ -167,6 +168,8 @@ def _driver(arguments: Mapping[str, str]) -> Parameters:
                 f'{name}:={text} has no meaning with source:={source}, only with source:={" or ".join(sources)}'
             )
         parameters[parameter] = _value(name, text, _find(DRIVER_PARAMETERS, parameter))
+    if source in DEVICES and truth_value('use_sim_time', arguments['use_sim_time']):
+        raise SurfaceError(f'use_sim_time:=true has no meaning with source:={source}: a device measures now')
     if source != TOPIC and truth_value('use_sim_time', arguments['use_sim_time']):
         # The driver makes the time that the others follow.
         parameters |= {'publish_clock': True, 'use_sim_time': False}
