@@ -243,16 +243,16 @@ def test_a_lost_round_is_a_step_and_a_lost_frame_a_value_that_is_not_there(bus: 
         reader = BlockReader(source)
         wait_for_bus(source, reader)
         start_s = time.time()
-        for number in range(40):
+        for number in range(90):
             for node in (1, 2):
-                if number in (25, 26) or (number, node) == (30, 2):
+                if number in (75, 76) or (number, node) == (80, 2):
                     continue
                 values = {'Erpm': 0.0, 'Current': float(number), 'Duty': 0.0}
                 bus.send(encoded(VESC_DBC, f'Status_{node}', values, start_s + number / 100))
-        currents = reader.samples(38)
-        assert reader.numbers() == [number for number in range(40) if number not in (25, 26)]
+        currents = reader.samples(88)
+        assert reader.numbers() == [number for number in range(90) if number not in (75, 76)]
         assert reader.value('lost samples') == '2'
-        assert np.argwhere(np.isnan(currents)).tolist() == [[28, 1]]
+        assert np.argwhere(np.isnan(currents)).tolist() == [[78, 1]]
         assert reader.value(MISSING) == '1'
 
 

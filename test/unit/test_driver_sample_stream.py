@@ -71,24 +71,57 @@ def test_by_the_counter_every_sample_has_its_number(
     assert (np.diff(stamps_ns) > 0).all()
 
 
-@pytest.mark.parametrize('missing', [[], [50], [50, 51, 52], [40, 90]])
+@pytest.mark.parametrize('missing', [[], [150], [150, 151, 152], [140, 190], [198]])
 def test_by_gaps_in_time_every_sample_has_its_number(missing: list[int]) -> None:
-    sent = [number for number in range(100) if number not in missing]
+    sent = [number for number in range(200) if number not in missing]
     subject = stream(TIMED)
     blocks = subject.add([reading(number)._replace(sequence=None) for number in sent]) + subject.flush()
     assert numbers(blocks) == values(blocks) == sent
     assert subject.lost == len(missing)
 
 
-def test_a_sender_that_was_held_up_and_catches_up_has_lost_nothing() -> None:
-    times_ns = [number * PERIOD_NS for number in range(100)]
-    # Twelve samples are held up and come at once.
-    times_ns[50:62] = [62 * PERIOD_NS + offset * 50_000 for offset in range(12)]
+@pytest.mark.parametrize('held_up', [2, 12, 150])
+def test_a_sender_that_was_held_up_and_catches_up_has_lost_nothing(held_up: int) -> None:
+    times_ns = [number * PERIOD_NS for number in range(600)]
+    end = 200 + held_up
+    times_ns[200:end] = [(end - 1) * PERIOD_NS + offset * 20_000 for offset in range(held_up)]
     subject = stream(LinkTiming(watch_gaps=True))
     blocks = subject.add(Reading((float(number), 0.0), START_NS + own) for number, own in enumerate(times_ns))
     blocks += subject.flush()
-    assert numbers(blocks) == values(blocks) == list(range(100))
+    assert numbers(blocks) == values(blocks) == list(range(600))
     assert (subject.lost, subject.stalls) == (0, 1)
+
+
+def test_a_sender_that_is_late_again_and_again_has_lost_nothing() -> None:
+    rng = np.random.default_rng(7)
+    late = rng.exponential(0.3, 3000)
+    late[np.flatnonzero(rng.random(3000) < 0.01)[3:]] += 30.0  # not before the period is known
+    times_ns = np.maximum.accumulate((np.arange(3000) + late) * PERIOD_NS) + np.arange(3000) * 5_000
+    subject = stream(LinkTiming(watch_gaps=True))
+    blocks = subject.add(Reading((float(number), 0.0), START_NS + int(own)) for number, own in enumerate(times_ns))
+    blocks += subject.flush()
+    assert numbers(blocks) == values(blocks) == list(range(3000))
+    assert subject.stalls > 10
+
+
+def test_losses_between_stalls_are_found() -> None:
+    missing = {300, 700, 701, 702, 1500}
+    late = np.zeros(2000)
+    late[900:930] = np.arange(30, 0, -1) - 0.98 * np.arange(30) / 30
+    times_ns = np.maximum.accumulate((np.arange(2000) + late) * PERIOD_NS)
+    subject = stream(LinkTiming(watch_gaps=True))
+    sent = [number for number in range(2000) if number not in missing]
+    blocks = subject.add(Reading((float(number), 0.0), START_NS + int(times_ns[number])) for number in sent)
+    blocks += subject.flush()
+    assert numbers(blocks) == values(blocks) == sent
+    assert (subject.lost, subject.stalls) == (5, 1)
+
+
+def test_another_rate_is_no_loss_for_long() -> None:
+    times_ns = np.concatenate([np.arange(500), 500 + 2 * np.arange(1000)]) * PERIOD_NS
+    subject = stream(LinkTiming(watch_gaps=True))
+    subject.add(Reading((0.0, 0.0), START_NS + int(own)) for own in times_ns)
+    assert subject.lost < 20
 
 
 def test_damaged_data_count_as_lost_samples() -> None:

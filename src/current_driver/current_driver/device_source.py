@@ -173,7 +173,7 @@ class DeviceSource(CurrentSource):
             readings = self._link.read()
             if not readings:
                 if self._stream is not None:
-                    self._hand_out(self._stream.flush())
+                    self._hand_out(self._stream.cut())
                 continue
             self._heard_s = time.monotonic()
             if self._stream is None:
@@ -214,6 +214,7 @@ def _counters(stream: SampleStream | None) -> Counter[str]:
             'lost': stream.lost,
             'duplicates left out': stream.duplicates,
             'stalls made up for': stream.stalls,
+            'gaps that may be losses': stream.unclear,
             'device restarts': stream.restarts,
             'clock steps': stream.clock.steps,
         }

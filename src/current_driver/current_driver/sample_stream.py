@@ -16,7 +16,7 @@ import numpy as np
 from current_driver.device_clock import CounterUnwrapper, DeviceClock
 from current_driver.device_link import LinkTiming, Reading
 from current_driver.messages import NANOSECONDS, CurrentBlock
-from current_driver.sample_loss import PeriodEstimate, SequenceCounter, is_gap, lost_in_gap
+from current_driver.sample_loss import GapWatch, SequenceCounter
 from current_driver.sample_timing import TimingMeter
 
 # A block that is not full is handed out when its first sample has waited for so long.
@@ -32,7 +32,6 @@ class SampleStream:
         samples: Samples that were taken in.
         lost: Samples that were lost, as far as can be known.
         duplicates: Samples that came twice or too late and were left out.
-        stalls: Gaps that were made up for at once: the sender was held up, nothing was lost.
         restarts: How often the device started again.
         timing: Rate and jitter.
         clock: The device's clock against the host's.
@@ -50,21 +49,34 @@ class SampleStream:
             opened_ns: When the device was opened; the stream's id is made from it [ns].
             name: What tells the device from another.
         """
-        self.samples = self.lost = self.duplicates = self.stalls = self.restarts = 0
+        self.samples = self.lost = self.duplicates = self.restarts = 0
         self.timing = TimingMeter()
         self.motor_names = motor_names
         self._link = timing
         self._block_samples = block_samples
         self._seed = f'{name} {opened_ns}'
-        self._held: tuple[Reading, int, int] | None = None  # a reading after a gap, its time and the gap's length
+        self._ended_stalls = self._ended_unclear = 0
+        self._gaps: GapWatch[tuple[Reading, int]] = GapWatch()
         self._begin()
 
+    @property
+    def unclear(self) -> int:
+        """Gaps in time of a device too uneven to tell whether samples were lost in them."""
+        return self._ended_unclear + self._gaps.unclear
+
+    @property
+    def stalls(self) -> int:
+        """Gaps that were made up for: the sender was held up, nothing was lost."""
+        return self._ended_stalls + self._gaps.stalls
+
     def _begin(self) -> None:
+        self._ended_stalls += self._gaps.stalls
+        self._ended_unclear += self._gaps.unclear
+        self._gaps = GapWatch()
         self.clock = DeviceClock()
         self._stream_id = zlib.crc32(f'{self._seed} {self.restarts}'.encode())
         self._sequence = SequenceCounter(self._link.sequence_modulus) if self._link.sequence_modulus else None
         self._unwrap = CounterUnwrapper(self._link.device_modulus_ns)
-        self._period = PeriodEstimate()
         self._next = 0
         self._last: tuple[int, int] | None = None  # the last reading's own time and time of receipt
         self._last_stamp_ns: int | None = None
@@ -83,14 +95,29 @@ class SampleStream:
             self._number(reading, own_ns, blocks)
             self._last = (own_ns, reading.receive_ns)
         if self._rows and self._rows[-1][2].receive_ns - self._rows[0][2].receive_ns >= BLOCK_AGE_NS:
-            blocks += self._cut()
+            blocks += self.cut()
         return blocks
 
     def flush(self) -> list[CurrentBlock]:
-        """Return what has been taken in and not been handed out: nothing more has come for a while."""
+        """Return everything that has not been handed out: the stream ends."""
         blocks: list[CurrentBlock] = []
-        self._release(None, blocks)
-        return blocks + self._cut()
+        self._take_decided(self._gaps.flush(), blocks)
+        return blocks + self.cut()
+
+    def cut(self) -> list[CurrentBlock]:
+        """Return the block that is begun, as it is: nothing more has come for a while."""
+        rows, self._rows = self._rows, []
+        if not rows:
+            return []
+        return [
+            CurrentBlock(
+                stamps_ns=np.array([stamp_ns for _, stamp_ns, _ in rows], dtype=np.int64),
+                current_a=np.array([reading.current_a for _, _, reading in rows], dtype=np.float64),
+                motor_names=self.motor_names,
+                first_sample=rows[0][0],
+                stream_id=self._stream_id,
+            )
+        ]
 
     def _has_started_again(self, own_ns: int, reading: Reading) -> bool:
         """Whether the device's clock stepped back, or further ahead than time has passed."""
@@ -114,28 +141,14 @@ class SampleStream:
                 return
             self._take(reading, own_ns, step, blocks)
             return
-        if not self._link.watch_gaps or self._last is None:
+        if self._link.watch_gaps:
+            self._take_decided(self._gaps.add(own_ns, (reading, own_ns)), blocks)
+        else:
             self._take(reading, own_ns, 1 + reading.lost_before, blocks)
-            return
-        interval_ns = own_ns - self._last[0]
-        self._release(interval_ns, blocks)
-        if is_gap(interval_ns, self._period.period_ns):
-            self._held = (reading, own_ns, interval_ns)
-            return
-        self._period.add(interval_ns)
-        self._take(reading, own_ns, 1 + reading.lost_before, blocks)
 
-    def _release(self, next_interval_ns: int | None, blocks: list[CurrentBlock]) -> None:
-        """Decide on the reading after a gap, now that it is known what followed."""
-        if self._held is None:
-            return
-        reading, own_ns, interval_ns = self._held
-        self._held = None
-        period_ns = self._period.period_ns
-        assert period_ns is not None
-        lost = lost_in_gap(interval_ns, next_interval_ns, period_ns)
-        self.stalls += not lost
-        self._take(reading, own_ns, 1 + max(lost, reading.lost_before), blocks)
+    def _take_decided(self, decided: list[tuple[tuple[Reading, int], int]], blocks: list[CurrentBlock]) -> None:
+        for (reading, own_ns), lost in decided:
+            self._take(reading, own_ns, 1 + max(lost, reading.lost_before), blocks)
 
     def _take(self, reading: Reading, own_ns: int, step: int, blocks: list[CurrentBlock]) -> None:
         """Put a sample into the block, after cutting the block where samples are missing."""
@@ -144,7 +157,7 @@ class SampleStream:
             step = 1
         if step > 1:
             self.lost += step - 1
-            blocks += self._cut()
+            blocks += self.cut()
         stamp_ns = own_ns if reading.device_ns is None else self.clock.stamp(own_ns, reading.receive_ns)
         if self._last_stamp_ns is not None:
             stamp_ns = max(stamp_ns, self._last_stamp_ns + 1)
@@ -155,18 +168,4 @@ class SampleStream:
         self.timing.add(step, stamp_ns, reading.receive_ns)
         self._rows.append((number, stamp_ns, reading))
         if len(self._rows) >= self._block_samples:
-            blocks += self._cut()
-
-    def _cut(self) -> list[CurrentBlock]:
-        rows, self._rows = self._rows, []
-        if not rows:
-            return []
-        return [
-            CurrentBlock(
-                stamps_ns=np.array([stamp_ns for _, stamp_ns, _ in rows], dtype=np.int64),
-                current_a=np.array([reading.current_a for _, _, reading in rows], dtype=np.float64),
-                motor_names=self.motor_names,
-                first_sample=rows[0][0],
-                stream_id=self._stream_id,
-            )
-        ]
+            blocks += self.cut()
