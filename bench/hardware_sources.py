@@ -194,11 +194,11 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
                 with Training(place) as training:
                     progress.update(task, description=f'{source}, while a training runs')
                     begin_s = time.monotonic()
-                    measured = measure(source, args.rate, args.seconds, place, advance)
+                    measured = measure(source, args.rate, args.seconds, args.priority, place, advance)
                 measured['training_runs'] = training.runs
                 measured['training_cpu_percent'] = 100.0 * training.cpu_s / (time.monotonic() - begin_s)
             else:
-                measured = measure(source, args.rate, args.seconds, place, advance)
+                measured = measure(source, args.rate, args.seconds, args.priority, place, advance)
             found.append(measured)
     return {
         'versions': {'surface_classifier': __version__, 'python': platform.python_version()},
@@ -209,13 +209,14 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
             'seconds': args.seconds,
             'block_samples': BLOCK_SAMPLES,
             'training': args.train,
+            'priority': args.priority,
         },
         'sources': found,
     }
 
 
 def measure(
-    source: str, rate_hz: float, seconds: float, folder: Path, advance: Callable[[float], None]
+    source: str, rate_hz: float, seconds: float, priority: int, folder: Path, advance: Callable[[float], None]
 ) -> dict[str, Any]:
     """Measures one source.
 
@@ -223,6 +224,7 @@ def measure(
         source: serial or can.
         rate_hz: Samples a second [Hz].
         seconds: How long [s].
+        priority: Real-time priority of the driver's sampling thread; 0: none.
         folder: Folder for logs.
         advance: Told of each second that has passed.
 
@@ -254,7 +256,11 @@ def measure(
         if not where:
             raise SurfaceError(f'{source}: the device did not start')
         with NodeProcesses(folder / 'log', os.environ) as nodes:
-            driver = nodes.start('current_driver', 'current_driver_node', driver_parameters(source, where))
+            driver = nodes.start(
+                'current_driver',
+                'current_driver_node',
+                {**driver_parameters(source, where), 'device.priority': priority},
+            )
             deadline_s = time.monotonic() + START_TIMEOUT_S
             while not received.numbers:
                 nodes.check()
@@ -425,6 +431,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--sources', nargs='+', choices=SOURCES, default=list(SOURCES), help='what is measured (both)')
     parser.add_argument('--rate', type=float, default=1000.0, metavar='HZ', help='samples a second (%(default)s)')
     parser.add_argument('--seconds', type=float, default=300.0, metavar='S', help='time for each (%(default)s)')
+    parser.add_argument(
+        '--priority', type=int, default=0, metavar='N', help="the driver's device.priority (%(default)s)"
+    )
     parser.add_argument('--train', action='store_true', help='train all the time beside it')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write everything to FILE')
     return parser

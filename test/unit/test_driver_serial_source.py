@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -206,3 +207,25 @@ def test_a_library_that_is_missing_is_named(
 
 def test_every_device_parameter_is_one_of_the_driver() -> None:
     assert set(DEVICE_PARAMETERS) <= set(DRIVER_PARAMETERS)
+
+
+def test_a_real_time_priority_is_that_of_the_sampling_thread_or_a_warning(
+    board: PtyBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, int, int]] = []
+    monkeypatch.setattr(os, 'sched_setscheduler', lambda *given: asked.append((*given[:2], given[2].sched_priority)))
+    values = {'source': 'serial', 'serial.port': str(board.port), 'device.priority': 20}
+    source = make_source(check_all(DRIVER_PARAMETERS, values), time.time_ns())
+    assert isinstance(source, DeviceSource)
+    with source:
+        BlockReader(source).until(lambda: connected(source), 'the board')
+        assert asked == [(0, os.SCHED_FIFO, 20)]
+        assert source.health().level is Level.OK
+
+    def refuse(*_: object) -> None:
+        raise PermissionError('Operation not permitted')
+
+    monkeypatch.setattr(os, 'sched_setscheduler', refuse)
+    with source:
+        BlockReader(source).until(lambda: 'device.priority 20 is not permitted' in source.health().text, 'the warning')
+        assert source.health().level is Level.WARN

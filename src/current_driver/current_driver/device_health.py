@@ -31,6 +31,7 @@ class DeviceState:
         loss: How missing samples are noticed, in words.
         drift_ppm: Drift of the device's clock; None without one.
         counters: Whatever else was counted, by name.
+        warning: What was asked for and is not so; empty when all is.
     """
 
     device: str
@@ -45,6 +46,7 @@ class DeviceState:
     loss: str = ''
     drift_ppm: float | None = None
     counters: Mapping[str, int] = field(default_factory=dict)
+    warning: str = ''
 
 
 def device_health(state: DeviceState) -> Health:
@@ -76,4 +78,6 @@ def device_health(state: DeviceState) -> Health:
         return Health(Level.WARN, text, values)
     if state.lost_ago_s is not None and state.lost_ago_s < LOSS_SHOWN_S:
         return Health(Level.WARN, f'{state.device} loses samples; windows that they belong to are left out', values)
+    if state.warning:
+        return Health(Level.WARN, state.warning, values)
     return Health(Level.OK, 'publishing', values)

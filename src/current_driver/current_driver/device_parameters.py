@@ -24,6 +24,14 @@ VESC, ODRIVE, CANOPEN, DBC = 'vesc', 'odrive', 'canopen', 'dbc'
 
 DEVICE_PARAMETERS = (
     NodeParameter('device.retry_s', 1.0, 'Devices: time between two tries to connect.', 's', 0.05, 3600),
+    NodeParameter(
+        'device.priority',
+        0,
+        'Devices: real-time priority of the thread that samples, for a machine that is busy otherwise; 0: none.',
+        '',
+        0,
+        99,
+    ),
     NodeParameter('serial.port', '', 'Port of the board, such as /dev/ttyUSB0, or a URL that pyserial knows.'),
     NodeParameter('serial.baud_rate', 115200, 'Speed of the port.', 'bit/s', 300, 20_000_000),
     NodeParameter(
@@ -107,6 +115,7 @@ def make_device(values: Mapping[str, Any], clock_ns: ClockNs) -> DeviceSource:
         block_samples=values['block_samples'],
         frame_id=values['frame_id'],
         retry_s=values['device.retry_s'],
+        priority=values['device.priority'],
     )
 
 

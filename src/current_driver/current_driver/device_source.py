@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from current_driver import messages
 from current_driver.device_health import DeviceState, device_health
@@ -40,6 +43,7 @@ class DeviceSource(CurrentSource):
         block_samples: int = 10,
         frame_id: str = 'base_link',
         retry_s: float = 1.0,
+        priority: int = 0,
     ) -> None:
         """Describe the source; the device is not touched yet.
 
@@ -49,7 +53,10 @@ class DeviceSource(CurrentSource):
             block_samples: Samples in one message.
             frame_id: The robot's base frame.
             retry_s: Time between two tries to connect [s].
+            priority: Real-time priority of the thread that samples, as far as it is permitted; 0: none.
         """
+        self._priority = priority
+        self._priority_refused = ''
         self._link = link
         self._clock_ns = clock_ns
         self._block_samples = block_samples
@@ -85,6 +92,11 @@ class DeviceSource(CurrentSource):
             SurfaceError: The device's library is not installed.
         """
         self._link.load()
+        # What serializing the first message loads takes a second, in which samples would pile up.
+        names = ('motor',)
+        messages.serialize(
+            messages.current_block_message(CurrentBlock(np.zeros(1, np.int64), np.zeros((1, 1)), names, 0))
+        )
         self._stop.clear()
         self._trouble = f'{self._link.description} is being opened'
         self._thread = threading.Thread(target=self._sample, name='device', daemon=True)
@@ -129,6 +141,7 @@ class DeviceSource(CurrentSource):
             lost_ago_s=None if self._lost_s is None else now_s - self._lost_s,
             silent_s=0.0 if self._trouble else now_s - self._heard_s,
             counters=counters,
+            warning=self._priority_refused,
         )
         if stream is not None:
             timing = self._link.timing
@@ -151,6 +164,14 @@ class DeviceSource(CurrentSource):
 
     def _sample(self) -> None:
         """Connect, read, and connect again, until the source is closed."""
+        if self._priority:
+            try:
+                os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(self._priority))  # of this thread alone
+            except (OSError, AttributeError) as error:
+                self._priority_refused = (
+                    f'device.priority {self._priority} is not permitted ({error}); give the user a real-time priority '
+                    '(rtprio in /etc/security/limits.conf), or set it to 0'
+                )
         while not self._stop.is_set():
             try:
                 self._link.open()
