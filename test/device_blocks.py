@@ -13,7 +13,7 @@ import numpy as np
 from current_driver.device_source import DeviceSource
 from current_driver.messages import deserialize
 
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
 
 
 class BlockReader:

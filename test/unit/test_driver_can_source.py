@@ -304,3 +304,18 @@ def test_frames_that_the_kernel_drops_are_counted() -> None:
         for _ in range(1000):
             sender.send(frame)
         assert frames_dropped(receiver) == dropped
+
+
+def test_an_adapter_with_a_clock_of_its_own_is_tied_to_the_host(bus: Any) -> None:
+    with can_source(bus.channel_id, motors=['left=1']) as source:
+        reader = BlockReader(source)
+        wait_for_bus(source, reader)
+        begin_ns = time.time_ns()
+        for number in range(20):
+            values = {'Erpm': 0.0, 'Current': float(number), 'Duty': 0.0}
+            bus.send(encoded(VESC_DBC, 'Status_1', values, 5.0 + number / 100_000))
+        reader.samples(20)
+        assert reader.value('stamps are') == "the device's clock"
+        stamps_ns = reader.stamps_ns()
+        assert (np.diff(stamps_ns) > 0).all()
+        assert begin_ns <= stamps_ns[0] < time.time_ns()

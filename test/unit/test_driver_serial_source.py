@@ -229,3 +229,19 @@ def test_a_real_time_priority_is_that_of_the_sampling_thread_or_a_warning(
     with source:
         BlockReader(source).until(lambda: 'device.priority 20 is not permitted' in source.health().text, 'the warning')
         assert source.health().level is Level.WARN
+
+
+def test_blocks_that_nobody_takes_are_dropped_and_counted(board: PtyBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('current_driver.device_source.QUEUED_BLOCKS', 4)
+    with serial_source(board.port) as source:
+        reader = BlockReader(source)
+        reader.until(lambda: connected(source), 'the board')
+        board.send(CSV_HEAD + csv_lines(0, 50))
+        end_s = time.monotonic() + 30.0
+        while reader.value('samples') != '50':
+            assert time.monotonic() < end_s
+            time.sleep(0.01)
+        reader.samples(20)
+        # The newest are kept, and the step in their numbers tells of the others.
+        assert reader.numbers() == list(range(30, 50))
+        assert reader.value('overruns') == '30'
