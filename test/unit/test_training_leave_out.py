@@ -21,7 +21,7 @@ from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import stratified_folds
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.signal.config import PartConfig
-from surface_classifier.training import evaluate, together
+from surface_classifier.training import evaluate, loop, together
 from surface_classifier.training.config import TrainingConfig
 from surface_classifier.training.evaluate import evaluate_folds
 from surface_classifier.training.fold_cache import FoldCache
@@ -95,7 +95,7 @@ def test_motions_are_told_from_wheel_speeds(dataset: Dataset, tmp_path: Path) ->
 
 def test_each_class_is_left_out_of_training_and_told(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[set[int]] = []
-    fit = together.train
+    fit = loop.train
 
     def train(found: Dataset, *args: Any, windows: np.ndarray, **settings: Any) -> Any:
         trained.append(set(np.asarray(found.labels)[windows].tolist()))

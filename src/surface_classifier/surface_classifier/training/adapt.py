@@ -110,8 +110,8 @@ def read_robot_windows(recordings: Iterable[Recording], contract: ModelContract)
                 for stamped in reader.messages(topics=list(topics)):
                     found = stream.push_message(topics[stamped.topic], reader.deserialize(stamped), stamped.stamp_ns)
                     for window in found:
-                        surface = surface_of_span(segments, window.start_ns, window.end_ns) if segments else None
-                        labels.append(contract.classes.index(surface) if surface else UNLABELLED)
+                        label = surface_of_span(segments, window.start_ns, window.end_ns) if segments else None
+                        labels.append(contract.classes.index(label) if label else UNLABELLED)
                         for values, part in zip(parts, config.parts, strict=True):
                             values.append(window.parts[part.name])
             except SurfaceError as error:
