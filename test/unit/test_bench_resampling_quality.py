@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from surface_classifier.signal.config import PartConfig
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'bench'))
 import resampling_quality as bench
 

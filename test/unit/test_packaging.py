@@ -126,6 +126,7 @@ def test_wheels_hold_what_a_machine_without_ros_needs(tmp_path: Path) -> None:
         assert f'{package}/py.typed' in names
     data = names_below(SRC / 'current_driver' / 'current_driver', '*.msg')
     data |= names_below(SRC / 'surface_classifier' / 'surface_classifier', '*.j2')
+    data |= names_below(SRC / 'surface_classifier' / 'surface_classifier', '*.yaml')
     assert data
     assert data <= names, f'not in the wheel: {sorted(data - names)}'
     for folder in ('config', 'launch'):

@@ -57,6 +57,7 @@ VERBS: dict[str, Verb] = {
     'record': Verb('record', 'record a drive and label it by keys, with what is still missing in view'),
     'recover': Verb('recover', 'repair a bag whose recorder was killed'),
     'watch': Verb('watch', 'show the labels of the running graph in the terminal'),
+    'inspect': Verb('inspect', "list the topics of a recording or a robot, and find the motors' current"),
     'info': Verb('info', 'say what a recording, data set or model holds'),
 }
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -190,12 +190,17 @@ class FieldReader:
 
 def field_names(message: Any) -> tuple[str, ...]:
     """Names of a message's fields; empty for anything that is not a message. Works for rclpy and for rosbags."""
-    if hasattr(message, 'get_fields_and_field_types'):
-        return tuple(message.get_fields_and_field_types())
-    if not dataclasses.is_dataclass(message):
+    return _field_names_of(type(message))
+
+
+@cache
+def _field_names_of(kind: Hashable) -> tuple[str, ...]:
+    if hasattr(kind, 'get_fields_and_field_types'):
+        return tuple(kind.get_fields_and_field_types())
+    if not isinstance(kind, type) or not dataclasses.is_dataclass(kind):
         return ()
     # rosbags keeps constants (upper case) and `__msgtype__` among the fields; names of fields begin in lower case.
-    return tuple(item.name for item in dataclasses.fields(message) if item.name[0].islower())
+    return tuple(item.name for item in dataclasses.fields(kind) if item.name[0].islower())
 
 
 def type_name(message: Any) -> str:
