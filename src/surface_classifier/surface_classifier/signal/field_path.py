@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -190,14 +190,20 @@ class FieldReader:
 
 def field_names(message: Any) -> tuple[str, ...]:
     """Names of a message's fields; empty for anything that is not a message. Works for rclpy and for rosbags."""
-    return _field_names_of(type(message))
+    kind = type(message)
+    names = _field_names.get(kind)
+    if names is None:
+        names = _field_names[kind] = _field_names_of(kind)
+    return names
 
 
-@cache
-def _field_names_of(kind: Hashable) -> tuple[str, ...]:
+_field_names: dict[type[Any], tuple[str, ...]] = {}
+
+
+def _field_names_of(kind: type[Any]) -> tuple[str, ...]:
     if hasattr(kind, 'get_fields_and_field_types'):
         return tuple(kind.get_fields_and_field_types())
-    if not isinstance(kind, type) or not dataclasses.is_dataclass(kind):
+    if not dataclasses.is_dataclass(kind):
         return ()
     # rosbags keeps constants (upper case) and `__msgtype__` among the fields; names of fields begin in lower case.
     return tuple(item.name for item in dataclasses.fields(kind) if item.name[0].islower())
