@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
-from current_driver.driver_parameters import DRIVER_PARAMETERS
+from current_driver.device_parameters import DEVICES
+from current_driver.device_source import DeviceSource
+from current_driver.driver_parameters import DRIVER_PARAMETERS, make_source
 from current_driver.errors import SurfaceError
 from current_driver.messages import to_time, typestore
 from current_driver.node_parameters import NodeParameter, check_all
@@ -226,6 +228,8 @@ def test_the_simulator_labels_its_recordings_unless_another_topic_does() -> None
         ({'rate': '-1'}, 'rate:=-1: parameter rate is -1.0; it must lie between 0 and'),
         ({'exit_when_done': 'maybe'}, 'exit_when_done:=maybe must be true or false'),
         ({'use_sim_time': '1'}, 'use_sim_time:=1 must be true or false'),
+        ({'source': 'can', 'use_sim_time': 'true'}, 'use_sim_time:=true has no meaning with source:=can: a device'),
+        ({'source': 'serial', 'rate': '2'}, 'rate:=2 has no meaning with source:=serial'),
         ({'model': '/no/such/model'}, 'model:=/no/such/model: there is no'),
         ({'model': '/'}, 'is not a model: it holds no model.json; make one with `surface train`'),
         ({'device': 'gpu'}, 'device:=gpu: parameter device .* must be one of auto, cpu, cuda'),
@@ -314,3 +318,11 @@ def test_the_joint_states_example_reads_the_efforts_of_a_joint_state() -> None:
     assert set(config.topics.items()) == {('joint_states', 'sensor_msgs/msg/JointState')}
     currents = [FieldReader(channel.field).read(joints) * channel.scale + channel.offset for channel in channels]
     assert currents == [3.0, 5.0]
+
+
+@pytest.mark.parametrize('source', DEVICES)
+def test_the_example_of_a_device_describes_one(source: str) -> None:
+    values = parameters_in(f'{source}.yaml')[DRIVER]
+    assert values['source'] == source
+    assert bringup_parameters(arguments('bringup', source=source))[DRIVER] == {'source': source}
+    assert isinstance(make_source(checked(DRIVER, values), now_ns=0), DeviceSource)

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Samples as framed binary data with a checksum: a quarter of the bytes of a CSV line, and no damaged sample passes.
+"""Samples as framed binary data with a checksum: fewer bytes than a CSV line, and no damaged sample passes.
 
 A frame, little endian:
 
