@@ -18,6 +18,8 @@ from surface_classifier.model.novelty import Forest, NoveltyAverage, NoveltyTest
 FALSE_ALARMS = 0.05
 MEMORY_S = 20.0
 REFERENCES = 2000
+# More windows make larger trees, and the file of the model with them.
+MOST_WINDOWS = 10_000
 TREES = 48
 LEAF_WINDOWS = 5
 FEATURE_SHARE = 0.2
@@ -86,13 +88,15 @@ def average_scores(dataset: Dataset, windows: Ids, scores: Values, memory_s: flo
 
 def _fit(dataset: Dataset, windows: Ids, seed: int, memory_s: float) -> NoveltyTest:
     """Fit all but what is usual and the threshold."""
+    rng = np.random.default_rng(seed)
+    if len(windows) > MOST_WINDOWS:
+        windows = np.sort(rng.choice(windows, MOST_WINDOWS, replace=False))
     parts = _windows(dataset, windows)
     labels = np.asarray(dataset.labels)[windows]
     scale = np.concatenate([_scale(part) for part in parts])
     features = level_features(parts, scale)
     centre, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
     standard = ((features - centre) / spread).astype(np.float32)
-    rng = np.random.default_rng(seed)
     kept = np.sort(rng.permutation(len(standard))[:REFERENCES])
     classifier = ExtraTreesClassifier(
         n_estimators=TREES,

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -60,8 +61,10 @@ def comparison_sentences(result: Mapping[str, Any]) -> Iterator[str]:
         found = ((result.get('streams') or {}).get(key) or {}).get('filtered')
         if found:
             delay = found['median_delay_s']
+            told = 'more often missed than told'
+            if delay is not None and math.isfinite(delay):
+                told = f'told after {delay:.1f} s (median)'
             yield (
                 f'{title} with the belief filter on streams of joined recordings: accuracy {found["accuracy"]:.3f}, a '
-                f'change of surface is told after {"never" if delay is None else f"{delay:.1f} s"} (median), '
-                f'{found["false_changes_per_minute"]:.2f} false changes a minute.'
+                f'change of surface is {told}, {found["false_changes_per_minute"]:.2f} false changes a minute.'
             )
