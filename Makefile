@@ -17,6 +17,8 @@ TORCH_INDEX_URL ?=
 
 # What pytest runs, and more arguments for it, for example: make test TESTS=test/node PYTEST_ARGS='-k replay -x'
 TESTS ?= test
+# Processes of the unit tests when every test is run; those of nodes and systems want the machine for themselves.
+TEST_JOBS ?= 2
 PYTEST_ARGS ?=
 
 SETUP_PYTHON := $(or $(PYTHON),$(wildcard .venv/bin/python),python3)
@@ -47,7 +49,12 @@ demo-real: build ## The same chain on real Husky currents (SURFACE_DATA_DIR)
 
 .PHONY: test
 test: build ## Run every test
+ifeq ($(TESTS),test)
+	@$(RUN) pytest test/unit -n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
+	@$(RUN) pytest test/node test/system $(PYTEST_ARGS)
+else
 	@$(RUN) pytest $(TESTS) $(PYTEST_ARGS)
+endif
 
 .PHONY: test-unit
 test-unit: ## Run the unit tests without ROS, in an environment of their own: make test-unit PYTHON=python3.12

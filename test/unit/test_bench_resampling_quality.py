@@ -16,8 +16,6 @@ from surface_classifier.signal.config import PartConfig
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'bench'))
 import resampling_quality as bench
 
-from surface_classifier.signal.config import PartConfig
-
 
 @pytest.mark.parametrize('input_rate_hz', [1000.0, 313.0])
 def test_a_swept_sine_meets_the_aims(input_rate_hz: float) -> None:

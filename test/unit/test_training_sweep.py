@@ -453,7 +453,6 @@ def test_the_password_is_not_shown(
     monkeypatch.setattr(sweep, 'open_storage', lambda _, *others: open_storage(f'sqlite:///{work / "p.db"}', *others))
     words = ['sweep', str(dataset.path), '-o', str(work / 'p'), '--holdout', '0', '--trials', '1', '--folds', '2']
     words += [f'--storage={storage}', '--json', '-']
-    monkeypatch.setattr(sys, 'argv', ['surface', *words])
     assert main(words) == 0
     captured = capsys.readouterr()
     assert 'secret' not in captured.out + captured.err

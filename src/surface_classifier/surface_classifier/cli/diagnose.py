@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
             bar.update(done - bar.n)
 
         diagnosis = diagnose(dataset, config, args.seed, on_progress=show)
-    result = {**diagnosis.to_dict(), 'command': shlex.join(['surface', *sys.argv[1:]])}
+    result = {**diagnosis.to_dict(), 'command': shlex.join(['surface', *args.arguments])}
     if args.json:
         write_json(result, args.json)
     if args.report:

@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
 
         contract = load_contract(args.model)
         result = _evaluate_model(args, dataset)
-    summary = result.to_dict()
+    summary = {**result.to_dict(), 'command': shlex.join(['surface', *args.arguments])}
     if args.json:
         write_json(summary, args.json)
     if args.report:
@@ -182,7 +182,7 @@ def _leave_out(args: argparse.Namespace, dataset: Dataset) -> int:
             dataset, folds, config, groups, jobs=args.jobs, cache=FoldCache(args.cache), on_progress=bar.update
         )
     if args.json:
-        write_json(found, args.json)
+        write_json({**found, 'command': shlex.join(['surface', *args.arguments])}, args.json)
     if args.json != '-':
         _print_left_out(found)
     return 0
@@ -242,8 +242,7 @@ def _write_report(
 ) -> None:
     from surface_classifier.training.report import write_report
 
-    command = shlex.join(['surface', *sys.argv[1:]])
-    path = write_report(args.report, summary, command=command, dataset=dataset, contract=contract)
+    path = write_report(args.report, summary, command=summary['command'], dataset=dataset, contract=contract)
     print(f'report {path}', file=sys.stderr)
 
 

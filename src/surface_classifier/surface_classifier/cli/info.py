@@ -106,17 +106,17 @@ def _recordings(path: Path) -> dict[str, Any]:
 
 
 def _recording(recording: Recording) -> dict[str, Any]:
-    from current_driver import messages
+    from current_driver.messages import NANOSECONDS
+    from surface_classifier.data.recording import is_labelled
 
     with recording.reader() as reader:
-        labelled = messages.SURFACE_TRUTH in reader.topics.values()
-        segments = recording.segments(reader) if labelled else []
+        segments = recording.segments(reader) if is_labelled(reader) else []
         return {
             'name': recording.name,
             'path': str(recording.path),
             'start_ns': reader.start_ns,
             'end_ns': reader.end_ns,
-            'seconds': (reader.end_ns - reader.start_ns) / messages.NANOSECONDS,
+            'seconds': (reader.end_ns - reader.start_ns) / NANOSECONDS,
             'topics': dict(reader.topics),
             'metadata': recording.notes(reader),
             'segments': [

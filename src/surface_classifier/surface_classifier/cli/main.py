@@ -152,6 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     verb = next((argument for argument in arguments if not argument.startswith('-')), None)
     try:
         args = build_parser(verb).parse_args(arguments)
+        args.arguments = arguments  # results tell the command that gave them
         with _terminated_by_exception():
             code = int(args.run(args))
         sys.stdout.flush()

@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         with progress_counter(seconds, 'running', 's of one core') as show:
             result = reproduce_seed(args.output, settings, jobs=args.jobs, on_progress=show)
     # The command that goes on: what was not run is run then.
-    command = shlex.join(['surface', *(word for word in sys.argv[1:] if word != '--no-runs')])
+    command = shlex.join(['surface', *(word for word in args.arguments if word != '--no-runs')])
     page = write_seed_page(Path(args.output) / 'seed.html', result, command=command)
     print(f'page {page}', file=sys.stderr)
     if args.json:

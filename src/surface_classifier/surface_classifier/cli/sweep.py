@@ -157,7 +157,7 @@ def run(args: argparse.Namespace) -> int:
             on_message=lambda text: bar.write(text, file=sys.stderr),
         )
     # The command is shown to others, the password in it is not.
-    command = shlex.join(['surface', *sys.argv[1:]])
+    command = shlex.join(['surface', *args.arguments])
     if args.storage is not None:
         command = command.replace(args.storage, shown_address(args.storage))
     summary = {

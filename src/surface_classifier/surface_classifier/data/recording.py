@@ -123,6 +123,15 @@ class Recording:
         return segments
 
 
+def is_labelled(reader: RecordingReader) -> bool:
+    """Whether a recording has a label topic.
+
+    Args:
+        reader: The open recording.
+    """
+    return messages.SURFACE_TRUTH in reader.topics.values()
+
+
 def surface_of_span(segments: Sequence[Segment], start_ns: int, end_ns: int) -> str | None:
     """Surface that holds during a whole span, such as a window.
 
