@@ -40,3 +40,17 @@ def progress_counter(total: float, description: str, unit: str) -> Iterator[Call
     form = '{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} ' + unit + ' [{elapsed}<{remaining}]'
     with tqdm(total=total, desc=description, bar_format=form, disable=None, leave=False) as bar:
         yield bar.update
+
+
+@contextmanager
+def progress_of_unknown_length(description: str, unit: str) -> Iterator[Callable[[float], object]]:
+    """A count that is told how far it is, where nobody knows how far it has to go.
+
+    Args:
+        description: What is being done.
+        unit: Unit of the amounts.
+    """
+    from tqdm import tqdm
+
+    with tqdm(desc=description, unit=f' {unit}', disable=None, leave=False) as bar:
+        yield bar.update

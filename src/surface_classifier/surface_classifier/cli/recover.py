@@ -44,14 +44,14 @@ surface recover drive_0.db3 --output recordings/drive""",
 
 def run(args: argparse.Namespace) -> int:
     """Recover each bag, and say what was done."""
-    from surface_classifier.cli.progress import progress_counter
+    from surface_classifier.cli.progress import progress_of_unknown_length
     from surface_classifier.data.bag_recovery import recover_bag
 
     if args.output is not None and len(args.bags) > 1:
         raise SurfaceError(f'--output {args.output}: goes with one bag, but there are {len(args.bags)}; leave it out')
     results = []
     for bag in args.bags:
-        with progress_counter(0, 'recovering', 'messages') as progress:
+        with progress_of_unknown_length('recovering', 'messages') as progress:
             output = None if args.output is None else Path(args.output)
             results.append(recover_bag(Path(bag), output, on_progress=progress))
         if args.json != '-':
