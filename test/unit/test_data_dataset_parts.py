@@ -201,6 +201,7 @@ def test_a_balanced_data_set_has_equally_many_windows_from_every_recording(tmp_p
         balance(dataset, tmp_path / 'many', 14)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=12), st.floats(0.0, 1.0), st.integers(0, 9))
 def test_quotas_are_as_even_as_can_be(available: list[int], share: float, seed: int) -> None:
     total = round(share * sum(available))

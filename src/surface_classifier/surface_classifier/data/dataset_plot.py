@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ _WINDOWS_OF_STRIP = 600
 _WINDOWS_OF_CLASS = 1500
 _MOST_CHANNELS = 4  # whose levels are drawn
 _NAME_LETTERS = 22
+_LONG_DRIVE = 4.0  # a drive so many times as long as the median one gives every strip its own time
 _PERCENTILES = (5, 25, 50, 75, 95)
 
 
@@ -267,15 +269,22 @@ def _draw_strips(
     from matplotlib.collections import LineCollection
     from matplotlib.colors import to_rgba
 
-    spans = [_span_s(dataset, recording) for recording in shown]
-    longest_s = max(spans)
-    bin_s = max(longest_s / _COLUMN_BINS[number], 1.0 / part.sample_rate_hz)
-    strips = [recording_strip(dataset, recording, part, columns, bin_s) for recording in shown]
+    spans_s = [_span_s(dataset, recording) for recording in shown]
+    # One time axis for all would leave short drives beside a long one unreadable: then each has its own.
+    own_scale = max(spans_s) > _LONG_DRIVE * float(np.median(spans_s))
+    longest_s = 1.0 if own_scale else max(spans_s)
+    strips = []
+    for recording, span_s in zip(shown, spans_s, strict=True):
+        whole_s = span_s if own_scale else longest_s
+        bin_s = max(whole_s / _COLUMN_BINS[number], 1.0 / part.sample_rate_hz)
+        strip = recording_strip(dataset, recording, part, columns, bin_s)
+        strips.append(dataclasses.replace(strip, seconds=strip.seconds / span_s) if own_scale else strip)
     bottom, top = _range(strips)
     colour_of = np.array([to_rgba(colour) for colour in colours])
-    width_points = 0.72 * _WIDTH_INCHES / number * 72 / max(longest_s / bin_s, 1.0)
+    width_points = 0.72 * _WIDTH_INCHES / number * 72 / _COLUMN_BINS[number]
     for column, axes in enumerate(np.atleast_1d(above.subplots(1, number))):
         mine = strips[column * rows : (column + 1) * rows]
+        lengths_s = spans_s[column * rows : (column + 1) * rows]
         for row, strip in enumerate(mine):
             # From 0.06 to 0.94 of the row; a steady current still has a height that can be seen.
             low = np.clip((strip.low - bottom) / (top - bottom), 0.0, 0.97)
@@ -284,19 +293,29 @@ def _draw_strips(
             segments = np.stack(
                 [np.column_stack([strip.seconds, y_low]), np.column_stack([strip.seconds, y_high])], axis=1
             )
+            # A drive of few samples has wider bins than the picture's.
+            bin_width = width_points * max(1.0, _COLUMN_BINS[number] / (lengths_s[row] * part.sample_rate_hz))
             axes.add_collection(
                 LineCollection(
-                    list(segments), colors=colour_of[strip.labels], linewidths=max(width_points, 0.6), capstyle='butt'
+                    list(segments),
+                    colors=colour_of[strip.labels],
+                    linewidths=max(bin_width if own_scale else width_points, 0.6),
+                    capstyle='butt',
                 )
             )
+            if own_scale:
+                axes.text(1.01, row + 0.5, f'{lengths_s[row]:.0f} s', fontsize=7.5, color=_INK, va='center')
         axes.set_xlim(0.0, longest_s)
         axes.set_ylim(rows, 0.0)
         names = [_short(strip.name) for strip in mine]
         axes.set_yticks([row + 0.5 for row in range(len(mine))], names, fontsize=9 if rows <= 24 else 7.5)
         axes.tick_params(axis='y', length=0)
         axes.hlines(np.arange(1, len(mine)), 0.0, longest_s, color=_FAINT, linewidth=0.4)
-        axes.set_xlabel(f'time [s]; each strip {bottom:.3g} to {top:.3g} {part.channel_units[columns[0]]}', fontsize=9)
+        time = 'from beginning to end' if own_scale else 'time [s]'
+        axes.set_xlabel(f'{time}; each strip {bottom:.3g} to {top:.3g} {part.channel_units[columns[0]]}', fontsize=9)
         _plain(axes)
+        if own_scale:
+            axes.set_xticks([])
 
 
 def _draw_spectra(axes: Axes, dataset: Dataset, part: PartConfig, columns: list[int], colours: list[Any]) -> None:
