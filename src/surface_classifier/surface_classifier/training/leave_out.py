@@ -27,7 +27,7 @@ from surface_classifier.training.motion import MOTIONS, WindowMotion
 from surface_classifier.training.novelty_fit import average_scores, fit_novelty
 from surface_classifier.training.together import TrainingRun, train_together
 
-# A motion with fewer windows tells nothing.
+# A motion with fewer windows tells nothing, and so does one that leaves fewer to train on.
 FEWEST_WINDOWS = 50
 
 Ids = NDArray[np.int64]
@@ -41,11 +41,11 @@ def left_out_classes(dataset: Dataset) -> dict[str, Mask]:
 
 
 def left_out_motions(motion: WindowMotion) -> dict[str, Mask]:
-    """Return for each speed bin and motion with enough windows which windows are of it."""
+    """Return for each speed bin and motion with enough windows, and enough others, which windows are of it."""
     speeds, kinds = np.asarray(motion.speed_bin), np.asarray(motion.motion)
     found = {str(name): speeds == name for name in np.unique(speeds) if name}
     found.update({name: kinds == name for name in MOTIONS})
-    return {name: mask for name, mask in found.items() if mask.sum() >= FEWEST_WINDOWS}
+    return {name: mask for name, mask in found.items() if FEWEST_WINDOWS <= mask.sum() <= len(mask) - FEWEST_WINDOWS}
 
 
 def evaluate_left_out(
