@@ -126,7 +126,7 @@ def _classify_recordings(labeller: Labeller, config: WindowConfig, source: str) 
 
 
 def _classify_recording(labeller: Labeller, config: WindowConfig, recording: Recording) -> dict[str, Any]:
-    from surface_classifier.data.recording import is_labelled, surface_of_span
+    from surface_classifier.data.recording import surface_of_span
     from surface_classifier.model.classify import label_messages
     from surface_classifier.signal.rate_check import rate_mismatches
     from surface_classifier.signal.window_stream import WindowStream
@@ -134,7 +134,7 @@ def _classify_recording(labeller: Labeller, config: WindowConfig, recording: Rec
     stream = WindowStream(config)
     labeller.reset()
     with recording.reader() as reader:
-        labelled = is_labelled(reader)
+        labelled = recording.is_labelled(reader)
         segments = recording.segments(reader) if labelled else []
         try:
             topics = stream.resolve_topics(reader.topics)

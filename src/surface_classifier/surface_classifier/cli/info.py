@@ -107,10 +107,9 @@ def _recordings(path: Path) -> dict[str, Any]:
 
 def _recording(recording: Recording) -> dict[str, Any]:
     from current_driver.messages import NANOSECONDS
-    from surface_classifier.data.recording import is_labelled
 
     with recording.reader() as reader:
-        segments = recording.segments(reader) if is_labelled(reader) else []
+        segments = recording.segments(reader) if recording.is_labelled(reader) else []
         return {
             'name': recording.name,
             'path': str(recording.path),

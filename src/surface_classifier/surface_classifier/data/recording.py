@@ -89,6 +89,14 @@ class Recording:
             return [f'{self.path}: an error, such as a full disk, ended the recording; what came after is missing']
         return list(reader.warnings)
 
+    def is_labelled(self, reader: RecordingReader) -> bool:
+        """Whether the bag has a topic of labels.
+
+        Args:
+            reader: The open bag.
+        """
+        return messages.SURFACE_TRUTH in reader.topics.values()
+
     def segments(self, reader: RecordingReader | None = None) -> list[Segment]:
         """Which surface the robot stood on when, from the latched label topic, in the order of time.
 
@@ -121,15 +129,6 @@ class Recording:
             elif end_ns > start_ns or last:
                 segments.append(Segment(start_ns, end_ns, surface, origin))
         return segments
-
-
-def is_labelled(reader: RecordingReader) -> bool:
-    """Whether a recording has a label topic.
-
-    Args:
-        reader: The open recording.
-    """
-    return messages.SURFACE_TRUTH in reader.topics.values()
 
 
 def surface_of_span(segments: Sequence[Segment], start_ns: int, end_ns: int) -> str | None:

@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from current_driver.errors import SurfaceError
 from surface_classifier import __version__
-from surface_classifier.data.recording import Recording, is_labelled, surface_of_span
+from surface_classifier.data.recording import Recording, surface_of_span
 from surface_classifier.model.checkpoint import check_model_target, load_network, normalisation_of, save_model
 from surface_classifier.model.contract import ModelContract, load_contract
 from surface_classifier.model.engine import load_engine
@@ -96,7 +96,7 @@ def read_robot_windows(recordings: Iterable[Recording], contract: ModelContract)
         names.append(recording.name)
         stream = WindowStream(config)
         with recording.reader() as reader:
-            segments = recording.segments(reader) if is_labelled(reader) else []
+            segments = recording.segments(reader) if recording.is_labelled(reader) else []
             for surface in {segment.surface for segment in segments if segment.surface}:
                 if surface not in contract.classes:
                     raise SurfaceError(
