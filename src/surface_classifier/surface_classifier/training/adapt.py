@@ -36,7 +36,8 @@ from surface_classifier.signal.window_stream import WindowStream
 from surface_classifier.training.loop import EVALUATION_BATCH, class_weights, one_thread, predict_logits
 
 FEWEST_WINDOWS = 20
-HEAD_PULL = 0.02
+# On the squared change of the head, against the loss summed over the labelled windows.
+HEAD_PULL = 20.0
 HEAD_STEPS = 200
 UNLABELLED = -1
 
@@ -131,7 +132,7 @@ def adapt_network(
         network: A trained network.
         windows: Windows of the other robot.
         use_labels: Train the head further on the labelled windows; else the normalisation alone is adapted.
-        head_pull: How strongly the head is drawn towards what it was.
+        head_pull: How strongly the head is drawn towards what it was, divided by the number of labelled windows.
     """
     adapted = copy.deepcopy(network).eval()
     parts = [torch.from_numpy(np.ascontiguousarray(part, dtype=np.float32)) for part in windows.parts]
@@ -141,7 +142,7 @@ def adapt_network(
         if use_labels and known.any():
             labels = torch.from_numpy(windows.labels[known])
             features = _features(adapted, [part[torch.from_numpy(known)] for part in parts])
-            _train_head(adapted, features, labels, head_pull)
+            _train_head(adapted, features, labels, head_pull / len(labels))
     return adapted
 
 
