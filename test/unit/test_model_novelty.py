@@ -113,6 +113,17 @@ def test_windows_of_two_parts_are_tested(tmp_path: Path) -> None:
     assert (found.score(far) > found.score(parts) + 3.0).all()
 
 
+def test_a_bump_does_not_make_all_that_follows_unknown(dataset: Dataset, whole_test: NoveltyTest) -> None:
+    usual = np.asarray(dataset.parts['motor'])[:1]
+    average = NoveltyAverage(float(whole_test.memory_s[0]))
+    found = []
+    for number in range(20):
+        values = usual + (100.0 if number < 2 else 0.0)
+        found.append(whole_test.novelty(average.add(float(whole_test.score([values])[0]), number * NANOSECONDS // 2)))
+    assert found[1] > 1.0
+    assert found[-1] < 1.0
+
+
 def test_the_average_fades_and_starts_anew_after_a_gap() -> None:
     average = NoveltyAverage(10.0)
     assert average.add(4.0, 0) == 4.0

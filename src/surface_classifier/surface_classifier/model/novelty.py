@@ -27,6 +27,8 @@ NEIGHBOURS = 5
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
 _SMALLEST_SPREAD = 0.02  # keeps the logarithm of a constant series finite [scales of the channel]
 _FARTHEST = 50.0
+# Score that a window counts with at most: one bump must not outweigh all other windows of the last seconds.
+_STRANGEST = 4.0
 _BATCH = 512  # windows at once, whose distances to all references are in memory
 
 Fault = Literal['standing_still', 'bad_sensor']
@@ -140,9 +142,7 @@ class NoveltyTest:
         Args:
             parts: For each part (windows, samples, channels); NaN where unmeasured.
         """
-        standard = (self.components(parts) - self.usual[0]) / self.usual[1]
-        score: Values = standard.sum(axis=1)
-        return score
+        return standard_score(self.components(parts), self.usual)
 
     def novelty(self, averaged: float) -> float:
         """Return an averaged score on the scale of a label: 1 at the threshold, always positive [1]."""
@@ -172,6 +172,17 @@ class NoveltyTest:
         trees = int(forest.pop('trees')[0])
         rest = {name: array for name, array in arrays.items() if not name.startswith('forest.')}
         return cls(**rest, forest=Forest(**forest, trees=trees))  # type: ignore[arg-type]
+
+
+def standard_score(components: Values, usual: Values) -> Values:
+    """Return how unlike what is usual each window is, (windows,).
+
+    Args:
+        components: As `NoveltyTest.components` gives them, (windows, 2).
+        usual: Their mean and standard deviation over held-out windows, (2, 2).
+    """
+    score: Values = np.minimum(((components - usual[0]) / usual[1]).sum(axis=1), _STRANGEST)
+    return score
 
 
 class NoveltyAverage:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesClassifier
 
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.model.novelty import Forest, NoveltyAverage, NoveltyTest, level_features
+from surface_classifier.model.novelty import Forest, NoveltyAverage, NoveltyTest, level_features, standard_score
 
 FALSE_ALARMS = 0.05
 MEMORY_S = 20.0
@@ -58,7 +58,7 @@ def fit_novelty(
     usual = np.stack([components.mean(axis=0), np.maximum(components.std(axis=0), 1e-6)])
     scores = np.concatenate(
         [
-            average_scores(dataset, held, ((rows - usual[0]) / usual[1]).sum(axis=1), memory_s)
+            average_scores(dataset, held, standard_score(rows, usual), memory_s)
             for rows, (_, held) in zip(found, divisions, strict=True)
         ]
     )
