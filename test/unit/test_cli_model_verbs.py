@@ -102,7 +102,7 @@ def test_classify_labels_a_recording_as_the_data_set_of_it(work: Path, tmp_path:
     assert len(by_stamp) > len(of_set['labels']) > 20
     for label in of_set['labels']:
         live = by_stamp[label['stamp_ns']]
-        # Label and filtered probabilities also hang on the windows before, and the data set has the labelled ones alone.
+        # Label and filtered probabilities hang on the windows before, too; the data set has the labelled ones alone.
         assert live['truth'] == label['truth']
         np.testing.assert_allclose(live['raw_probabilities'], label['raw_probabilities'], atol=1e-6)
     unlabelled = [label for label in recording['labels'] if label['truth'] is None]
