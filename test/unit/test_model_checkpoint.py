@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from surface_classifier.model.engine import EngineName, load_engine, softmax
 from surface_classifier.model.lstm import SurfaceLstm
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.signal.config import WindowConfig
+from surface_classifier.training.config import PRESETS
 
 
 @pytest.fixture(scope='module')
@@ -48,6 +50,7 @@ def random_windows(config: WindowConfig, windows: int, seed: int = 0) -> list[np
         (MOTOR_CONFIG, LstmConfig(hidden_sizes=(8,), inputs='derived', batch_norm=True)),
         (MOTOR_CONFIG, LstmConfig(hidden_sizes=(8,), normalise=False)),
         (TWO_PART_CONFIG, LstmConfig(hidden_sizes=(8,), pooling='mean_max', inputs='derived', statistics=True)),
+        (MOTOR_CONFIG, replace(PRESETS['accurate'].network, head_sizes=(12, 8))),
     ],
 )
 def test_onnx_and_torch_give_the_network_s_probabilities(

@@ -260,3 +260,48 @@ def test_batch_normalisation_is_over_windows_and_time() -> None:
     lstm(values)
     torch.testing.assert_close(seen[0].mean(dim=(0, 2)), torch.zeros(6), atol=1e-4, rtol=0)
     assert ((seen[0].std(dim=(0, 2)) > 0.5) & (seen[0].std(dim=(0, 2)) < 1.01)).all()
+
+
+def test_joint_channels_are_sum_difference_larger_and_smaller() -> None:
+    values = 5.0 + torch.randn(20, 7, 3)
+    values[0, 0, 1] = torch.nan
+    lstm = network((3,), joint_channels=True, normalise=False, statistics=True, levels=4)
+    a, b = values[:, :, :-1], values[:, :, 1:]
+    expected = torch.cat([values, a + b, a - b, torch.maximum(a, b), torch.minimum(a, b)], dim=2)
+    plain = network((11,), normalise=False, statistics=True, levels=4)
+    for net, windows in ((lstm, values), (plain, expected)):
+        net.fit_normalisation([windows])
+    for (found, of_lstm), (wanted, of_plain) in ((lstm.prepare(values), plain.prepare(expected)),):
+        torch.testing.assert_close(found, wanted)
+        torch.testing.assert_close(of_lstm, of_plain, atol=1e-4, rtol=1e-4)
+    assert lstm.statistic_names == plain.statistic_names
+    assert lstm.mean_of(0).shape == lstm.scale_of(0).shape == (3,)
+    one = network((1,), joint_channels=True)
+    assert one.layers[0][0].input_size == 1
+    assert torch.isfinite(one(torch.randn(4, 7, 1))).all()
+
+
+def test_a_head_with_hidden_layers_is_no_linear_map() -> None:
+    deep = network(head_sizes=(9, 5), head_dropout=0.5)
+    shapes = [tuple(layer.weight.shape) for layer in deep.head if isinstance(layer, torch.nn.Linear)]
+    assert shapes == [(9, 6), (5, 9), (3, 5)]
+    assert deep.classes == network().classes == 3
+    features = torch.randn(2, 6)
+    with torch.no_grad():
+        middle, ends = deep.head(features.mean(dim=0)), deep.head(features).mean(dim=0)
+        assert not torch.allclose(middle, ends, atol=1e-6)
+        linear = network().head
+        torch.testing.assert_close(linear(features.mean(dim=0)), linear(features).mean(dim=0))
+
+
+def test_shares_weigh_what_the_recipe_says() -> None:
+    values = torch.randn(400, 12, 2)
+    for weight in (0.1, 1.0):
+        lstm = network(statistics=True, levels=5, share_weight=weight)
+        lstm.fit_normalisation([values])
+        _, statistics = lstm.prepare(values)
+        share = torch.tensor(['above_' in name for name in lstm.statistic_names])
+        assert int(share.sum()) == 10
+        torch.testing.assert_close(
+            statistics[:, share].std(dim=0), torch.full((10,), weight), atol=0.05 * weight, rtol=0
+        )

@@ -54,7 +54,7 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         ('network: {units: 3}', 'unknown units'),
         ('network: 64', 'network must hold keys'),
         ('network: {hidden_sizes: 64}', 'hidden_sizes must be a list'),
-        ('preset: best', "preset 'best' is not one of default, seed"),
+        ('preset: best', "preset 'best' is not one of default, accurate, seed"),
         ('epochs: 0', 'epochs must be a positive whole number, not 0'),
         ('epochs: 2.5', 'epochs'),
         ('learning_rate: fast', "learning_rate must be a number of at least 1e-12 and below inf, or auto, not 'fast'"),
@@ -72,6 +72,13 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         ('network: {inputs: spectrum}', "inputs must be raw or derived, not 'spectrum'"),
         ('network: {statistics: 1}', 'statistics must be true or false, not 1'),
         ('network: {recurrent_gain: -1}', 'recurrent_gain must be a number from 0 to 100, not -1'),
+        ('network: {joint_channels: both}', "joint_channels must be true or false, not 'both'"),
+        ('network: {levels: 0}', 'levels must be a whole number from 1 to 64, not 0'),
+        ('network: {share_weight: 0}', 'share_weight must be a number of at least 1e-06 and below 100, not 0'),
+        ('network: {head_sizes: 128}', 'head_sizes must be a list of positive whole numbers, or empty, not 128'),
+        ('network: {head_sizes: [0]}', 'head_sizes must be'),
+        ('network: {head_dropout: 1}', 'head_dropout must be a number of at least 0 and below 1, not 1'),
+        ('mixing: -1', 'mixing must be a number of at least 0 and below 1000, not -1'),
         ('- epochs', 'holds no keys'),
         ('epochs: [', 'is not YAML'),
     ],
@@ -85,7 +92,7 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, told: str) -> N
 
 
 def test_neither_preset_nor_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SurfaceError, match='neither a file nor one of the presets default, seed, seed-large'):
+    with pytest.raises(SurfaceError, match='neither a file nor one of the presets default, accurate, seed, seed-large'):
         load_training_config(tmp_path / 'none.yaml')
 
 

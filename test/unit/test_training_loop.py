@@ -300,3 +300,50 @@ def test_the_default_recipe_learns_the_seed_s_task_in_few_epochs(tmp_path: Path)
     assert np.mean(logits.argmax(dim=1).numpy() == fresh.labels) > 0.65
     held_out = train(dataset, PRESETS['default'], 3)
     assert held_out.epochs[held_out.best_epoch - 1].validation_accuracy > 0.5
+
+
+def test_mixed_windows_lie_between_their_own() -> None:
+    features = torch.eye(6)
+    for mixing, reach in ((0.05, 0.5), (50.0, 0.2)):
+        torch.manual_seed(0)
+        mixed, partners, shares = loop.mix_in_pairs(features, mixing)
+        expected = torch.diag(shares) + (1.0 - shares)[:, None] * features[partners]
+        torch.testing.assert_close(mixed, expected)
+        torch.testing.assert_close(mixed.sum(dim=1), torch.ones(6))
+        assert sorted(partners.tolist()) == list(range(6))
+        assert ((shares - 0.5).abs().mean() > reach / 2) == (mixing < 1.0)
+
+
+def test_the_loss_of_mixed_windows_asks_for_both_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = replace(QUICK, mixing=1.0, label_smoothing=0.0, network=replace(QUICK.network, dropout=0.0)).resolved(40)
+    labels = torch.tensor([0, 1, 2, 0] * 10)
+    network, inputs = loop.build_network(config, [torch.randn(40, 9, 2)], labels, 3)
+    engine = loop.TorchEngine(network, inputs, labels, config)
+    batch = torch.arange(4)
+    logits = network.head(network.features(*inputs.rows(batch)))
+    losses = {}
+    for share in (1.0, 0.0, 0.25):
+        pairs = torch.tensor([1, 0, 3, 2]), torch.full((4,), share)
+        monkeypatch.setattr(loop, 'mix_in_pairs', lambda features, _, pairs=pairs: (features, *pairs))
+        loss, found = engine._loss(batch)
+        torch.testing.assert_close(found, logits)
+        losses[share] = float(loss.detach())
+    plain = loop.training_loss(logits, labels[batch], loop.class_weights(labels, 3, 'weights'), 0.0)
+    assert losses[1.0] == pytest.approx(float(plain.detach()), rel=1e-5)
+    assert losses[0.25] != pytest.approx(losses[0.0], rel=1e-3)
+
+
+def test_the_accurate_recipe_learns_and_gives_the_same_twice(dataset: Dataset) -> None:
+    config = replace(PRESETS['accurate'], epochs=8, batch_size=16, learning_rate=1e-2)
+    assert accuracy(dataset, config) > 0.8
+    first, second = train(dataset, config, 3), train(dataset, config, 3)
+    assert [epoch.loss for epoch in first.epochs] == [epoch.loss for epoch in second.epochs]
+
+
+def test_only_a_linear_head_starts_from_a_discriminant() -> None:
+    deep = replace(QUICK, network=LstmConfig(hidden_sizes=(4,), statistics=True, head_sizes=(5,)), sharpness=3.0)
+    assert not deep.starts_from_discriminant
+    assert deep.resolved(100).sharpness == 1.0
+    network, inputs = loop.build_network(deep, [torch.randn(30, 9, 2)], torch.arange(30) % 3, 3)
+    with pytest.raises(ValueError, match='linear head'):
+        loop.start_head_from_discriminant(network, inputs.statistics, torch.arange(30) % 3, 1.0)

@@ -181,3 +181,6 @@ def test_what_the_kernel_is_not_for_is_named() -> None:
     assert 'batch normalisation' in str(kernel_obstacle(WITH_BATCH_NORM))
     wide = replace(QUICK, network=LstmConfig(hidden_sizes=(16, together.LARGEST_UNITS + 1)))
     assert 'units' in str(kernel_obstacle(wide))
+    assert 'mixed' in str(kernel_obstacle(replace(QUICK, mixing=1.0)))
+    deep = replace(QUICK, network=LstmConfig(hidden_sizes=(16,), head_sizes=(8,)))
+    assert 'hidden layers' in str(kernel_obstacle(deep))

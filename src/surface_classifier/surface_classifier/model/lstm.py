@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.model.window_statistics import (
-    LEVELS,
     soft_shares,
     statistic_names,
     statistic_weights,
@@ -59,7 +58,9 @@ class SurfaceLstm(nn.Module):
         self.layers = nn.ModuleList()
         self.norms = nn.ModuleList()
         inputs = 3 if config.inputs == 'derived' else 1
-        for part, channels in enumerate(part_channels):
+        self._channels = tuple(part_channels)
+        seen = [_with_joint(channels) if config.joint_channels else channels for channels in part_channels]
+        for part, channels in enumerate(seen):
             sizes = (channels * inputs, *config.hidden_sizes)
             self.layers.append(nn.ModuleList(nn.LSTM(*pair, batch_first=True) for pair in pairwise(sizes)))
             norms = [_batch_norm(size) for size in config.hidden_sizes] if config.batch_norm else []
@@ -70,8 +71,12 @@ class SurfaceLstm(nn.Module):
         self._scale_first_weights()
         self.dropout = nn.Dropout(config.dropout)
         features = config.hidden_sizes[-1] * (2 if config.pooling == 'mean_max' else 1) * len(part_channels)
-        self.statistics = sum(map(_statistics, part_channels)) if config.statistics else 0
-        self.head = nn.Linear(features + self.statistics, classes)
+        self.classes = classes
+        self.statistics = sum(map(self._statistics_of, seen)) if config.statistics else 0
+        self.head = _head(features + self.statistics, config, classes)
+
+    def _statistics_of(self, channels: int) -> int:
+        return len(statistic_names(channels, self.config.levels))
 
     def _scale_first_weights(self) -> None:
         for layers in self.layers:
@@ -91,10 +96,11 @@ class SurfaceLstm(nn.Module):
             self.register_buffer(f'step_mean_{part}', torch.zeros(channels))
             self.register_buffer(f'step_scale_{part}', torch.ones(channels))
         if self.config.statistics:
-            self.register_buffer(f'levels_{part}', torch.zeros(channels, LEVELS))
-            self.register_buffer(f'level_widths_{part}', torch.ones(channels, LEVELS))
-            self.register_buffer(f'statistics_mean_{part}', torch.zeros(_statistics(channels)))
-            self.register_buffer(f'statistics_scale_{part}', torch.ones(_statistics(channels)))
+            levels, statistics = self.config.levels, self._statistics_of(channels)
+            self.register_buffer(f'levels_{part}', torch.zeros(channels, levels))
+            self.register_buffer(f'level_widths_{part}', torch.ones(channels, levels))
+            self.register_buffer(f'statistics_mean_{part}', torch.zeros(statistics))
+            self.register_buffer(f'statistics_scale_{part}', torch.ones(statistics))
 
     def fit_normalisation(self, parts: Sequence[Tensor]) -> None:
         """Take what `prepare` needs from training windows.
@@ -102,7 +108,8 @@ class SurfaceLstm(nn.Module):
         Args:
             parts: For each part a tensor (windows, samples, channels); NaN where unmeasured.
         """
-        for part, values in enumerate(parts):
+        for part, given in enumerate(parts):
+            values = self._joined(given)
             if self.config.normalise:
                 flat = values.double().flatten(0, 1)
                 mean = flat.nanmean(dim=0)
@@ -110,8 +117,8 @@ class SurfaceLstm(nn.Module):
                 variance = (flat - mean).square().nanmean(dim=0)
                 # A channel that never changes keeps its unit instead of being blown up.
                 scale = torch.where(variance > 0, variance.sqrt(), torch.ones_like(variance))
-                self.mean_of(part).copy_(mean)
-                self.scale_of(part).copy_(scale)
+                self.get_buffer(f'mean_{part}').copy_(mean)
+                self.get_buffer(f'scale_{part}').copy_(scale)
             if self.config.inputs == 'derived' or self.config.statistics:
                 self._fit_inputs(part, values)
 
@@ -119,10 +126,10 @@ class SurfaceLstm(nn.Module):
         """Take the units of the derived sequences and of the statistics from training windows."""
         config = self.config
         if config.normalise:
-            self.get_buffer(f'spread_{part}').copy_(_typical_deviation(values, self.scale_of(part)))
+            self.get_buffer(f'spread_{part}').copy_(_typical_deviation(values, self.get_buffer(f'scale_{part}')))
         if config.statistics:
-            standard = (values.flatten(0, 1) - self.mean_of(part)) / self.scale_of(part)
-            levels, widths = _levels(standard)
+            mean, scale = self.get_buffer(f'mean_{part}'), self.get_buffer(f'scale_{part}')
+            levels, widths = _levels((values.flatten(0, 1) - mean) / scale, config.levels)
             self.get_buffer(f'levels_{part}').copy_(levels)
             self.get_buffer(f'level_widths_{part}').copy_(widths)
         if not config.normalise:
@@ -140,25 +147,30 @@ class SurfaceLstm(nn.Module):
             if found:
                 mean, scale = _mean_and_scale(torch.cat(found))
                 if name == 'statistics':
-                    scale = scale / scale.new_tensor(statistic_weights(values.shape[2]))
+                    weights = statistic_weights(values.shape[2], config.levels, config.share_weight)
+                    scale = scale / scale.new_tensor(weights)
                 self.get_buffer(f'{name}_mean_{part}').copy_(mean)
                 self.get_buffer(f'{name}_scale_{part}').copy_(scale)
 
     def mean_of(self, part: int) -> Tensor:
         """Mean of each channel of a part, shape (channels,) [channel units]."""
-        return self.get_buffer(f'mean_{part}')
+        return self.get_buffer(f'mean_{part}')[: self._channels[part]]
 
     def scale_of(self, part: int) -> Tensor:
         """Standard deviation of each channel of a part, shape (channels,) [channel units]."""
-        return self.get_buffer(f'scale_{part}')
+        return self.get_buffer(f'scale_{part}')[: self._channels[part]]
 
     @property
     def statistic_names(self) -> tuple[str, ...]:
         """Names of the statistics that `prepare` gives, with the part's number: `0:level[0]`."""
         if not self.config.statistics:
             return ()
-        parts = range(len(self.layers))
-        return tuple(f'{part}:{name}' for part in parts for name in statistic_names(len(self.mean_of(part))))
+        channels = [len(self.get_buffer(f'mean_{part}')) for part in range(len(self.layers))]
+        return tuple(
+            f'{part}:{name}'
+            for part, count in enumerate(channels)
+            for name in statistic_names(count, self.config.levels)
+        )
 
     def forward(self, *parts: Tensor) -> Tensor:
         """Return logits of shape (windows, classes) for one tensor (windows, samples, channels) for each part."""
@@ -175,7 +187,8 @@ class SurfaceLstm(nn.Module):
             statistics), without columns if the network has none.
         """
         sequences, statistics = [], []
-        for part, values in enumerate(parts):
+        for part, given in enumerate(parts):
+            values = self._joined(given)
             if self.config.inputs == 'raw' and not self.config.statistics:
                 sequences.append(self._standardised(part, values))
                 continue
@@ -198,11 +211,15 @@ class SurfaceLstm(nn.Module):
 
     def classify_prepared(self, sequences: Sequence[Tensor], statistics: Tensor) -> Tensor:
         """Return logits of shape (windows, classes) for what `prepare` gave."""
+        logits: Tensor = self.head(self.features(sequences, statistics))
+        return logits
+
+    def features(self, sequences: Sequence[Tensor], statistics: Tensor) -> Tensor:
+        """Return what the head sees, (windows, features): those of the LSTM layers, then the statistics."""
         features = [self._part_features(part, sequence) for part, sequence in enumerate(sequences)]
         if self.config.statistics:
             features.append(statistics)
-        logits: Tensor = self.head(torch.cat(features, dim=-1))
-        return logits
+        return torch.cat(features, dim=-1)
 
     def _part_features(self, part: int, sequence: Tensor) -> Tensor:
         for layer, lstm in enumerate(self.layers[part]):
@@ -214,8 +231,16 @@ class SurfaceLstm(nn.Module):
             return sequence[:, -1]
         return torch.cat([sequence.mean(dim=1), sequence.amax(dim=1)], dim=-1)
 
+    def _joined(self, values: Tensor) -> Tensor:
+        """Return channels and, if the network sees them, the joint ones behind; NaN where one of a pair is NaN."""
+        if not self.config.joint_channels or values.shape[2] < 2:
+            return values
+        total, difference = values[:, :, :-1] + values[:, :, 1:], values[:, :, :-1] - values[:, :, 1:]
+        larger, smaller = 0.5 * (total + difference.abs()), 0.5 * (total - difference.abs())
+        return torch.cat([values, total, difference, larger, smaller], dim=2)
+
     def _standardised(self, part: int, values: Tensor) -> Tensor:
-        mean, scale = self.mean_of(part), self.scale_of(part)
+        mean, scale = self.get_buffer(f'mean_{part}'), self.get_buffer(f'scale_{part}')
         return (torch.where(torch.isnan(values), mean, values) - mean) / scale
 
     def _deviations(self, part: int, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -225,9 +250,10 @@ class SurfaceLstm(nn.Module):
         """
         missing = torch.isnan(values)
         measured = (~missing).to(values.dtype)
-        filled = torch.where(missing, self.mean_of(part), values)
+        centre = self.get_buffer(f'mean_{part}')
+        filled = torch.where(missing, centre, values)
         # About the channel's mean first: a sum of small numbers keeps its digits.
-        offset = filled - self.mean_of(part)
+        offset = filled - centre
         mean = (offset * measured).sum(dim=1, keepdim=True) / measured.sum(dim=1, keepdim=True).clamp(min=1.0)
         return filled, (offset - mean) * measured / self.get_buffer(f'spread_{part}'), measured
 
@@ -243,8 +269,18 @@ def _batch_norm(size: int) -> nn.BatchNorm1d:
     return nn.BatchNorm1d(size, eps=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM)
 
 
-def _statistics(channels: int) -> int:
-    return len(statistic_names(channels))
+def _with_joint(channels: int) -> int:
+    """Number of channels when sum, difference, larger and smaller of neighbours are added."""
+    return channels + 4 * (channels - 1)
+
+
+def _head(features: int, config: LstmConfig, classes: int) -> nn.Linear | nn.Sequential:
+    """Return a linear head, or one with hidden layers."""
+    sizes = (features, *config.head_sizes)
+    if len(sizes) == 1:
+        return nn.Linear(features, classes)
+    hidden = [(nn.Linear(*pair), nn.ReLU(), nn.Dropout(config.head_dropout)) for pair in pairwise(sizes)]
+    return nn.Sequential(*(module for layer in hidden for module in layer), nn.Linear(sizes[-1], classes))
 
 
 def _typical_deviation(values: Tensor, scale: Tensor) -> Tensor:
@@ -257,14 +293,14 @@ def _typical_deviation(values: Tensor, scale: Tensor) -> Tensor:
     return torch.where(median > 1e-6 * scale, median, scale.double()).to(scale.dtype)
 
 
-def _levels(standard: Tensor) -> tuple[Tensor, Tensor]:
+def _levels(standard: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """Return quantiles of each channel and how softly they divide, (channels, levels); `standard` is (values, c)."""
     stride = -(-len(standard) // _QUANTILE_VALUES)
-    shares = torch.linspace(0.0, 1.0, LEVELS + 2, dtype=torch.float64)[1:-1]
+    shares = torch.linspace(0.0, 1.0, count + 2, dtype=torch.float64)[1:-1]
     levels = torch.nanquantile(standard[::stride].double(), shares, dim=0).T
     levels = torch.where(levels.isnan(), torch.zeros_like(levels), levels)
     # Half the mean distance of neighbouring levels; quantised currents have equal ones.
-    width = (levels[:, -1:] - levels[:, :1]) / (2.0 * (LEVELS - 1))
+    width = (levels[:, -1:] - levels[:, :1]) / (2.0 * max(1, count - 1))
     return levels, torch.where(width > 0.0, width, torch.full_like(width, 0.1)).expand_as(levels)
 
 

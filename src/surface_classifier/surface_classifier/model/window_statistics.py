@@ -15,7 +15,7 @@ For each channel:
 | skewness, step_skewness | third standardised moment of samples and steps |
 | log_peakedness, log_step_peakedness | logarithm of the fourth: joints and stones make a few large steps |
 | correlation_1, _2, _5, _10 | correlation of samples so far apart, from their mean square difference |
-| above_1 … above_8 | share of samples above 8 levels, softly; the levels are quantiles of the training windows |
+| above_1 … above_8 | share of samples above 8 levels (`levels`), softly; they are quantiles of the training windows |
 
 and for each pair of channels of a part their correlation. Autocorrelations stand for the spectrum: they are its Fourier
 transform. The shares are what trees see of a current's distribution (`LevelFeatures`).
@@ -33,8 +33,6 @@ from torch import Tensor
 from torch.nn import functional
 
 LAGS = (1, 2, 5, 10)
-LEVELS = 8
-SHARE_WEIGHT = 0.1
 _OF_CHANNEL = (
     'level',
     'log_std',
@@ -51,22 +49,23 @@ _SMALLEST = 0.01  # keeps the logarithm of a constant window finite [typical dev
 _SMALLEST_VARIANCE = _SMALLEST**2 / 4.0  # below it a channel counts as constant
 
 
-def statistic_names(channels: int) -> tuple[str, ...]:
+def statistic_names(channels: int, levels: int) -> tuple[str, ...]:
     """Return the names of the statistics of a part, in their order: `level[0]`, …, `correlation[0,1]`."""
     names = (*_OF_CHANNEL, *(f'correlation_{lag}' for lag in LAGS))
     of_channels = [f'{name}[{channel}]' for name in names for channel in range(channels)]
-    shares = [f'above_{level + 1}[{channel}]' for channel in range(channels) for level in range(LEVELS)]
+    shares = [f'above_{level + 1}[{channel}]' for channel in range(channels) for level in range(levels)]
     pairs = [f'correlation[{first},{second}]' for first, second in combinations(range(channels), 2)]
     return (*of_channels, *shares, *pairs)
 
 
-def statistic_weights(channels: int) -> tuple[float, ...]:
+def statistic_weights(channels: int, levels: int, share_weight: float) -> tuple[float, ...]:
     """Return the standard deviation with which each statistic of a part enters the head.
 
-    The shares are many and say little more than the level where windows are few: they count for less, so that they
+    The shares are many and say little more than the level where windows are few: a small `share_weight` lets them
     matter only where there are windows enough to tell how.
     """
-    return tuple(SHARE_WEIGHT if name.startswith('above_') else 1.0 for name in statistic_names(channels))
+    names = statistic_names(channels, levels)
+    return tuple(share_weight if name.startswith('above_') else 1.0 for name in names)
 
 
 def window_statistics(standard: Tensor, deviation: Tensor, measured: Tensor, above: Tensor) -> Tensor:
@@ -119,7 +118,7 @@ def window_statistics(standard: Tensor, deviation: Tensor, measured: Tensor, abo
         dim=1,
     )
     enough = (count > 1.5).repeat(1, len(_OF_CHANNEL) + len(LAGS))
-    enough = torch.cat([enough, (count > 1.5).repeat_interleave(LEVELS, dim=1)], dim=1)
+    enough = torch.cat([enough, (count > 1.5).repeat_interleave(above.shape[2], dim=1)], dim=1)
     if channels > 1:
         first, second = (list(columns) for columns in zip(*combinations(range(channels), 2), strict=True))
         both = there[:, first] * there[:, second]

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from surface_classifier.model.lstm import SurfaceLstm
 
@@ -22,8 +22,13 @@ def start_head_from_discriminant(network: SurfaceLstm, statistics: Tensor, label
         statistics: What `prepare` gave for the training windows, (windows, statistics).
         labels: Their classes, (windows,).
         sharpness: Factor on the discriminant's logits [1].
+
+    Raises:
+        ValueError: The head has hidden layers.
     """
-    weights, bias = linear_discriminant(statistics.double(), labels, network.head.out_features)
+    if not isinstance(network.head, nn.Linear):
+        raise ValueError('only a linear head starts from a discriminant')
+    weights, bias = linear_discriminant(statistics.double(), labels, network.classes)
     with torch.no_grad():
         network.head.weight.zero_()
         network.head.weight[:, -statistics.shape[1] :] = (sharpness * weights).to(network.head.weight.dtype)
@@ -32,6 +37,8 @@ def start_head_from_discriminant(network: SurfaceLstm, statistics: Tensor, label
 
 def soften_head(network: SurfaceLstm, sharpness: float) -> None:
     """Take the sharpness out again: the classes stay as they are, and the probabilities become milder."""
+    if not isinstance(network.head, nn.Linear):
+        return
     with torch.no_grad():
         network.head.weight.div_(sharpness)
         network.head.bias.div_(sharpness)

@@ -45,7 +45,7 @@ class KernelEngine:
         """Carry a network over.
 
         Args:
-            network: As `build_network` gives it, without batch normalisation.
+            network: As `build_network` gives it, without batch normalisation and with a linear head.
             inputs: The training windows.
             labels: Their classes, (windows,).
             config: The recipe, resolved.
@@ -59,7 +59,7 @@ class KernelEngine:
         self._others = {id(inputs): (inputs, self._windows)}
         self._optimizer = make_optimizer([nn.Parameter(torch.zeros(1))], config)
         self._scheduler = make_scheduler(self._optimizer, config, len(labels))
-        weights = class_weights(labels, network.head.out_features, config.class_balance)
+        weights = class_weights(labels, network.classes, config.class_balance)
         self._recipe = recipe_for_kernel(config, self._optimizer, weights)
         self._dropout = float(config.network.dropout) > 0.0
         self._draws = self._dropout and draws_like_torch(self.network.keep)
@@ -195,7 +195,7 @@ def carry_over(network: SurfaceLstm, samples: Sequence[int], batch_size: int) ->
         for _ in range(2 if network.config.pooling == 'mean_max' else 1):
             feature_columns += range(features, features + true_units)
             features += units
-    inputs, classes = features + network.statistics, network.head.out_features
+    inputs, classes = features + network.statistics, network.classes
     columns = _padded(classes)
     head = weights.take((inputs + 1) * columns)
     head_rows = np.array([*feature_columns, *range(features, inputs)], dtype=np.int64)

@@ -288,7 +288,7 @@ class TorchEngine:
             config: The recipe, resolved.
         """
         self._network, self._inputs, self._labels, self._config = network, inputs, labels, config
-        self._weights = class_weights(labels, network.head.out_features, config.class_balance)
+        self._weights = class_weights(labels, network.classes, config.class_balance)
         self._optimizer = make_optimizer(network.parameters(), config)
         self._scheduler = make_scheduler(self._optimizer, config, len(labels))
         self._best = network.state_dict()
@@ -304,8 +304,7 @@ class TorchEngine:
             for batch in draw_batches(self._labels, config):
                 if cancelled():
                     return None
-                logits = network.classify_prepared(*self._inputs.rows(batch))
-                loss = training_loss(logits, self._labels[batch], self._weights, float(config.label_smoothing))
+                loss, logits = self._loss(batch)
                 self._optimizer.zero_grad()
                 loss.backward()
                 if config.gradient_clip > 0:
@@ -316,6 +315,26 @@ class TorchEngine:
                 sizes.append(len(batch))
                 right += int((logits.detach().argmax(dim=1) == self._labels[batch]).sum())
         return EpochSteps(losses, sizes, right)
+
+    def _loss(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the loss of a batch, and the logits from which the accuracy is counted."""
+        labels, smoothing = self._labels[batch], float(self._config.label_smoothing)
+        if self._config.mixing == 0.0:
+            logits = self._network.classify_prepared(*self._inputs.rows(batch))
+            return training_loss(logits, labels, self._weights, smoothing), logits
+        features = self._network.features(*self._inputs.rows(batch))
+        mixed, partners, shares = mix_in_pairs(features, self._config.mixing)
+        logits = self._network.head(mixed)
+        losses = [
+            functional.cross_entropy(logits, of, reduction='none', label_smoothing=smoothing)
+            for of in (labels, labels[partners])
+        ]
+        weights = [self._weights[labels], self._weights[labels[partners]]]
+        # A mixed window weighs what its windows weigh in the mean, and asks for their classes in its shares.
+        weight = shares * weights[0] + (1.0 - shares) * weights[1]
+        loss = (weight * (shares * losses[0] + (1.0 - shares) * losses[1])).mean()
+        with torch.no_grad():
+            return loss, self._network.head(features)
 
     def logits(self, windows: PreparedWindows) -> Tensor:
         """Return the logits of windows, (windows, classes), in evaluation mode."""
@@ -376,7 +395,7 @@ def build_network(
     network = SurfaceLstm(config.network, [part.shape[2] for part in parts], classes)
     network.fit_normalisation(parts)
     inputs = prepare_windows(network, parts)
-    if config.discriminant_start and config.network.statistics:
+    if config.starts_from_discriminant:
         sharpness = float(config.resolved(len(labels)).sharpness)
         start_head_from_discriminant(network, inputs.statistics, labels, sharpness)
     return network, inputs
@@ -561,6 +580,23 @@ def training_loss(logits: Tensor, labels: Tensor, weights: Tensor, label_smoothi
     """Return the loss of a batch: cross entropy, each window weighted by its class; a scalar [nat]."""
     losses = functional.cross_entropy(logits, labels, reduction='none', label_smoothing=label_smoothing)
     return (losses * weights[labels]).mean()
+
+
+def mix_in_pairs(features: Tensor, mixing: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Mix each window of a batch with another one, drawn from torch's random state.
+
+    Args:
+        features: What the head sees of the batch, (windows, features).
+        mixing: Both parameters of the beta distribution of the shares.
+
+    Returns:
+        The mixed features; which window each was mixed with, and the share that it kept itself, (windows,) both.
+    """
+    windows = len(features)
+    partners = torch.randperm(windows)
+    shares: Tensor = torch.distributions.Beta(mixing, mixing).sample((windows,))
+    share = shares.unsqueeze(1)
+    return share * features + (1.0 - share) * features[partners], partners, shares
 
 
 def _number(batch_size: int | str) -> int:
