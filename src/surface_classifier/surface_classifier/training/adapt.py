@@ -225,7 +225,7 @@ def _train_head(network: SurfaceLstm, features: Tensor, labels: Tensor, pull: fl
     """Train the head on labelled windows, every class counting the same, drawn towards what it was."""
     head = network.head
     before = [parameter.detach().clone() for parameter in head.parameters()]
-    weights = class_weights(labels, head.out_features, 'weights')[labels]
+    weights = class_weights(labels, network.classes, 'weights')[labels]
     optimizer = torch.optim.LBFGS(head.parameters(), max_iter=HEAD_STEPS, line_search_fn='strong_wolfe')
 
     def loss() -> Tensor:
