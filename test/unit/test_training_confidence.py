@@ -175,21 +175,23 @@ def test_the_dwell_is_learnt_from_recordings_that_change_surface(tmp_path: Path)
     assert belief.dwell_s == pytest.approx((2 * 20.0 + 2 * 180.0) / (2 + 2 * 17), rel=0.01)
 
 
-def test_evidence_of_windows_that_err_together_counts_less(dataset: Dataset) -> None:
+def test_a_window_counts_for_as_much_as_labels_need_to_follow_the_surface(dataset: Dataset) -> None:
     rng = np.random.default_rng(0)
     start = first_belief(dataset, np.arange(len(dataset)), (1 / 3,) * 3)
 
-    def chosen(run: int) -> float:
-        """The weight where errors last for `run` windows."""
-        truth = np.repeat(rng.integers(0, 3, 60), 40)
-        shown = np.where(np.repeat(rng.random(2400 // run) < 0.7, run), truth, (truth + 1) % 3)
-        answers = np.full((2400, 3), 0.15)
-        answers[np.arange(2400), shown] = 0.7
-        stamps = np.arange(1, 2401) * 500_000_000
+    def chosen(stay: int, wrong: float) -> float:
+        """The weight where the surface lasts for so many windows, of which a share is wrong."""
+        truth = np.repeat(rng.integers(0, 3, 1200 // stay), stay)
+        shown = np.where(rng.random(1200) < wrong, (truth + 1) % 3, truth)
+        answers = np.full((1200, 3), 0.15)
+        answers[np.arange(1200), shown] = 0.7
+        stamps = np.arange(1, 1201) * 500_000_000
         stream = StreamLabels(truth, stamps, (1,), 0, shown, shown)
         return tune_belief(start, [stream], [answers]).evidence_weight  # type: ignore[list-item]
 
-    assert chosen(20) < chosen(1)
+    hasty, steady = chosen(4, 0.0), chosen(60, 0.35)
+    assert steady < hasty <= 1.0
+    assert tune_belief(start, [], []) == start
 
 
 def test_the_prior_of_the_answers_follows_the_balance_of_training() -> None:
