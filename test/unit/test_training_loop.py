@@ -22,7 +22,7 @@ from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.training import loop
 from surface_classifier.training.config import PRESETS, Optimizer, TrainingConfig
-from surface_classifier.training.head_start import linear_discriminant, soften_head
+from surface_classifier.training.head_start import linear_discriminant, soften_head, start_head_from_discriminant
 from surface_classifier.training.loop import EpochResult, TrainingCancelledError, predict_logits, resident, train
 from surface_classifier.training.seed_task import seed_task
 
@@ -346,4 +346,4 @@ def test_only_a_linear_head_starts_from_a_discriminant() -> None:
     assert deep.resolved(100).sharpness == 1.0
     network, inputs = loop.build_network(deep, [torch.randn(30, 9, 2)], torch.arange(30) % 3, 3)
     with pytest.raises(ValueError, match='linear head'):
-        loop.start_head_from_discriminant(network, inputs.statistics, torch.arange(30) % 3, 1.0)
+        start_head_from_discriminant(network, inputs.statistics, torch.arange(30) % 3, 1.0)
