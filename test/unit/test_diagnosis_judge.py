@@ -156,6 +156,13 @@ def test_a_large_network_that_jumps_where_a_small_one_does_not_is_over_parameter
     assert bench.ids() == ['over_parameterised']
 
 
+def test_a_deep_network_whose_gradient_vanishes_is_not_called_large(tmp_path: Path) -> None:
+    config = replace(CONFIG, network=replace(CONFIG.network, hidden_sizes=(48,) * 4), batch_size=32)
+    bench = Bench(tmp_path, config).set(BASE, loss=1.8, train_accuracy=0.2, held_out=0.2, share=0.001)
+    bench.set('narrower', loss=0.1, train_accuracy=0.99).set('shorter_path', loss=0.3, train_accuracy=0.93)
+    assert bench.ids() == ['vanishing_gradient']
+
+
 @pytest.mark.parametrize(('slower', 'expected'), [(0.65, ['learning_rate_too_high']), (0.4, [])])
 def test_a_rate_is_too_high_only_if_a_tenth_of_it_learns_from_the_start_too(
     tmp_path: Path, slower: float, expected: list[str]

@@ -311,7 +311,8 @@ class RecipeJudge:
 
     def _over_parameterised(self) -> tuple[Verdict, str] | None:
         gain = self.gains.get('narrower')
-        if gain is None:
+        # The small network has one layer: where the path through many is what stops the gradient, it proves nothing.
+        if gain is None or self._vanishing_gradient() is not None:
             return None
         if gain.size_with_fit >= 1.0:
             return self._verdict('over_parameterised', 'narrower', gain, 'Use a smaller network.')
