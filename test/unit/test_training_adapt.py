@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,15 @@ def test_labels_teach_what_the_other_robot_does_differently(network: SurfaceLstm
     assert accuracy(adapt_network(network, shown, head_pull=0.01), swapped) > 0.75
     # Held tightly, the head forgets nothing.
     assert accuracy(adapt_network(network, shown, head_pull=1e6), own) > 0.75
+
+
+def test_a_head_with_hidden_layers_learns_the_other_robot(dataset: Dataset) -> None:
+    deep = replace(QUICK.network, statistics=True, head_sizes=(12,), head_dropout=0.2)
+    network = train(dataset, replace(QUICK, network=deep, mixing=1.0), 0).network
+    own = robot(dataset, 1.0)
+    swapped = RobotWindows(own.parts, np.array([1, 0, 2])[own.labels], own.recordings)
+    assert accuracy(network, swapped) < 0.6
+    assert accuracy(adapt_network(network, swapped, head_pull=1e-4), swapped) > 0.75
 
 
 def test_the_command_writes_a_model_that_labels_the_other_robot(
