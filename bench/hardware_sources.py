@@ -109,9 +109,15 @@ class Received:
 class Training:
     """A training that runs again and again until it is stopped; a context manager."""
 
-    def __init__(self, folder: Path) -> None:
-        """Make the data set."""
+    def __init__(self, folder: Path, niceness: int) -> None:
+        """Make the data set.
+
+        Args:
+            folder: Where to.
+            niceness: How much nicer the training is than this process.
+        """
         self._folder = folder
+        self._nice = ['nice', '-n', str(niceness)]
         self._surface = str(Path(sys.executable).parent / 'surface')
         self._stopped = False
         self._process: subprocess.Popen[bytes] | None = None
@@ -131,7 +137,8 @@ class Training:
         while not self._stopped:
             command = ['train', str(self._folder / 'dataset'), '-o', str(self._folder / 'model'), '--overwrite']
             with (self._folder / 'training.log').open('wb') as log:
-                self._process = subprocess.Popen([self._surface, *command], stdout=log, stderr=subprocess.STDOUT)
+                command = [*self._nice, self._surface, *command]
+                self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
                 _, status, usage = os.wait4(self._process.pid, 0)
                 self._process.returncode = os.waitstatus_to_exitcode(status)
             self.cpu_s += usage.ru_utime + usage.ru_stime
@@ -174,6 +181,10 @@ def main(argv: list[str] | None = None) -> int:
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Measures every source and returns the result as JSON types."""
     os.environ['OMP_NUM_THREADS'] = '1'
+    try:
+        os.nice(args.nice)
+    except PermissionError:
+        raise SurfaceError(f'--nice {args.nice}: only root may be less nice than others') from None
     os.environ['ROS_DOMAIN_ID'] = str(free_domain_id())
     found = []
     with (
@@ -191,7 +202,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 
             if args.train:
                 progress.update(task, description='making a data set')
-                with Training(place) as training:
+                with Training(place, -args.nice) as training:
                     progress.update(task, description=f'{source}, while a training runs')
                     begin_s = time.monotonic()
                     measured = measure(source, args.rate, args.seconds, args.priority, place, advance)
@@ -210,6 +221,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
             'block_samples': BLOCK_SAMPLES,
             'training': args.train,
             'priority': args.priority,
+            'nice': args.nice,
         },
         'sources': found,
     }
@@ -433,6 +445,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--seconds', type=float, default=300.0, metavar='S', help='time for each (%(default)s)')
     parser.add_argument(
         '--priority', type=int, default=0, metavar='N', help="the driver's device.priority (%(default)s)"
+    )
+    parser.add_argument(
+        '--nice',
+        type=int,
+        default=0,
+        metavar='N',
+        help='niceness of everything but the training, negative on a machine that others load (%(default)s)',
     )
     parser.add_argument('--train', action='store_true', help='train all the time beside it')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write everything to FILE')
