@@ -134,19 +134,20 @@ class RecipeJudge:
     # ---- The causes ----
 
     def _unscaled_input(self) -> tuple[Verdict, str] | None:
-        gain = self._helps('standardised')
+        gain = self._fits('standardised')
         if gain is None:
             return None
         return self._verdict('unscaled_input', 'standardised', gain, 'Standardise the inputs.')
 
     def _exploding_gradient(self) -> tuple[Verdict, str] | None:
-        start = float(np.median([entry.norm for entry in self._experiment.gradients]))
+        # Weights that let it explode in one fold let it explode.
+        start = max(entry.norm for entry in self._experiment.gradients)
         if self._config.gradient_clip > 0 or start < thresholds.LARGE_GRADIENT:
             return None
-        arms = [name for name in ('clipped', 'usual_start') if self._helps(name) is not None]
+        arms = [name for name in ('clipped', 'usual_start') if self._fits(name) is not None]
         if not arms:
             return None
-        best = max(arms, key=lambda name: self.gains[name].size)
+        best = max(arms, key=lambda name: self.gains[name].size_with_fit)
         text = (
             f'The gradient has a norm of {start:.3g} at the first weights; {self._outcomes[best].arm.description}, '
             f'the training gets {self._compared(best)}.'
@@ -160,7 +161,7 @@ class RecipeJudge:
         )
 
     def _vanishing_gradient(self) -> tuple[Verdict, str] | None:
-        gain = self._helps('shorter_path')
+        gain = self._fits('shorter_path')
         if gain is None:
             return None
         share = float(np.nanmedian([entry.first_layer_share for entry in self._experiment.gradients]))
@@ -180,7 +181,7 @@ class RecipeJudge:
 
     def _learning_rate_too_high(self) -> tuple[Verdict, str] | None:
         gain = self.gains.get('slower')
-        if gain is not None and gain.size_with_fit >= 1.0:
+        if self._fits('slower') is not None and gain is not None:
             return self._verdict('learning_rate_too_high', 'slower', gain, 'Lower the learning rate.')
         # A training that got somewhere at a high rate: from its checkpoint a tenth of the rate learns what is left.
         if SAME not in self._outcomes or self._base.train_accuracy >= thresholds.LEARNT:
@@ -249,10 +250,11 @@ class RecipeJudge:
         )
 
     def _regularisation_noise(self) -> tuple[Verdict, str] | None:
-        gain = self._helps('no_regularisation')
         batch, mask = self._noise_of_a_step()
         network = self._config.network
         strong = float(network.dropout) >= thresholds.STRONG_DROPOUT or network.batch_norm
+        # Any dropout raises the training loss, and is meant to: with a usual share of it that is no fault.
+        gain = self._fits('no_regularisation') if strong else self._helps('no_regularisation')
         if gain is None or not (strong or mask > batch):
             return None
         text = (
@@ -334,6 +336,11 @@ class RecipeJudge:
         """The gain of an arm, if it is enough for a verdict."""
         gain = self.gains.get(name)
         return gain if gain is not None and gain.size >= 1.0 else None
+
+    def _fits(self, name: str) -> Gain | None:
+        """The gain of an arm, if it is enough for a verdict where a lower training loss counts."""
+        gain = self.gains.get(name)
+        return gain if gain is not None and gain.size_with_fit >= 1.0 else None
 
     def _calms(self, name: str) -> float:
         """Wobble of a forked arm over that of going on as configured; NaN where it was not run."""

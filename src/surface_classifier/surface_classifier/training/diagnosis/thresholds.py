@@ -64,7 +64,7 @@ CALM = 0.5  # share of the wobble that may be left where its cause is gone [1]
 
 # ---- Signs of a cause ----
 
-LARGE_GRADIENT = 8.0  # norm of the gradient at the first weights
+LARGE_GRADIENT = 3.0  # norm of the gradient at the first weights, of the fold where it is largest
 VANISHED_SHARE = 0.1  # of the first layer's gradient in the head's
 
 # ---- What simple classifiers and data arms must show ----
