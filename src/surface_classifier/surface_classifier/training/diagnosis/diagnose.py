@@ -175,7 +175,7 @@ def run_experiment(
         tell('windows of one recording on both sides', 0.95)
         other = replace_splits(experiment, shuffled_splits(np.asarray(dataset.labels), len(splits), seed))
         experiment.outcomes[SHUFFLED] = other.run_fresh(Arm(SHUFFLED, 'held out window by window', {}))
-    if findings.aliasing.folded is not None and findings.aliasing.folded.share >= thresholds.ALIASED_SHARE:
+    if _folded_share(findings) >= thresholds.ALIASED_SHARE:
         tell('the data set with a low-pass', 0.97)
         experiment.outcomes[LOW_PASSED] = _low_passed_outcome(experiment)
     return experiment
@@ -192,12 +192,16 @@ def judge(experiment: Experiment, findings: DataFindings) -> tuple[Verdict, ...]
     found = {verdict.id for verdict in verdicts}
     if 'unlearnable_labels' in found:
         verdicts = [verdict for verdict in verdicts if verdict.id in _DECISIVE]
-    elif 'aliasing' in found:
+    elif 'aliasing' in found and _folded_share(findings) >= thresholds.MOSTLY_ALIASED:
         # What was folded into the windows makes labels look wrong and rates look high: first things first.
         verdicts = [verdict for verdict in verdicts if verdict.id != 'mislabelled_windows']
     else:
         verdicts += RecipeJudge(experiment).verdicts()
     return by_strength(verdicts) if verdicts else (_healthy(experiment),)
+
+
+def _folded_share(findings: DataFindings) -> float:
+    return 0.0 if findings.aliasing.folded is None else findings.aliasing.folded.share
 
 
 def replace_splits(experiment: Experiment, splits: Splits) -> Experiment:
@@ -284,5 +288,5 @@ def _measured(experiment: Experiment, findings: DataFindings) -> dict[str, Any]:
         'imbalance': findings.rarity.imbalance,
         'rarity_loss': findings.rarity.loss,
         'sensors': [asdict(fault) for fault in findings.sensors],
-        'folded_share': findings.aliasing.folded.share if findings.aliasing.folded else None,
+        'folded_share': _folded_share(findings),
     }
