@@ -189,7 +189,7 @@ def test_every_requirement_is_pinned() -> None:
             for line in (requirements / f'{constraint}.txt').read_text().splitlines()
         }
         for line in (requirements / f'{name}.txt').read_text().splitlines():
-            package = re.split(r'[<>=\s]', line)[0].lower().replace('_', '-')
+            package = re.split(r'[<>=;\s]', line)[0].lower().replace('_', '-')
             if package and not package.startswith('#'):
                 assert package in pinned, f'{package} of {name}.txt: run tools/lock_requirements.py'
     torch = (requirements / 'torch.txt').read_text().splitlines()
