@@ -80,6 +80,8 @@ def test_train_writes_a_model_that_says_where_it_comes_from(work: Path) -> None:
     result = read(work / 'train.json')
     assert result['model_digest'] == contract.weights_sha256
     assert len(result['epochs']) == contract.training['epochs_run']
+    curve = read(work / 'model' / 'training_curve.json')
+    assert [entry['loss'] for entry in curve['epochs']] == [entry['loss'] for entry in result['epochs']]
 
 
 def test_the_same_seed_gives_the_same_digest(work: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import report_samples
 from model_samples import learnable_dataset, save_random_model
 
 from surface_classifier.cli import main as command
-from surface_classifier.training.report_inputs import CURVE_FILE
+from surface_classifier.model.contract import CURVE_FILE
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from current_driver.errors import SurfaceError
 from surface_classifier.model.contract import (
     CONTRACT_FILE,
+    CURVE_FILE,
     NOVELTY_FILE,
     ONNX_FILE,
     WEIGHTS_FILE,
@@ -71,6 +72,7 @@ def save_model(
     overwrite: bool = False,
     *,
     novelty_test: NoveltyTest | None = None,
+    curve: str = '',
 ) -> ModelContract:
     """Write a model: weights, ONNX and contract, after checking that ONNX Runtime gives what the network gives.
 
@@ -80,6 +82,7 @@ def save_model(
         contract: Its contract; the digests of the files are filled in here.
         overwrite: Replace a model that is there already.
         novelty_test: Tells windows unlike the training data; None: the model will not.
+        curve: How the training went, as JSON, kept beside the model; empty: not kept.
 
     Returns:
         The contract as it was written.
@@ -112,6 +115,8 @@ def save_model(
             content = novelty_test.to_bytes()
             (partial / NOVELTY_FILE).write_bytes(content)
             contract = replace(contract, novelty_sha256=hashlib.sha256(content).hexdigest())
+        if curve:
+            (partial / CURVE_FILE).write_text(curve, encoding='utf-8')
         save_contract(contract, partial)
         _check_export(OnnxEngine(partial, contract), network)
         if folder.exists():

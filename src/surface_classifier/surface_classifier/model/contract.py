@@ -28,6 +28,7 @@ CONTRACT_FILE = 'model.json'
 WEIGHTS_FILE = 'weights.safetensors'
 ONNX_FILE = 'model.onnx'
 NOVELTY_FILE = 'novelty.safetensors'
+CURVE_FILE = 'training_curve.json'  # how the training went, for reports alone
 
 
 @dataclass(frozen=True)

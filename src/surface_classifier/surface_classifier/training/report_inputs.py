@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import METADATA_FILE
-from surface_classifier.model.contract import CONTRACT_FILE, ModelContract, load_contract
+from surface_classifier.model.contract import CONTRACT_FILE, CURVE_FILE, ModelContract, load_contract
 from surface_classifier.training.report import (
     ReportPage,
     contract_rows,
@@ -31,9 +31,6 @@ from surface_classifier.training.report_sweep import sweep_part
 
 if TYPE_CHECKING:
     from surface_classifier.data.dataset import Dataset
-
-# A model folder may hold the curve of its training: `epochs`, `step_losses` and `steps_per_epoch`, as in a diagnosis.
-CURVE_FILE = 'training_curve.json'
 
 # Keys that only the result of this verb has.
 _KINDS: Mapping[str, frozenset[str]] = {

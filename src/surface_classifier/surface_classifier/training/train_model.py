@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 
 from surface_classifier import __version__
 from surface_classifier.data.dataset import Dataset
+from surface_classifier.data.json_values import finite
 from surface_classifier.model.checkpoint import check_model_target, normalisation_of, save_model
 from surface_classifier.model.contract import ModelContract
 from surface_classifier.training.confidence import fit_confidence
@@ -78,7 +81,8 @@ def train_model(
         weights_sha256='',
         onnx_sha256='',
     )
-    saved = save_model(path, result.network, contract, overwrite, novelty_test=confidence.novelty_test)
+    curve = json.dumps(finite({'epochs': [asdict(epoch) for epoch in result.epochs]}), indent=1) + '\n'
+    saved = save_model(path, result.network, contract, overwrite, novelty_test=confidence.novelty_test, curve=curve)
     return saved, result
 
 
