@@ -72,7 +72,7 @@ def test_a_stopped_trainer_completes_its_recording(graph: Graph, launch: Launche
     trainer.assert_clean(trainer.stop(signal.SIGTERM))
     with Recording(tmp_path / 'recordings' / 'drive').reader() as reader:
         assert reader.metadata['surface_recording_state'] == 'complete'
-        assert reader.message_counts['/motor_current'] > 20
+        assert reader.message_counts['/motor_current'] > 10
 
 
 def start_wide_drive(graph: Graph, launch: Launcher, folder: Path, block_samples: int) -> tuple[Process, Process]:

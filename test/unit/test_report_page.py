@@ -299,3 +299,9 @@ def test_page_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
         report.write_report(tmp_path / 'file' / 'report.html', result(), command='x')
     with pytest.raises(SurfaceError, match='is a folder; name a file'):
         report.write_diagnosis_report(tmp_path, report_samples.diagnosis())
+
+
+def test_unknown_windows_are_counted_as_taken_for_the_last_class() -> None:
+    truth, predicted = np.array([0, 0, 0, 1]), np.array([0, -1, -1, 1])
+    row = report.recording_score('drive', truth, predicted, ('ice', 'snow', 'unknown'))
+    assert (row.accuracy, row.taken_for) == (0.5, 'unknown')

@@ -493,14 +493,17 @@ def _recording_scores(predictions: Mapping[str, Any], classes: Sequence[str]) ->
 
 
 def recording_score(name: str, truth: Ids, predicted: Ids, classes: Sequence[str]) -> RecordingScore:
-    """Sums up the windows of one recording; `truth` and `predicted` are class ids of its windows, at least one."""
-    wrong = predicted[predicted != truth]
+    """Sums up the windows of one recording; `truth` and `predicted` are class ids of its windows, at least one.
+
+    A prediction of -1 is the last of the `classes`, as where unknown windows are counted.
+    """
+    wrong, counts = np.unique(predicted[predicted != truth], return_counts=True)
     return RecordingScore(
         name=name,
         surfaces=', '.join(classes[index] for index in np.unique(truth)),
         windows=len(truth),
         accuracy=float(np.mean(predicted == truth)),
-        taken_for=classes[int(np.bincount(wrong).argmax())] if len(wrong) else '',
+        taken_for=classes[int(wrong[counts.argmax()])] if len(wrong) else '',
     )
 
 
