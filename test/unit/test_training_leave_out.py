@@ -149,6 +149,15 @@ def test_folds_that_were_kept_are_read_and_others_run(
     assert len(runs) == 6
 
 
+def test_too_few_recordings_for_early_stopping_are_no_reason_not_to_leave_classes_out(tmp_path: Path) -> None:
+    # With two recordings of each surface, one is tested and the other is all there is to train on.
+    few = learnable_dataset(tmp_path / 'set', recordings_per_class=2)
+    found = evaluate_left_out(few, stratified_folds(few, 2), replace(QUICK, epochs=2), left_out_classes(few), jobs=1)
+    assert found['groups'].keys() == set(CLASSES)
+    assert len(found['notes']) == 2 * len(CLASSES)
+    assert all('trained for all epochs' in note for note in found['notes'])
+
+
 def test_the_command_tells_streams_motions_intervals_and_calibration(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

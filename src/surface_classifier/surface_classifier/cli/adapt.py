@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
         write_json({'model': args.output, 'model_digest': contract.weights_sha256, **values}, args.json)
     if args.json != '-':
         used = 'normalisation alone' if args.normalisation_only or not result.labelled else 'normalisation and head'
-        print(f'{used} adapted on {result.windows} windows of {len(found)} recordings, {result.labelled} labelled')
+        print(f'{used} adapted on {result.windows} windows ({result.labelled} labelled); recordings: {len(found)}')
         if result.labelled:
             print(
                 f'labels it agrees with: {result.agreement_before:.1%} before, {result.agreement_after:.1%} after; '

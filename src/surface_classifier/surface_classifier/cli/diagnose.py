@@ -94,7 +94,7 @@ def _print(diagnosis: Diagnosis) -> None:
     data = diagnosis.dataset
     fluctuation = diagnosis.fluctuation
     print(
-        f'{data["windows"]} windows, {len(data["classes"])} surfaces; {len(diagnosis.arms)} arms in '
+        f'{data["windows"]} windows, {len(data["classes"])} surfaces; arms trained: {len(diagnosis.arms)}, in '
         f'{diagnosis.seconds:.0f} s'
     )
     print(

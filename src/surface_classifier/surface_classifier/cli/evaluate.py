@@ -183,6 +183,8 @@ def _leave_out(args: argparse.Namespace, dataset: Dataset) -> int:
         )
     if args.json:
         write_json({**found, 'command': shlex.join(['surface', *args.arguments])}, args.json)
+    for note in found['notes']:
+        print(f'surface: note: {note}', file=sys.stderr)
     if args.json != '-':
         _print_left_out(found)
     return 0
@@ -285,7 +287,7 @@ def _print_comparison(summary: dict[str, Any]) -> None:
         if key in comparison['accuracy']:
             found = comparison['accuracy'][key]
             wrong = comparison['wholly_wrong'].get(key)
-            text = '' if wrong is None else f'  wholly wrong: {len(wrong)} {", ".join(wrong)}'
+            text = '' if wrong is None else f'  wholly wrong: {", ".join(wrong) or "none"}'
             error = summary[key].get('reliability', {}).get('expected_calibration_error')
             sure = '' if error is None else f'  calibration error {error:.3f}'
             print(f'{title:<16}  {found["value"]:.3f} [{found["low"]:.3f}, {found["high"]:.3f}]{sure}{text}')

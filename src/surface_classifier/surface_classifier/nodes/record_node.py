@@ -330,7 +330,7 @@ def record(options: RecordOptions, *, plain: bool = False, picture: Path | None 
                 node.begin()
                 _keys_until_quit(node, terminal, plain)
             except KeyboardInterrupt:
-                pass
+                pass  # ends the recording as the key q does
             finally:
                 if node.is_recording:
                     node.stop_recording()

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,15 @@ from surface_classifier.training.confidence import (
 )
 from surface_classifier.training.config import TrainingConfig
 from surface_classifier.training.fold_cache import FoldCache
-from surface_classifier.training.loop import EpochResult, TrainingResult, hold_out, predict_logits, resident, train
+from surface_classifier.training.loop import (
+    EpochResult,
+    TrainingResult,
+    hold_out,
+    predict_logits,
+    recipe_that_fits,
+    resident,
+    train,
+)
 from surface_classifier.training.metrics import confusion, per_class_scores, scores
 from surface_classifier.training.motion import WindowMotion
 from surface_classifier.training.streams import Stream, StreamLabels, label_streams, score_labelled_streams
@@ -363,14 +371,9 @@ def _tasks(
     notes = []
     for seed in seeds:
         for fold in folds:
-            recipe = config
-            try:
-                if config.validation_fraction > 0:
-                    hold_out(dataset, fold.train, config.validation_fraction, seed, config.validation_split)
-            except SurfaceError as error:
-                # Too few recordings for a hold-out inside the fold are no reason not to test on it.
-                recipe = replace(config, validation_fraction=0.0)
-                notes.append(f'fold {fold.index}, seed {seed}: trained for all epochs ({error})')
+            recipe, why = recipe_that_fits(dataset, fold.train, config, seed)
+            if why:
+                notes.append(f'fold {fold.index}, seed {seed}: {why}')
             baselines = CLASSIFIERS[1:] if seed == seeds[0] else ('trees',)
             tasks += [
                 _Task(dataset.path, fold.index, fold.train, fold.test, recipe, seed, classifiers, streams)

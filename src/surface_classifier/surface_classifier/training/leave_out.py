@@ -22,7 +22,7 @@ from surface_classifier.data.splits import Folds, held_out_parts
 from surface_classifier.training.confidence import NOVELTY_PARTS
 from surface_classifier.training.config import TrainingConfig
 from surface_classifier.training.fold_cache import FoldCache
-from surface_classifier.training.loop import TrainingResult, predict_logits, resident
+from surface_classifier.training.loop import TrainingResult, predict_logits, recipe_that_fits, resident
 from surface_classifier.training.motion import MOTIONS, WindowMotion
 from surface_classifier.training.novelty_fit import average_scores, fit_novelty
 from surface_classifier.training.together import TrainingRun, train_together
@@ -76,35 +76,38 @@ def evaluate_left_out(
         `told` as unknown, `accuracy` (before anything is told), share of the wrong labels that are told
         (`wrong_told`), accuracy of what stays known (`accuracy_known`), `false_alarms` and accuracy of the other
         windows (`accuracy_trained`, and of those that stay known `accuracy_trained_known`); `overall`: means and sums
-        over the groups; `protocol`.
+        over the groups; `protocol`; `notes`: trainings without early stopping, and why.
     """
     kept = cache or FoldCache(None)
     tell = on_progress or (lambda _: None)
-    jobs_left, found = [], {}
+    jobs_left, found, notes = [], {}, []
     for fold in folds:
         for name, mask in groups.items():
             train = fold.train[~mask[fold.train]]
+            recipe, why = recipe_that_fits(dataset, train, config, seed)
+            if why:
+                notes.append(f'fold {fold.index} without {name}: {why}')
             key = {
                 'what': 'leave out',
                 'dataset': dataset.digest,
                 'windows': hashlib.sha256(train.tobytes() + b'/' + fold.test.tobytes()).hexdigest(),
-                'training': config.to_dict(),
+                'training': recipe.to_dict(),
                 'seed': seed,
             }
             read = kept.load(key)
             if read is None:
-                jobs_left.append((fold, name, train, key))
+                jobs_left.append((fold, name, train, recipe, key))
             else:
                 found[fold.index, name] = read
                 tell(1)
 
     def keep(number: int, result: TrainingResult) -> None:
-        fold, name, train, key = jobs_left[number]
+        fold, name, train, _, key = jobs_left[number]
         found[fold.index, name] = _answer(dataset, train, fold.test, result, seed)
         kept.save(key, found[fold.index, name])
         tell(1)
 
-    runs = [TrainingRun(dataset, config, seed, train) for _, _, train, _ in jobs_left]
+    runs = [TrainingRun(dataset, recipe, seed, train) for _, _, train, recipe, _ in jobs_left]
     train_together(runs, jobs=jobs, on_result=keep)
     rows = {
         name: _score(dataset, [(fold.test, mask[fold.test], found[fold.index, name]) for fold in folds])
@@ -114,6 +117,7 @@ def evaluate_left_out(
         'protocol': f'{folds.protocol}; each of {", ".join(groups)} left out of training in turn, seed {seed}',
         'groups': rows,
         'overall': _overall(rows),
+        'notes': notes,
     }
 
 

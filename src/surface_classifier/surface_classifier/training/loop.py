@@ -15,7 +15,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -451,6 +451,27 @@ def hold_out(
             'or set validation_fraction: 0 in the training configuration'
         )
     return kept, held_out
+
+
+def recipe_that_fits(
+    dataset: Dataset, windows: Indices, config: TrainingConfig, seed: int
+) -> tuple[TrainingConfig, str]:
+    """Return the recipe, without a hold-out where the windows allow none, and why; the reason is empty if they do.
+
+    Too few recordings for a hold-out inside the training part of a fold are no reason not to test on its other part.
+
+    Args:
+        dataset: Windows and labels.
+        windows: Indices of the windows to train on.
+        config: The recipe.
+        seed: Seed of the run.
+    """
+    if config.validation_fraction > 0:
+        try:
+            hold_out(dataset, windows, config.validation_fraction, seed, config.validation_split)
+        except SurfaceError as error:
+            return replace(config, validation_fraction=0.0), f'trained for all epochs ({error})'
+    return config, ''
 
 
 def _hold_out_windows(dataset: Dataset, windows: Indices, fraction: float, seed: int) -> tuple[Indices, Indices]:

@@ -235,7 +235,12 @@ def _healthy(experiment: Experiment) -> Verdict:
     best = max((gain.size for gain in judge_of_recipe.gains.values()), default=0.0)
     text = (
         f'The loss rises in {100 * base.rising:.0f} % of the epochs and strays {100 * base.wobble:.1f} % from its '
-        f'trend, and none of {len(arms)} changes makes the training better by enough to name a cause.'
+        'trend, and '
+        + (
+            f'no change of those tried ({len(arms)}) makes the training better by enough to name a cause.'
+            if arms
+            else 'it learns its windows, so that no change of the recipe was worth trying.'
+        )
     )
     return Verdict(
         HEALTHY,
