@@ -18,7 +18,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import random
@@ -39,6 +38,7 @@ import psutil
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from hardware_device import CAN_GROUP, CAN_NUMBERS, MOTORS
+from node_benchmark import run_benchmark
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rich.box import SIMPLE_HEAD
@@ -54,7 +54,6 @@ from surface_classifier.nodes.node_processes import (
     NodeProcesses,
     ParameterValue,
     free_domain_id,
-    interrupted_by_stop_requests,
 )
 from surface_msgs.msg import MotorCurrent
 
@@ -161,21 +160,7 @@ class Training:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the benchmark; returns the exit status."""
-    args = _parser().parse_args(argv)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    try:
-        with interrupted_by_stop_requests():
-            result = run(args, console)
-    except KeyboardInterrupt:
-        console.print('interrupted; every process was stopped')
-        return 130
-    except SurfaceError as error:
-        console.print(f'hardware_sources: error: {error}', markup=False, soft_wrap=True)
-        return 2
-    print_result(result, console)
-    if args.json:
-        args.json.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
-    return 0
+    return run_benchmark('hardware_sources', _parser().parse_args(argv), run, print_result)[0]
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:

@@ -22,7 +22,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import statistics
@@ -38,6 +37,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 import rclpy
+from node_benchmark import run_benchmark
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rich.box import SIMPLE_HEAD
@@ -57,7 +57,6 @@ from surface_classifier.nodes.node_processes import (
     NodeProcesses,
     ParameterValue,
     free_domain_id,
-    interrupted_by_stop_requests,
 )
 from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.signal.window_stream import Window
@@ -155,21 +154,7 @@ class Measurement:
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the benchmark; returns the exit status."""
-    args = _parser().parse_args(argv)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    try:
-        with interrupted_by_stop_requests():
-            result = run(args, console)
-    except KeyboardInterrupt:
-        console.print('interrupted; every node was stopped')
-        return 130
-    except SurfaceError as error:
-        console.print(f'live_chain: error: {error}', markup=False, soft_wrap=True)
-        return 2
-    print_result(result, console)
-    if args.json:
-        args.json.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
-    return 0
+    return run_benchmark('live_chain', _parser().parse_args(argv), run, print_result)[0]
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:

@@ -14,7 +14,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import random
@@ -30,6 +29,7 @@ from typing import Any
 
 import rclpy
 from mcap.reader import make_reader
+from node_benchmark import run_benchmark
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rich.box import SIMPLE_HEAD
@@ -46,7 +46,7 @@ from surface_classifier import __version__
 from surface_classifier.data.bag_recovery import RecoveryResult, recover_bag
 from surface_classifier.data.recording import Recording
 from surface_classifier.nodes.conversion import to_ns, to_time
-from surface_classifier.nodes.node_processes import NodeProcesses, free_domain_id, interrupted_by_stop_requests
+from surface_classifier.nodes.node_processes import NodeProcesses, free_domain_id
 from surface_msgs.msg import MotorCurrent
 from surface_msgs.srv import StartRecording
 
@@ -149,21 +149,8 @@ class _Robot:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark; return the exit status: 1 when a kill cost more than a second, or anything else."""
-    args = _parser().parse_args(argv)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    try:
-        with interrupted_by_stop_requests():
-            result = run(args, console)
-    except KeyboardInterrupt:
-        console.print('interrupted; every node was stopped')
-        return 130
-    except SurfaceError as error:
-        console.print(f'recording_kill: error: {error}', markup=False, soft_wrap=True)
-        return 2
-    print_result(result, console)
-    if args.json:
-        args.json.write_text(json.dumps(result, indent=1) + '\n', encoding='utf-8')
-    return 0 if result['held'] else 1
+    status, result = run_benchmark('recording_kill', _parser().parse_args(argv), run, print_result)
+    return status if result is None or result['held'] else 1
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:

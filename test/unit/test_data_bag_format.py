@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from foreign_bags import DRIVE, DRIVE_TEXT
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
 from rosbags.interfaces import MessageDefinitionFormat, Qos
@@ -23,16 +24,6 @@ from current_driver.messages import StampedMessage
 from surface_classifier.data.recording_writer import RecordingWriter
 
 START_NS = 1_700_000_000 * 10**9
-DRIVE = 'robot_msgs/msg/Drive'
-DRIVE_TEXT = """\
-std_msgs/Header header
-Wheel[] wheels
-float64[2] limits
-================================================================================
-MSG: robot_msgs/Wheel
-string name
-float32 amps
-"""
 NOTES = {'robot': 'husky', 'operator': 'Ann'}
 
 # rosbag2_storage_sqlite3, schema version 4: column, type, NOT NULL, primary key.

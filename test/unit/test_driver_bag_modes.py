@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import yaml
 import zstandard
+from foreign_bags import DRIVE, DRIVE_TEXT, LATCHED
 from mcap.writer import CompressionType, IndexType
 from mcap.writer import Writer as McapWriter
-from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.rosbag2.metadata import dump_qos_v8
 from rosbags.typesys import get_types_from_msg
@@ -27,27 +27,6 @@ from current_driver.messages import StampedMessage
 from current_driver.recording_reader import open_recording
 
 START_NS = 1_700_000_000 * 10**9
-DRIVE = 'robot_msgs/msg/Drive'
-DRIVE_TEXT = """\
-std_msgs/Header header
-Wheel[] wheels
-float64[2] limits
-================================================================================
-MSG: robot_msgs/Wheel
-string name
-float32 amps
-"""
-LATCHED = Qos(
-    QosHistory.KEEP_LAST,
-    1,
-    QosReliability.RELIABLE,
-    QosDurability.TRANSIENT_LOCAL,
-    QosTime(0, 0),
-    QosTime(0, 0),
-    QosLiveliness.AUTOMATIC,
-    QosTime(0, 0),
-    avoid_ros_namespace_conventions=False,
-)
 
 
 def typestore() -> Any:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from foreign_bags import LATCHED
 from mcap.writer import Writer as McapWriter
-from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg
 
@@ -19,17 +19,6 @@ from current_driver.messages import MOTOR_CURRENT, SURFACE_TRUTH, CurrentBlock, 
 from current_driver.recording_reader import open_recording
 
 START_NS = 1_000_000_000 * 10**9
-LATCHED = Qos(
-    QosHistory.KEEP_LAST,
-    1,
-    QosReliability.RELIABLE,
-    QosDurability.TRANSIENT_LOCAL,
-    QosTime(0, 0),
-    QosTime(0, 0),
-    QosLiveliness.AUTOMATIC,
-    QosTime(0, 0),
-    avoid_ros_namespace_conventions=False,
-)
 
 
 def recorded(count: int = 30) -> list[StampedMessage]:
