@@ -318,4 +318,5 @@ def test_an_adapter_with_a_clock_of_its_own_is_tied_to_the_host(bus: Any) -> Non
         assert reader.value('stamps are') == "the device's clock"
         stamps_ns = reader.stamps_ns()
         assert (np.diff(stamps_ns) > 0).all()
-        assert begin_ns <= stamps_ns[0] < time.time_ns()
+        # The envelope of the first frames' delays may still move by what a busy machine held them up.
+        assert begin_ns - 100_000_000 < stamps_ns[0] < time.time_ns() + 100_000_000

@@ -93,9 +93,9 @@ def test_the_link_asks_as_the_manual_prints_it_and_reads_the_printed_answers(
 
 
 def test_currents_of_all_servos_become_samples(tmp_path: Path) -> None:
+    begin_ns = time.time_ns()
     with servo_source(tmp_path, all_answer) as (source, bus, _):
         reader = BlockReader(source)
-        begin_ns = time.time_ns()
         currents = reader.samples(20)
         polls = polls_of(currents)
         expected = [[steps_of(number, servo) * 2.69e-3 for servo in (1, 7)] for number in polls]
