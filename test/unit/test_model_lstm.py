@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -94,6 +95,13 @@ def test_the_order_of_samples_counts() -> None:
         ({'dropout': 'much'}, 'dropout must be a number of at least 0 and below 1, or auto'),
         ({'pooling': 'first'}, "'first'"),
         ({'inputs': 'spectrum'}, 'inputs must be raw or derived'),
+        ({'others': {'levels': 3}}, 'others must be a list'),
+        ({'others': [3]}, r'others\[0\] must hold keys of a network, not 3'),
+        ({'others': [{}, {'units': 3}]}, r'others\[1\]: unknown units; known are hidden_sizes'),
+        ({'others': [{'dropout': 2.0}]}, r'others\[0\]: dropout must be'),
+        ({'others': [LstmConfig(others=(LstmConfig(),))]}, r'others\[0\] has others of its own'),
+        ({'hidden_sizes': (), 'statistics': True, 'others': [{}]}, 'hidden_sizes may be empty in one of others'),
+        ({'resting': 'yes'}, 'resting must be true or false'),
         ({'statistics': 1}, 'statistics must be true or false'),
         ({'batch_norm': 'yes'}, 'batch_norm'),
         ({'normalise': None}, 'normalise'),
@@ -110,8 +118,18 @@ EVERY_INPUT: list[dict[str, Any]] = [
     {},
     {'inputs': 'derived'},
     {'statistics': True},
+    {'inputs': 'levels', 'levels': 3},
+    {'inputs': 'levels', 'statistics': True, 'resting': True},
     {'inputs': 'derived', 'statistics': True, 'batch_norm': True, 'pooling': 'mean_max'},
 ]
+JOINED: dict[str, Any] = {
+    'inputs': 'derived',
+    'statistics': True,
+    'others': (
+        {'hidden_sizes': (4, 5), 'inputs': 'levels', 'joint_channels': True, 'head_sizes': (7,)},
+        {'hidden_sizes': (), 'statistics': True, 'resting': True, 'levels': 3, 'share_weight': 1.0},
+    ),
+}
 
 
 def fitted(parts: list[torch.Tensor], **settings: Any) -> SurfaceLstm:
@@ -125,14 +143,14 @@ def test_forward_is_what_is_not_trained_and_then_what_is(settings: dict[str, Any
     parts = [5.0 + torch.randn(20, 12, 2), torch.randn(20, 40, 3)]
     lstm = fitted(parts, **settings)
     sequences, statistics = lstm.prepare(*parts)
-    inputs = 3 if settings.get('inputs') == 'derived' else 1
+    inputs = {'derived': 3, 'levels': lstm.config.levels}.get(lstm.config.inputs, 1)
     assert [tuple(sequence.shape) for sequence in sequences] == [(20, 12, 2 * inputs), (20, 40, 3 * inputs)]
     assert statistics.shape == (20, len(lstm.statistic_names))
     assert len(set(lstm.statistic_names)) == len(lstm.statistic_names)
     torch.testing.assert_close(lstm.classify_prepared(sequences, statistics), lstm(*parts))
 
 
-@pytest.mark.parametrize('settings', EVERY_INPUT)
+@pytest.mark.parametrize('settings', [*EVERY_INPUT, JOINED])
 def test_inputs_do_not_depend_on_the_unit(settings: dict[str, Any]) -> None:
     amperes = 5.0 + 2.0 * torch.randn(30, 24, 2, dtype=torch.float64).float()
     in_amperes = fitted([amperes], **settings).prepare(amperes)
@@ -143,9 +161,12 @@ def test_inputs_do_not_depend_on_the_unit(settings: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize('samples', [1, 2, 6, 11, 32, 650])
 @pytest.mark.parametrize('channels', [1, 4])
-def test_windows_of_any_length_are_finite_whatever_is_missing(samples: int, channels: int) -> None:
+@pytest.mark.parametrize('settings', [EVERY_INPUT[-1], JOINED])
+def test_windows_of_any_length_are_finite_whatever_is_missing(
+    samples: int, channels: int, settings: dict[str, Any]
+) -> None:
     values = torch.randn(30, samples, channels)
-    lstm = fitted([values], **EVERY_INPUT[-1])
+    lstm = fitted([values], **settings)
     values[0] = math.nan
     values[1, :, 0] = math.nan
     values[2, 1:] = math.nan
@@ -305,3 +326,64 @@ def test_shares_weigh_what_the_recipe_says() -> None:
         torch.testing.assert_close(
             statistics[:, share].std(dim=0), torch.full((10,), weight), atol=0.05 * weight, rtol=0
         )
+
+
+def test_levels_say_how_near_a_sample_is_to_each() -> None:
+    values = torch.linspace(0.0, 10.0, 300).reshape(3, 100, 1)
+    lstm = fitted([values], inputs='levels', levels=4, normalise=False)
+    levels = lstm.get_buffer('levels_0')[0]
+    torch.testing.assert_close(levels, torch.tensor([2.0, 4.0, 6.0, 8.0]), atol=0.05, rtol=0)
+    near = lstm.prepare(values)[0][0]
+    torch.testing.assert_close(near.sum(dim=2), torch.ones(3, 100))
+    assert torch.equal(near.argmax(dim=2), (values - levels).abs().argmin(dim=2))
+    torch.testing.assert_close(
+        lstm.prepare(torch.full((1, 5, 1), 3.0))[0][0][0, 0, :2], torch.full((2,), 0.44), atol=0.05, rtol=0
+    )
+    standardised = fitted([values], inputs='levels', levels=4)
+    found = standardised.prepare(values)[0][0].flatten(0, 1)
+    torch.testing.assert_close(found.mean(dim=0), torch.zeros(4), atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.std(dim=0, correction=0), torch.ones(4), atol=1e-4, rtol=0)
+    values[0, :50] = math.nan
+    assert (standardised.prepare(values)[0][0][0, :50] == 0.0).all(), 'what was not measured enters as the mean'
+
+
+def test_resting_is_the_share_of_samples_at_the_commonest_values() -> None:
+    generator = torch.Generator().manual_seed(0)
+    values = torch.round(20.0 + 5.0 * torch.randn(50, 40, 2, generator=generator)) * 0.13
+    values[:, :10, 0] = 0.59
+    values[:, 10:16, 0] = 0.0
+    values[:20, 20:30, 0] = math.nan
+    lstm = fitted([values], statistics=True, resting=True)
+    kept = lstm.get_buffer('statistics_scale_0'), lstm.get_buffer('statistics_mean_0')
+    found = lstm.prepare(values)[1] * kept[0] + kept[1]
+    by_name = dict(zip(lstm.statistic_names, found.T, strict=True))
+    measured = (~values[..., 0].isnan()).sum(dim=1)
+    torch.testing.assert_close(by_name['0:resting_1[0]'], 10.0 / measured, atol=1e-4, rtol=0)
+    torch.testing.assert_close(by_name['0:resting_2[0]'], 6.0 / measured, atol=1e-4, rtol=0)
+    assert sum('resting' in name for name in lstm.statistic_names) == 4
+
+
+def test_others_see_the_same_windows_and_their_logits_are_averaged() -> None:
+    parts = [5.0 + torch.randn(20, 12, 2), torch.randn(20, 40, 3)]
+    lstm = fitted(parts, **JOINED)
+    features = lstm.features(*lstm.prepare(*parts))
+    each = [head(own) for head, own in zip(lstm.heads, lstm.split_features(features), strict=True)]
+    assert [logits.shape for logits in each] == [(20, 3)] * 3
+    torch.testing.assert_close(lstm(*parts), torch.stack(each).mean(dim=0))
+    torch.testing.assert_close(lstm.head(features), lstm(*parts))
+    # Each is the network that its keys alone would be.
+    alone = SurfaceLstm(lstm.config.others[0], [2, 3], 3).eval()
+    own = {name.removeprefix('others.0.'): value for name, value in lstm.state_dict().items()}
+    own |= {f'head.{name.removeprefix("head.heads.1.")}': value for name, value in own.items() if 'heads.1.' in name}
+    alone.load_state_dict({name: own[name] for name in alone.state_dict()})
+    torch.testing.assert_close(alone(*parts), each[1])
+    plain = network((2, 3))
+    assert plain.heads == [plain.head]
+    assert len({id(parameter) for parameter in lstm.parameters()}) == len(
+        list(lstm.state_dict(keep_vars=True).values())
+    ) - sum(1 for _ in lstm.buffers())
+
+
+def test_a_shape_with_others_comes_back_from_json() -> None:
+    config = LstmConfig(**JOINED)
+    assert LstmConfig(**json.loads(json.dumps(config.to_dict()))) == config

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,11 @@ from surface_classifier.training.confidence import (
     PRIOR_DWELL_S,
     class_prior,
     first_belief,
+    fit_confidence,
     tune_belief,
 )
 from surface_classifier.training.config import TrainingConfig
+from surface_classifier.training.loop import TrainingCancelledError, train
 from surface_classifier.training.streams import StreamLabels
 from surface_classifier.training.train_model import train_model
 
@@ -68,6 +71,28 @@ def test_the_contract_keeps_what_was_chosen(model: Path) -> None:
     assert 0.98 not in contract.conformal['levels']  # a few recordings state no such level
     with pytest.raises(SurfaceError, match=r'no set of possible surfaces at level 0\.98; it has 0\.5'):
         contract.possible_threshold(0.98)
+
+
+def test_a_recipe_that_holds_nothing_out_is_judged_by_further_networks(dataset: Dataset) -> None:
+    config = replace(QUICK, validation_fraction=0.0, calibration_folds=3)
+    windows = np.flatnonzero(np.asarray(dataset.recording) % 6 < 5)
+    result = train(dataset, config, 0, windows=windows)
+    folds: list[int] = []
+    confidence = fit_confidence(dataset, result, novelty=False, on_fold=folds.append)
+    assert folds == [1, 1, 1]
+    assert confidence.calibration['method'] == 'temperature on held-out recordings of 3 further networks'
+    assert confidence.calibration['windows'] == len(windows)
+    assert confidence.calibration['recordings'] == len(np.unique(np.asarray(dataset.recording)[windows]))
+    assert confidence.conformal['levels']
+    again = fit_confidence(dataset, result, novelty=False)
+    assert again == confidence
+    unjudged = fit_confidence(
+        dataset, replace(result, config=replace(result.config, calibration_folds=0)), novelty=False
+    )
+    assert unjudged.temperature == 1.0
+    assert unjudged.conformal == {}
+    with pytest.raises(TrainingCancelledError):
+        fit_confidence(dataset, result, novelty=False, cancelled=lambda: True)
 
 
 def test_labels_follow_the_filter_and_name_what_is_possible(model: Path, dataset: Dataset) -> None:

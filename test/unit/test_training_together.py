@@ -182,5 +182,7 @@ def test_what_the_kernel_is_not_for_is_named() -> None:
     wide = replace(QUICK, network=LstmConfig(hidden_sizes=(16, together.LARGEST_UNITS + 1)))
     assert 'units' in str(kernel_obstacle(wide))
     assert 'mixed' in str(kernel_obstacle(replace(QUICK, mixing=1.0)))
+    joined = replace(QUICK, network=LstmConfig(hidden_sizes=(16,), others=(LstmConfig(),)))
+    assert together.kernel_obstacle(joined) == 'the network has others beside it'
     deep = replace(QUICK, network=LstmConfig(hidden_sizes=(16,), head_sizes=(8,)))
     assert 'hidden layers' in str(kernel_obstacle(deep))

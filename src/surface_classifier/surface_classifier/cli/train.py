@@ -30,6 +30,7 @@ a recipe suits the data, `surface sweep` looks for a better one:
   learning_rate: auto                              # or a number
   class_balance: weights                           # rare surfaces weigh more; or sampling, or none
   validation_fraction: 0.15                        # 0: train on everything, for all epochs
+  calibration_folds: 0                             # with nothing held out: networks more, to choose the confidence
 """
 
 
@@ -72,8 +73,14 @@ def run(args: argparse.Namespace) -> int:
     from surface_classifier.training.loop import EpochResult
     from surface_classifier.training.train_model import train_model
 
+    folds = config.calibration_folds if config.validation_fraction == 0 else 0
     # None: no bar when standard error is not a terminal.
-    with tqdm(total=config.epochs, desc='training', unit=' epoch', disable=None, leave=False) as bar:
+    with (
+        tqdm(total=config.epochs, desc='training', unit=' epoch', disable=None, leave=False) as bar,
+        tqdm(
+            total=folds, desc='calibrating', unit=' network', disable=None if folds else True, leave=False
+        ) as calibrating,
+    ):
 
         def show(epoch: EpochResult) -> None:
             bar.set_postfix_str(
@@ -83,7 +90,9 @@ def run(args: argparse.Namespace) -> int:
             )
             bar.update()
 
-        contract, result = train_model(dataset, args.output, config, args.seed, overwrite=args.overwrite, on_epoch=show)
+        contract, result = train_model(
+            dataset, args.output, config, args.seed, overwrite=args.overwrite, on_epoch=show, on_fold=calibrating.update
+        )
     if args.json:
         write_json(_summary(args.output, contract, result), args.json)
     if args.json != '-':

@@ -1,6 +1,9 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""The network: raw windows in SI units in, logits out; normalisation, LSTM layers, dropout, dense head."""
+"""The network: raw windows in SI units in, logits out; normalisation, LSTM layers, dropout, dense head.
+
+It may have others beside it, which see the same windows in another way; then the logits of all are averaged.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from torch.nn import functional
 
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.model.window_statistics import (
+    SAME_VALUE,
+    shares_at,
     soft_shares,
     statistic_names,
     statistic_weights,
@@ -26,6 +31,10 @@ BATCH_NORM_EPSILON = 1e-3
 # A statistic further from its mean counts as so far: one odd window must not outvote the rest [standard deviations].
 FARTHEST_STATISTIC = 5.0
 
+_RESTING = 2  # commonest values of a channel of which the shares are statistics
+# How far a level reaches as an input of the LSTM, in the widths over which a sample comes to count as above it: one
+# distance of neighbouring levels.
+_REACH_OF_LEVEL = 2.0
 _SMALLEST_STEP = 0.05  # keeps the logarithm of no step finite [typical deviations within a window]
 _FITTED_WINDOWS = 512  # windows whose inputs are made at once when the normalisation is fitted
 _QUANTILE_VALUES = 1_000_000  # of a channel, at most, for the quantiles of its levels
@@ -57,7 +66,7 @@ class SurfaceLstm(nn.Module):
         self.config = config
         self.layers = nn.ModuleList()
         self.norms = nn.ModuleList()
-        inputs = 3 if config.inputs == 'derived' else 1
+        inputs = {'raw': 1, 'derived': 3, 'levels': config.levels}[config.inputs]
         self._channels = tuple(part_channels)
         seen = [_with_joint(channels) if config.joint_channels else channels for channels in part_channels]
         for part, channels in enumerate(seen):
@@ -70,35 +79,65 @@ class SurfaceLstm(nn.Module):
             self._register_input_buffers(part, channels)
         self._scale_first_weights()
         self.dropout = nn.Dropout(config.dropout)
-        features = config.hidden_sizes[-1] * (2 if config.pooling == 'mean_max' else 1) * len(part_channels)
+        units = config.hidden_sizes[-1] if config.hidden_sizes else 0
+        features = units * (2 if config.pooling == 'mean_max' else 1) * len(part_channels)
         self.classes = classes
         self.statistics = sum(map(self._statistics_of, seen)) if config.statistics else 0
-        self.head = _head(features + self.statistics, config, classes)
+        self.head: nn.Module = _head(features + self.statistics, config, classes)
+        self._add_others(features + self.statistics)
+
+    def _add_others(self, features: int) -> None:
+        """Build the other networks and give their heads to the head; `features` are those of this one."""
+        self.others = nn.ModuleList(SurfaceLstm(other, self._channels, self.classes) for other in self.config.others)
+        self.feature_count = features + sum(other.feature_count for other in self._other_networks())
+        if self.config.others:
+            sizes = [features, *(other.feature_count for other in self._other_networks())]
+            self.head = MeanHead([self.head, *(other.head for other in self._other_networks())], sizes)
+            for other in self._other_networks():
+                other.head = nn.Identity()
+
+    def _other_networks(self) -> list[SurfaceLstm]:
+        return [other for other in self.others if isinstance(other, SurfaceLstm)]
 
     def _statistics_of(self, channels: int) -> int:
-        return len(statistic_names(channels, self.config.levels))
+        return len(statistic_names(channels, self.config.levels, self._resting))
+
+    @property
+    def _resting(self) -> int:
+        return _RESTING if self.config.resting else 0
+
+    @property
+    def _takes_deviations(self) -> bool:
+        return self.config.inputs == 'derived' or self.config.statistics
 
     def _scale_first_weights(self) -> None:
         for layers in self.layers:
             for lstm in layers:
                 if self.config.recurrent_gain != 1.0:
                     lstm.weight_hh_l0.data.mul_(self.config.recurrent_gain)
-            if self.config.input_gain > 0.0:
+            if self.config.input_gain > 0.0 and len(layers):
                 first = layers[0]
                 reach = self.config.input_gain * math.sqrt(3.0 / first.input_size)
                 nn.init.uniform_(first.weight_ih_l0, -reach, reach)
                 nn.init.uniform_(first.bias_ih_l0, -self.config.input_gain / 2.0, self.config.input_gain / 2.0)
 
     def _register_input_buffers(self, part: int, channels: int) -> None:
-        if self.config.inputs == 'derived' or self.config.statistics:
+        levels = self.config.levels
+        if self._takes_deviations:
             self.register_buffer(f'spread_{part}', torch.ones(channels))
         if self.config.inputs == 'derived':
             self.register_buffer(f'step_mean_{part}', torch.zeros(channels))
             self.register_buffer(f'step_scale_{part}', torch.ones(channels))
-        if self.config.statistics:
-            levels, statistics = self.config.levels, self._statistics_of(channels)
+        if self.config.statistics or self.config.inputs == 'levels':
             self.register_buffer(f'levels_{part}', torch.zeros(channels, levels))
             self.register_buffer(f'level_widths_{part}', torch.ones(channels, levels))
+        if self.config.inputs == 'levels':
+            self.register_buffer(f'near_mean_{part}', torch.zeros(channels * levels))
+            self.register_buffer(f'near_scale_{part}', torch.ones(channels * levels))
+        if self.config.resting:
+            self.register_buffer(f'resting_{part}', torch.full((channels, _RESTING), torch.nan))
+        if self.config.statistics:
+            statistics = self._statistics_of(channels)
             self.register_buffer(f'statistics_mean_{part}', torch.zeros(statistics))
             self.register_buffer(f'statistics_scale_{part}', torch.ones(statistics))
 
@@ -119,35 +158,45 @@ class SurfaceLstm(nn.Module):
                 scale = torch.where(variance > 0, variance.sqrt(), torch.ones_like(variance))
                 self.get_buffer(f'mean_{part}').copy_(mean)
                 self.get_buffer(f'scale_{part}').copy_(scale)
-            if self.config.inputs == 'derived' or self.config.statistics:
+            if self._takes_deviations or self.config.inputs == 'levels':
                 self._fit_inputs(part, values)
+        for other in self._other_networks():
+            other.fit_normalisation(parts)
 
     def _fit_inputs(self, part: int, values: Tensor) -> None:
         """Take the units of the derived sequences and of the statistics from training windows."""
         config = self.config
-        if config.normalise:
-            self.get_buffer(f'spread_{part}').copy_(_typical_deviation(values, self.get_buffer(f'scale_{part}')))
-        if config.statistics:
-            mean, scale = self.get_buffer(f'mean_{part}'), self.get_buffer(f'scale_{part}')
+        mean, scale = self.get_buffer(f'mean_{part}'), self.get_buffer(f'scale_{part}')
+        if config.normalise and self._takes_deviations:
+            self.get_buffer(f'spread_{part}').copy_(_typical_deviation(values, scale))
+        if config.statistics or config.inputs == 'levels':
             levels, widths = _levels((values.flatten(0, 1) - mean) / scale, config.levels)
             self.get_buffer(f'levels_{part}').copy_(levels)
             self.get_buffer(f'level_widths_{part}').copy_(widths)
+        if config.resting:
+            self.get_buffer(f'resting_{part}').copy_(_commonest((values.flatten(0, 1) - mean) / scale))
         if not config.normalise:
             return
-        steps, statistics = [], []
+        found: dict[str, list[Tensor]] = {'step': [], 'near': [], 'statistics': []}
         for batch in values.split(_FITTED_WINDOWS):
+            if config.inputs == 'levels':
+                known = ~self._for_each_level(torch.isnan(batch))
+                near = self._nearness(part, self._standardised(part, batch))
+                found['near'].append(torch.where(known, near, torch.nan).flatten(0, 1).double())
+            if not self._takes_deviations:
+                continue
             filled, deviation, measured = self._deviations(part, batch)
             if config.inputs == 'derived':
                 # Where a step was not measured it will enter as the mean, so it must not count in the mean.
                 step, known = _log_steps(deviation, measured)
-                steps.append(torch.where(known, step, torch.nan).flatten(0, 1).double())
+                found['step'].append(torch.where(known, step, torch.nan).flatten(0, 1).double())
             if config.statistics:
-                statistics.append(self._window_statistics(part, filled, deviation, measured).double())
-        for name, found in (('step', steps), ('statistics', statistics)):
-            if found:
-                mean, scale = _mean_and_scale(torch.cat(found))
+                found['statistics'].append(self._window_statistics(part, filled, deviation, measured).double())
+        for name, batches in found.items():
+            if batches:
+                mean, scale = _mean_and_scale(torch.cat(batches))
                 if name == 'statistics':
-                    weights = statistic_weights(values.shape[2], config.levels, config.share_weight)
+                    weights = statistic_weights(values.shape[2], config.levels, config.share_weight, self._resting)
                     scale = scale / scale.new_tensor(weights)
                 self.get_buffer(f'{name}_mean_{part}').copy_(mean)
                 self.get_buffer(f'{name}_scale_{part}').copy_(scale)
@@ -162,14 +211,14 @@ class SurfaceLstm(nn.Module):
 
     @property
     def statistic_names(self) -> tuple[str, ...]:
-        """Names of the statistics that `prepare` gives, with the part's number: `0:level[0]`."""
+        """Names of the statistics that `prepare` gives, with the part's number: `0:level[0]`; without the others'."""
         if not self.config.statistics:
             return ()
         channels = [len(self.get_buffer(f'mean_{part}')) for part in range(len(self.layers))]
         return tuple(
             f'{part}:{name}'
             for part, count in enumerate(channels)
-            for name in statistic_names(count, self.config.levels)
+            for name in statistic_names(count, self.config.levels, self._resting)
         )
 
     def forward(self, *parts: Tensor) -> Tensor:
@@ -183,23 +232,28 @@ class SurfaceLstm(nn.Module):
             parts: For each part a tensor (windows, samples, channels) in the channels' units; NaN where unmeasured.
 
         Returns:
-            For each part the sequences, (windows, samples, inputs); and the statistics of all parts, (windows,
-            statistics), without columns if the network has none.
+            For each part the sequences, (windows, samples, inputs), unless there is no LSTM layer; and the statistics
+            of all parts, (windows, statistics), without columns if the network has none. Those of the others follow.
         """
         sequences, statistics = [], []
         for part, given in enumerate(parts):
             values = self._joined(given)
-            if self.config.inputs == 'raw' and not self.config.statistics:
-                sequences.append(self._standardised(part, values))
-                continue
-            filled, deviation, measured = self._deviations(part, values)
-            standard = self._standardised(part, filled)
-            if self.config.inputs == 'derived':
+            standard = self._standardised(part, values)
+            if self._takes_deviations:
+                filled, deviation, measured = self._deviations(part, values)
+            if not self.config.hidden_sizes:
+                pass
+            elif self.config.inputs == 'derived':
                 step, known = _log_steps(deviation, measured)
                 mean, scale = self.get_buffer(f'step_mean_{part}'), self.get_buffer(f'step_scale_{part}')
                 sequences.append(
                     torch.cat([standard, deviation, (torch.where(known, step, mean) - mean) / scale], dim=2)
                 )
+            elif self.config.inputs == 'levels':
+                mean, scale = self.get_buffer(f'near_mean_{part}'), self.get_buffer(f'near_scale_{part}')
+                known = ~self._for_each_level(torch.isnan(values))
+                near = (self._nearness(part, standard) - mean) / scale
+                sequences.append(torch.where(known, near, torch.zeros_like(near)))
             else:
                 sequences.append(standard)
             if self.config.statistics:
@@ -207,6 +261,10 @@ class SurfaceLstm(nn.Module):
                 mean, scale = self.get_buffer(f'statistics_mean_{part}'), self.get_buffer(f'statistics_scale_{part}')
                 found = (torch.where(torch.isnan(found), mean, found) - mean) / scale
                 statistics.append(found.clamp(-FARTHEST_STATISTIC, FARTHEST_STATISTIC))
+        for other in self._other_networks():
+            more, found = other.prepare(*parts)
+            sequences += more
+            statistics.append(found)
         return sequences, torch.cat(statistics, dim=1) if statistics else parts[0].new_zeros(parts[0].shape[0], 0)
 
     def classify_prepared(self, sequences: Sequence[Tensor], statistics: Tensor) -> Tensor:
@@ -215,11 +273,34 @@ class SurfaceLstm(nn.Module):
         return logits
 
     def features(self, sequences: Sequence[Tensor], statistics: Tensor) -> Tensor:
-        """Return what the head sees, (windows, features): those of the LSTM layers, then the statistics."""
-        features = [self._part_features(part, sequence) for part, sequence in enumerate(sequences)]
+        """Return what the head sees, (windows, features): those of the LSTM layers, then the statistics.
+
+        Those of the others follow.
+        """
+        own, _ = self.input_counts
+        features = [self._part_features(part, sequence) for part, sequence in enumerate(sequences[:own])]
         if self.config.statistics:
-            features.append(statistics)
+            features.append(statistics[:, : self.statistics])
+        sequences, statistics = sequences[own:], statistics[:, self.statistics :]
+        for other in self._other_networks():
+            count, columns = other.input_counts
+            features.append(other.features(sequences[:count], statistics[:, :columns]))
+            sequences, statistics = sequences[count:], statistics[:, columns:]
         return torch.cat(features, dim=-1)
+
+    @property
+    def input_counts(self) -> tuple[int, int]:
+        """How many sequences and statistics this network takes, without its others."""
+        return len(self.layers) if self.config.hidden_sizes else 0, self.statistics
+
+    @property
+    def heads(self) -> list[nn.Module]:
+        """The heads of this network and of its others, each on features of its own (`split_features`)."""
+        return list(self.head.heads) if isinstance(self.head, MeanHead) else [self.head]
+
+    def split_features(self, features: Tensor) -> list[Tensor]:
+        """Return the features of this network and of its others, as `features` gave them side by side."""
+        return self.head.split(features) if isinstance(self.head, MeanHead) else [features]
 
     def _part_features(self, part: int, sequence: Tensor) -> Tensor:
         for layer, lstm in enumerate(self.layers[part]):
@@ -257,12 +338,56 @@ class SurfaceLstm(nn.Module):
         mean = (offset * measured).sum(dim=1, keepdim=True) / measured.sum(dim=1, keepdim=True).clamp(min=1.0)
         return filled, (offset - mean) * measured / self.get_buffer(f'spread_{part}'), measured
 
+    def _for_each_level(self, values: Tensor) -> Tensor:
+        return torch.cat([value.expand(-1, -1, self.config.levels) for value in values.split(1, dim=2)], dim=2)
+
+    def _nearness(self, part: int, standard: Tensor) -> Tensor:
+        """Return how near each sample is to each level of its channel, (windows, samples, channels x levels)."""
+        levels = self.get_buffer(f'levels_{part}')
+        width = _REACH_OF_LEVEL * self.get_buffer(f'level_widths_{part}')
+        # Channel by channel: to flatten channels and levels would fix the number of samples in the exported graph.
+        near = [
+            torch.softmax(-0.5 * ((values - levels[channel]) / width[channel]).square(), dim=2)
+            for channel, values in enumerate(standard.split(1, dim=2))
+        ]
+        return torch.cat(near, dim=2)
+
     def _window_statistics(self, part: int, filled: Tensor, deviation: Tensor, measured: Tensor) -> Tensor:
         standard = self._standardised(part, filled)
-        above = soft_shares(
+        shares = soft_shares(
             standard, measured, self.get_buffer(f'levels_{part}'), self.get_buffer(f'level_widths_{part}')
         )
-        return window_statistics(standard * measured, deviation, measured, above)
+        if self.config.resting:
+            resting = shares_at(standard, measured, self.get_buffer(f'resting_{part}'))
+            shares = torch.cat([shares, resting], dim=2)
+        return window_statistics(standard * measured, deviation, measured, shares)
+
+
+class MeanHead(nn.Module):
+    """The heads of several networks, each on its own features; its logits are the mean of theirs.
+
+    The mean of logits is the geometric mean of probabilities, up to a factor.
+    """
+
+    def __init__(self, heads: Sequence[nn.Module], sizes: Sequence[int]) -> None:
+        """Join heads.
+
+        Args:
+            heads: One for each network.
+            sizes: Number of features of each.
+        """
+        super().__init__()
+        self.heads = nn.ModuleList(heads)
+        self._sizes = list(sizes)
+
+    def split(self, features: Tensor) -> list[Tensor]:
+        """Return the features of each network."""
+        return list(features.split(self._sizes, dim=-1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the mean of the networks' logits, (windows, classes)."""
+        each = [head(own) for head, own in zip(self.heads, self.split(features), strict=True)]
+        return torch.stack(each).mean(dim=0)
 
 
 def _batch_norm(size: int) -> nn.BatchNorm1d:
@@ -302,6 +427,23 @@ def _levels(standard: Tensor, count: int) -> tuple[Tensor, Tensor]:
     # Half the mean distance of neighbouring levels; quantised currents have equal ones.
     width = (levels[:, -1:] - levels[:, :1]) / (2.0 * max(1, count - 1))
     return levels, torch.where(width > 0.0, width, torch.full_like(width, 0.1)).expand_as(levels)
+
+
+def _commonest(standard: Tensor) -> Tensor:
+    """Return the commonest values of each channel, (channels, values); `standard` is (values, channels).
+
+    NaN, which no sample equals, where a channel has fewer values.
+    """
+    found = torch.full((standard.shape[1], _RESTING), torch.nan)
+    stride = -(-len(standard) // _QUANTILE_VALUES)
+    for channel, given in enumerate(standard[::stride].unbind(dim=1)):
+        measured = given[~given.isnan()]
+        if len(measured) == 0:
+            continue
+        _, group, counts = (measured / SAME_VALUE).round().unique(return_inverse=True, return_counts=True)
+        for place, index in enumerate(counts.argsort(descending=True, stable=True)[:_RESTING].tolist()):
+            found[channel, place] = measured[group == index].median()
+    return found
 
 
 def _mean_and_scale(values: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 Pooling = Literal['last', 'mean_max']
-Inputs = Literal['raw', 'derived']
+Inputs = Literal['raw', 'derived', 'levels']
 
 
 @dataclass(frozen=True)
@@ -16,17 +17,23 @@ class LstmConfig:
     """Shape of the network.
 
     Attributes:
-        hidden_sizes: Units of each LSTM layer, from the input on; the same for every part.
+        hidden_sizes: Units of each LSTM layer, from the input on; the same for every part. None: the head sees the
+            statistics alone, which only one of `others` may do.
         dropout: Share of values set to zero after each LSTM layer in training; `auto`: a recipe's `resolved` makes it a
             number [1].
         pooling: What the head sees of the last layer: its `last` state, or the mean and the maximum over time.
         inputs: `raw`: the channels, standardised. `derived`: three sequences for each channel: the channel,
             standardised; its deviation from the window's mean, in units of the typical deviation within a window; the
-            logarithm of the step from sample to sample, standardised.
+            logarithm of the step from sample to sample, standardised. `levels`: how near each sample is to each of the
+            `levels` of its channel, as shares that add up to 1, standardised; a level that means something of its own,
+            such as a motor at rest, then needs no weights that bend.
         joint_channels: Each part also gets sum, difference, larger and smaller value of channels that follow each other
             in its list, sample by sample, as if they were channels: what two motors draw together.
         statistics: The head sees statistics of the window beside the features of the LSTM (`window_statistics`).
-        levels: Number of levels of each channel; the share of samples above each is a statistic.
+        levels: Number of levels of each channel: quantiles of the training windows. The share of samples above each is
+            a statistic.
+        resting: The shares of samples at the two commonest values of each channel are statistics, too: a quantised
+            current that rests has them.
         share_weight: Standard deviation with which these shares enter the head; other statistics enter with 1 [1].
         head_sizes: Units of hidden layers (ReLU) between the features and the classes; none: the head is linear.
         head_dropout: Share of values set to zero after each hidden layer of the head in training [1].
@@ -35,6 +42,8 @@ class LstmConfig:
         recurrent_gain: Factor on the recurrent weights at the start [1].
         input_gain: Standard deviation that standardised inputs give the first layer's gates at the start; 0: torch's
             weights, which divide by the number of units and leave the gates of a few inputs nearly linear [1].
+        others: Further networks that see the same windows in another way, and whose logits are averaged with those of
+            this one. Each learns by a loss of its own: what it gets wrong must not be what the others get wrong.
     """
 
     hidden_sizes: tuple[int, ...] = (64,)
@@ -44,6 +53,7 @@ class LstmConfig:
     joint_channels: bool = False
     statistics: bool = False
     levels: int = 8
+    resting: bool = False
     share_weight: float = 0.1
     head_sizes: tuple[int, ...] = ()
     head_dropout: float = 0.0
@@ -51,6 +61,7 @@ class LstmConfig:
     normalise: bool = True
     recurrent_gain: float = 1.0
     input_gain: float = 0.0
+    others: tuple[LstmConfig, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse shapes no network can have.
@@ -59,8 +70,10 @@ class LstmConfig:
             ValueError: The value and its name are in the message.
         """
         sizes = self.hidden_sizes
-        if not isinstance(sizes, list | tuple) or not sizes or any(type(n) is not int or n < 1 for n in sizes):
+        if not isinstance(sizes, list | tuple) or any(type(n) is not int or n < 1 for n in sizes):
             raise ValueError(f'hidden_sizes must be a list of one or more positive whole numbers, not {sizes!r}')
+        if not sizes and not self.statistics:
+            raise ValueError('hidden_sizes may be empty only with statistics: true, as the head would see nothing')
         object.__setattr__(self, 'hidden_sizes', tuple(sizes))
         head = self.head_sizes
         if not isinstance(head, list | tuple) or any(type(n) is not int or n < 1 for n in head):
@@ -78,14 +91,47 @@ class LstmConfig:
         for name, choices in (('pooling', get_args(Pooling)), ('inputs', get_args(Inputs))):
             if getattr(self, name) not in choices:
                 raise ValueError(f'{name} must be {" or ".join(choices)}, not {getattr(self, name)!r}')
-        for name in ('joint_channels', 'statistics', 'batch_norm', 'normalise'):
+        for name in ('joint_channels', 'statistics', 'resting', 'batch_norm', 'normalise'):
             if type(getattr(self, name)) is not bool:
                 raise ValueError(f'{name} must be true or false, not {getattr(self, name)!r}')
         for name in ('recurrent_gain', 'input_gain'):
             gain = getattr(self, name)
             if isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 <= gain <= 100:
                 raise ValueError(f'{name} must be a number from 0 to 100, not {gain!r}')
+        object.__setattr__(self, 'others', _networks(self.others))
+        if self.others and not sizes:
+            raise ValueError('hidden_sizes may be empty in one of others only')
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""
-        return {**asdict(self), 'hidden_sizes': list(self.hidden_sizes), 'head_sizes': list(self.head_sizes)}
+        return {
+            **asdict(self),
+            'hidden_sizes': list(self.hidden_sizes),
+            'head_sizes': list(self.head_sizes),
+            'others': [other.to_dict() for other in self.others],
+        }
+
+
+def _networks(others: Any) -> tuple[LstmConfig, ...]:
+    """Return the shapes of further networks, each given as one or by its keys."""
+    if not isinstance(others, list | tuple):
+        raise ValueError(f'others must be a list of networks, not {others!r}')
+    known = [item.name for item in fields(LstmConfig)]
+    found = []
+    for number, other in enumerate(others):
+        if isinstance(other, Mapping):
+            unknown = sorted(str(key) for key in set(other) - set(known))
+            if unknown:
+                raise ValueError(f'others[{number}]: unknown {", ".join(unknown)}; known are {", ".join(known)}')
+            try:
+                network = LstmConfig(**other)
+            except ValueError as error:
+                raise ValueError(f'others[{number}]: {error}') from error
+        elif isinstance(other, LstmConfig):
+            network = other
+        else:
+            raise ValueError(f'others[{number}] must hold keys of a network, not {other!r}')
+        if network.others:
+            raise ValueError(f'others[{number}] has others of its own; list them beside it')
+        found.append(network)
+    return tuple(found)

@@ -16,6 +16,7 @@ For each channel:
 | log_peakedness, log_step_peakedness | logarithm of the fourth: joints and stones make a few large steps |
 | correlation_1, _2, _5, _10 | correlation of samples so far apart, from their mean square difference |
 | above_1 … above_8 | share of samples above 8 levels (`levels`), softly; they are quantiles of the training windows |
+| resting_1, _2 | share of samples at the two commonest values of the training windows (if the network asks for them) |
 
 and for each pair of channels of a part their correlation. Autocorrelations stand for the spectrum: they are its Fourier
 transform. The shares are what trees see of a current's distribution (`LevelFeatures`).
@@ -33,6 +34,8 @@ from torch import Tensor
 from torch.nn import functional
 
 LAGS = (1, 2, 5, 10)
+# Values nearer than this are the same one, whatever rounding did to them [standard deviations of the channel].
+SAME_VALUE = 0.005
 _OF_CHANNEL = (
     'level',
     'log_std',
@@ -49,33 +52,35 @@ _SMALLEST = 0.01  # keeps the logarithm of a constant window finite [typical dev
 _SMALLEST_VARIANCE = _SMALLEST**2 / 4.0  # below it a channel counts as constant
 
 
-def statistic_names(channels: int, levels: int) -> tuple[str, ...]:
+def statistic_names(channels: int, levels: int, resting: int = 0) -> tuple[str, ...]:
     """Return the names of the statistics of a part, in their order: `level[0]`, …, `correlation[0,1]`."""
     names = (*_OF_CHANNEL, *(f'correlation_{lag}' for lag in LAGS))
     of_channels = [f'{name}[{channel}]' for name in names for channel in range(channels)]
-    shares = [f'above_{level + 1}[{channel}]' for channel in range(channels) for level in range(levels)]
+    of_channel = [f'above_{level + 1}' for level in range(levels)] + [f'resting_{k + 1}' for k in range(resting)]
+    shares = [f'{name}[{channel}]' for channel in range(channels) for name in of_channel]
     pairs = [f'correlation[{first},{second}]' for first, second in combinations(range(channels), 2)]
     return (*of_channels, *shares, *pairs)
 
 
-def statistic_weights(channels: int, levels: int, share_weight: float) -> tuple[float, ...]:
+def statistic_weights(channels: int, levels: int, share_weight: float, resting: int = 0) -> tuple[float, ...]:
     """Return the standard deviation with which each statistic of a part enters the head.
 
     The shares are many and say little more than the level where windows are few: a small `share_weight` lets them
     matter only where there are windows enough to tell how.
     """
-    names = statistic_names(channels, levels)
+    names = statistic_names(channels, levels, resting)
     return tuple(share_weight if name.startswith('above_') else 1.0 for name in names)
 
 
-def window_statistics(standard: Tensor, deviation: Tensor, measured: Tensor, above: Tensor) -> Tensor:
+def window_statistics(standard: Tensor, deviation: Tensor, measured: Tensor, shares: Tensor) -> Tensor:
     """Return the statistics of windows of one part.
 
     Args:
         standard: The channels standardised over the training windows, 0 where unmeasured, (windows, samples, channels).
         deviation: Deviation from the window's mean, in typical deviations, 0 where unmeasured; the same shape.
         measured: 1 where measured, 0 elsewhere; the same shape.
-        above: Soft share of each level, as `soft_shares` gives it, (windows, channels, levels).
+        shares: Soft share of each level, as `soft_shares` gives it, and if wanted the shares of `shares_at` behind,
+            (windows, channels, shares).
 
     Returns:
         Shape (windows, statistics), columns as in `statistic_names`; NaN where fewer than two values are measured.
@@ -113,12 +118,12 @@ def window_statistics(standard: Tensor, deviation: Tensor, measured: Tensor, abo
             _mean_power(step_unit, 3, differed[:, :, 0]),
             torch.log(_mean_power(step_unit, 4, differed[:, :, 0]) + 1.0),
             correlations.transpose(1, 2).flatten(1),
-            above.flatten(1),
+            shares.flatten(1),
         ],
         dim=1,
     )
     enough = (count > 1.5).repeat(1, len(_OF_CHANNEL) + len(LAGS))
-    enough = torch.cat([enough, (count > 1.5).repeat_interleave(above.shape[2], dim=1)], dim=1)
+    enough = torch.cat([enough, (count > 1.5).repeat_interleave(shares.shape[2], dim=1)], dim=1)
     if channels > 1:
         first, second = (list(columns) for columns in zip(*combinations(range(channels), 2), strict=True))
         both = there[:, first] * there[:, second]
@@ -143,6 +148,22 @@ def soft_shares(standard: Tensor, measured: Tensor, levels: Tensor, widths: Tens
     known = torch.clamp(measured.sum(dim=1), min=1.0).unsqueeze(2)
     over = (standard.transpose(1, 2).unsqueeze(2) - levels.unsqueeze(2)) / widths.unsqueeze(2)
     return (torch.sigmoid(over) * measured.transpose(1, 2).unsqueeze(2)).sum(dim=3) / known
+
+
+def shares_at(standard: Tensor, measured: Tensor, values: Tensor) -> Tensor:
+    """Return the share of samples at each of some values of a channel.
+
+    Args:
+        standard: (windows, samples, channels).
+        measured: The same shape.
+        values: (channels, values), in the units of `standard`.
+
+    Returns:
+        Shape (windows, channels, values) [1].
+    """
+    known = torch.clamp(measured.sum(dim=1), min=1.0).unsqueeze(2)
+    there = (standard.transpose(1, 2).unsqueeze(2) - values.unsqueeze(2)).abs() < SAME_VALUE
+    return (there.to(standard.dtype) * measured.transpose(1, 2).unsqueeze(2)).sum(dim=3) / known
 
 
 def _log(values: Tensor) -> Tensor:

@@ -4,12 +4,14 @@
 
 All of it is chosen on recordings that were held out when the network was trained (for early stopping, which makes the
 network a little better on them than on a new drive). They are few, so that what they say is drawn towards what is to be
-expected without them: a temperature of 1, and windows that count as much as they overlap.
+expected without them: a temperature of 1, and windows that count as much as they overlap. A recipe that holds nothing
+out can have further networks trained instead, each without a part of the recordings (`calibration_folds`); all
+recordings then have their say. These networks have learnt a little less than the one that answers, and doubt more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,7 +27,7 @@ from surface_classifier.model.novelty import NoveltyTest
 from surface_classifier.training.calibration import fit_temperature
 from surface_classifier.training.config import ClassBalance
 from surface_classifier.training.conformal import conformal_thresholds
-from surface_classifier.training.loop import TrainingResult, predict_logits, resident
+from surface_classifier.training.loop import TrainingCancelledError, TrainingResult, predict_logits, resident, train
 from surface_classifier.training.novelty_fit import fit_novelty
 from surface_classifier.training.streams import ORDERS, Stream, join_recordings
 
@@ -64,29 +66,58 @@ class Confidence:
         return float(self.calibration['temperature'])
 
 
-def fit_confidence(dataset: Dataset, result: TrainingResult, seed: int = 0, *, novelty: bool = True) -> Confidence:
+@dataclass(frozen=True)
+class _Judged:
+    """Whole recordings, and a network that was not trained on them.
+
+    Attributes:
+        result: The training of the network.
+        windows: Indices of the recordings' windows.
+    """
+
+    result: TrainingResult
+    windows: Ids
+
+
+def fit_confidence(
+    dataset: Dataset,
+    result: TrainingResult,
+    seed: int = 0,
+    *,
+    novelty: bool = True,
+    on_fold: Callable[[int], object] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Confidence:
     """Choose what makes a network's answers trustworthy.
 
     Args:
         dataset: The data set it was trained on.
         result: The training.
-        seed: Seed of the novelty test.
+        seed: Seed of the novelty test, and of further networks.
         novelty: Fit the test for windows unlike the training data, too.
+        on_fold: Called with 1 whenever one of the recipe's `calibration_folds` has been trained.
+        cancelled: Asked before every step of these trainings.
+
+    Raises:
+        TrainingCancelledError: `cancelled` said so.
     """
-    held_out = result.validation_windows
-    windows = np.sort(np.concatenate([result.train_windows, held_out]))
-    if result.config.validation_split != 'recording':
-        held_out = held_out[:0]  # single windows of recordings that were trained on say nothing of new recordings
+    windows = np.sort(np.concatenate([result.train_windows, result.validation_windows]))
     labels, recording = np.asarray(dataset.labels), np.asarray(dataset.recording)
+    judged = _judge(dataset, result, windows, seed, on_fold, cancelled)
     calibration: dict[str, Any] = {'method': 'none', 'temperature': 1.0}
     conformal: dict[str, Any] = {}
-    if len(held_out) and dataset.has_recordings:
-        logits = predict_logits(result.network, resident(dataset, held_out)).double().numpy()
+    if judged:
+        logits = np.concatenate(
+            [predict_logits(of.result.network, resident(dataset, of.windows)).double().numpy() for of in judged]
+        )
+        held_out = np.concatenate([of.windows for of in judged])
         recordings = len(np.unique(recording[held_out]))
         found = fit_temperature(logits, labels[held_out])
-        share = recordings / (recordings + PRIOR_RECORDINGS)
+        share = recordings / (recordings + PRIOR_RECORDINGS) if len(judged) == 1 else 1.0
         calibration = {
-            'method': 'temperature on held-out recordings, drawn towards 1',
+            'method': 'temperature on held-out recordings, drawn towards 1'
+            if len(judged) == 1
+            else f'temperature on held-out recordings of {len(judged)} further networks',
             'temperature': float(found**share),
             'fitted_temperature': found,
             'recordings': recordings,
@@ -102,9 +133,10 @@ def fit_confidence(dataset: Dataset, result: TrainingResult, seed: int = 0, *, n
     if dataset.has_recordings:
         prior = class_prior(labels[result.train_windows], len(dataset.classes), result.config.class_balance)
         belief = first_belief(dataset, windows, prior)
-        streams = held_out_streams(dataset, held_out)
-        answers = [answer_stream(result, stream, float(calibration['temperature'])) for stream in streams]
-        belief = tune_belief(belief, streams, answers)
+        streams = [(of, stream) for of in judged for stream in held_out_streams(dataset, of.windows)]
+        temperature = float(calibration['temperature'])
+        answers = [answer_stream(of.result, stream, temperature) for of, stream in streams]
+        belief = tune_belief(belief, [stream for _, stream in streams], answers)
     return Confidence(
         calibration=calibration,
         belief=belief,
@@ -113,6 +145,33 @@ def fit_confidence(dataset: Dataset, result: TrainingResult, seed: int = 0, *, n
         if novelty
         else None,
     )
+
+
+def _judge(
+    dataset: Dataset,
+    result: TrainingResult,
+    windows: Ids,
+    seed: int,
+    on_fold: Callable[[int], object] | None,
+    cancelled: Callable[[], bool] | None,
+) -> list[_Judged]:
+    """Return recordings with networks that were not trained on them; none where no recordings are known."""
+    config = result.config
+    if not dataset.has_recordings:
+        return []  # what is held out could be of a drive that was trained on
+    if len(result.validation_windows):
+        # Single windows of recordings that were trained on say nothing of new recordings.
+        return [_Judged(result, result.validation_windows)] if config.validation_split == 'recording' else []
+    if config.calibration_folds == 0:
+        return []
+    judged = []
+    for kept, held_out in held_out_parts(dataset, windows, config.calibration_folds, seed):
+        if cancelled is not None and cancelled():
+            raise TrainingCancelledError('cancelled while calibrating')
+        judged.append(_Judged(train(dataset, config, seed, windows=kept, cancelled=cancelled), held_out))
+        if on_fold is not None:
+            on_fold(1)
+    return judged
 
 
 def class_prior(labels: Ids, classes: int, balance: ClassBalance) -> tuple[float, ...]:

@@ -63,6 +63,9 @@ class TrainingConfig:
         sharpness: Factor on the discriminant's logits while the network is trained, taken out again at the end; above
             1 the windows that it gets wrong count for more; `auto`: by `recipe_rules` [1].
         validation_fraction: Share of the windows held out for early stopping; 0: none, train for all epochs.
+        calibration_folds: If nothing is held out: so many further networks are trained after the first, each without
+            a part of the recordings, to choose the temperature, the conformal sets and the belief filter on; 0: none
+            of these is chosen.
         validation_split: What is held out: whole recordings, or windows drawn one by one, which leaks from training.
         patience: Epochs without a better validation score after which training stops.
     """
@@ -81,6 +84,7 @@ class TrainingConfig:
     discriminant_start: bool = True
     sharpness: float | Literal['auto'] = 'auto'
     validation_fraction: float = 0.15
+    calibration_folds: int = 0
     validation_split: ValidationSplit = 'recording'
     patience: int = 10
 
@@ -95,6 +99,11 @@ class TrainingConfig:
             if value not in words and (type(value) is not int or value < 1):
                 or_words = ''.join(f' or {word}' for word in words)
                 raise ValueError(f'{name} must be a positive whole number{or_words}, not {value!r}')
+        if not self.network.hidden_sizes:
+            raise ValueError('network: hidden_sizes may be empty in one of others only')
+        folds = self.calibration_folds
+        if type(folds) is not int or folds < 0 or folds == 1:
+            raise ValueError(f'calibration_folds must be 0 or a whole number of at least 2, not {folds!r}')
         for name, low, high in (
             ('learning_rate', 1e-12, math.inf),
             ('sharpness', 1e-3, 1e3),
@@ -126,8 +135,9 @@ class TrainingConfig:
 
     @property
     def starts_from_discriminant(self) -> bool:
-        """Whether the head starts from a discriminant: wanted, and the head is linear and sees statistics."""
-        return self.discriminant_start and self.network.statistics and not self.network.head_sizes
+        """Whether the head starts from a discriminant: wanted, and the head is one, linear, and sees statistics."""
+        network = self.network
+        return self.discriminant_start and network.statistics and not network.head_sizes and not network.others
 
     def resolved(self, windows: int) -> TrainingConfig:
         """Return the recipe with `auto` and `full` made numbers, by the rules in `recipe_rules`.
@@ -145,10 +155,12 @@ class TrainingConfig:
         elif sharpness == 'auto':
             sharpness = auto_sharpness(windows)
         smoothing = auto_label_smoothing(windows) if self.label_smoothing == 'auto' else self.label_smoothing
-        dropout = auto_dropout(windows) if self.network.dropout == 'auto' else self.network.dropout
         return replace(
             self,
-            network=replace(self.network, dropout=dropout),
+            network=replace(
+                _with_dropout(self.network, windows),
+                others=tuple(_with_dropout(other, windows) for other in self.network.others),
+            ),
             batch_size=batch_size,
             learning_rate=rate,
             label_smoothing=smoothing,
@@ -158,6 +170,10 @@ class TrainingConfig:
     def to_dict(self) -> dict[str, Any]:
         """Return JSON types."""
         return {**asdict(self), 'network': self.network.to_dict()}
+
+
+def _with_dropout(network: LstmConfig, windows: int) -> LstmConfig:
+    return replace(network, dropout=auto_dropout(windows)) if network.dropout == 'auto' else network
 
 
 # The set-ups this project began with: one raw channel, the last state, a constant rate, 1,500 epochs, nothing held out.
@@ -189,20 +205,29 @@ def _seed(network: LstmConfig, optimizer: Optimizer, batch_size: int | Literal['
     )
 
 
-# For data sets of a thousand windows and more: the head sees what trees see, the distribution of the levels of each
-# channel and of what two motors draw together, and mixing keeps it smooth between the drives it was trained on.
+# For data sets of a thousand windows and more: three networks that see the windows in different ways, since what is
+# wrong for one of them is then not wrong for all. The head of the first sees what trees see, the distribution of the
+# levels of each channel and of what two motors draw together; the second one is an LSTM on levels; the third has no
+# LSTM and sees statistics of the channels alone, and how much of the window a motor rests. Mixing keeps the heads
+# smooth between the drives they were trained on.
+_ACCURATE_HEAD: Mapping[str, Any] = {'pooling': 'mean_max', 'head_sizes': (128, 128), 'head_dropout': 0.5}
 _ACCURATE = TrainingConfig(
     network=LstmConfig(
         hidden_sizes=(16,),
         dropout=0.5,
-        pooling='mean_max',
         inputs='derived',
         joint_channels=True,
         statistics=True,
         levels=16,
         share_weight=1.0,
-        head_sizes=(128, 128),
-        head_dropout=0.5,
+        input_gain=2.0,
+        others=(
+            LstmConfig(
+                hidden_sizes=(32,), dropout=0.3, inputs='levels', joint_channels=True, levels=9, **_ACCURATE_HEAD
+            ),
+            LstmConfig(hidden_sizes=(), statistics=True, levels=16, share_weight=1.0, resting=True, **_ACCURATE_HEAD),
+        ),
+        **_ACCURATE_HEAD,
     ),
     epochs=20,
     batch_size=128,
@@ -212,6 +237,7 @@ _ACCURATE = TrainingConfig(
     discriminant_start=False,
     sharpness=1.0,
     validation_fraction=0.0,
+    calibration_folds=4,
 )
 
 PRESETS: Mapping[str, TrainingConfig] = {

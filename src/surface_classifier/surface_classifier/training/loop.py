@@ -319,22 +319,19 @@ class TorchEngine:
     def _loss(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """Return the loss of a batch, and the logits from which the accuracy is counted."""
         labels, smoothing = self._labels[batch], float(self._config.label_smoothing)
-        if self._config.mixing == 0.0:
-            logits = self._network.classify_prepared(*self._inputs.rows(batch))
-            return training_loss(logits, labels, self._weights, smoothing), logits
         features = self._network.features(*self._inputs.rows(batch))
-        mixed, partners, shares = mix_in_pairs(features, self._config.mixing)
-        logits = self._network.head(mixed)
-        losses = [
-            functional.cross_entropy(logits, of, reduction='none', label_smoothing=smoothing)
-            for of in (labels, labels[partners])
-        ]
-        weights = [self._weights[labels], self._weights[labels[partners]]]
-        # A mixed window weighs what its windows weigh in the mean, and asks for their classes in its shares.
-        weight = shares * weights[0] + (1.0 - shares) * weights[1]
-        loss = (weight * (shares * losses[0] + (1.0 - shares) * losses[1])).mean()
-        with torch.no_grad():
-            return loss, self._network.head(features)
+        # Each network has a loss of its own, and pairs of its own, so that they do not make the same mistakes.
+        losses, each = [], []
+        for head, own in zip(self._network.heads, self._network.split_features(features), strict=True):
+            if self._config.mixing == 0.0:
+                each.append(head(own))
+                losses.append(training_loss(each[-1], labels, self._weights, smoothing))
+            else:
+                mixed, partners, shares = mix_in_pairs(own, self._config.mixing)
+                losses.append(mixed_loss(head(mixed), labels, labels[partners], shares, self._weights, smoothing))
+                with torch.no_grad():
+                    each.append(head(own))
+        return torch.stack(losses).mean(), torch.stack(each).mean(dim=0)
 
     def logits(self, windows: PreparedWindows) -> Tensor:
         """Return the logits of windows, (windows, classes), in evaluation mode."""
@@ -601,6 +598,28 @@ def training_loss(logits: Tensor, labels: Tensor, weights: Tensor, label_smoothi
     """Return the loss of a batch: cross entropy, each window weighted by its class; a scalar [nat]."""
     losses = functional.cross_entropy(logits, labels, reduction='none', label_smoothing=label_smoothing)
     return (losses * weights[labels]).mean()
+
+
+def mixed_loss(
+    logits: Tensor, labels: Tensor, partners: Tensor, shares: Tensor, weights: Tensor, label_smoothing: float
+) -> Tensor:
+    """Return the loss of windows that were mixed in pairs; a scalar [nat].
+
+    Args:
+        logits: (windows, classes).
+        labels: Classes of the windows, (windows,).
+        partners: Classes of the windows that they were mixed with, (windows,).
+        shares: How much of a mixed window is the first one, (windows,) [1].
+        weights: How much a window of each class counts, (classes,).
+        label_smoothing: Share of the target spread over all classes [1].
+    """
+    losses = [
+        functional.cross_entropy(logits, of, reduction='none', label_smoothing=label_smoothing)
+        for of in (labels, partners)
+    ]
+    # A mixed window weighs what its windows weigh in the mean, and asks for their classes in its shares.
+    weight = shares * weights[labels] + (1.0 - shares) * weights[partners]
+    return (weight * (shares * losses[0] + (1.0 - shares) * losses[1])).mean()
 
 
 def mix_in_pairs(features: Tensor, mixing: float) -> tuple[Tensor, Tensor, Tensor]:

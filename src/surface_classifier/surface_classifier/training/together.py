@@ -110,6 +110,8 @@ def train_together(
 
 def kernel_obstacle(config: TrainingConfig) -> str | None:
     """Say why the kernel does not train a network; None if it does."""
+    if config.network.others:
+        return 'the network has others beside it'
     if config.network.batch_norm:
         return 'the network has batch normalisation'
     if config.network.head_sizes:

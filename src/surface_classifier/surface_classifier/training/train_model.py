@@ -39,6 +39,7 @@ def train_model(
     windows: np.ndarray[Any, np.dtype[np.int64]] | None = None,
     overwrite: bool = False,
     on_epoch: Callable[[EpochResult], None] | None = None,
+    on_fold: Callable[[int], object] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[ModelContract, TrainingResult]:
     """Train a model and write it.
@@ -51,6 +52,7 @@ def train_model(
         windows: Indices of the windows to use; all when None.
         overwrite: Replace a model that is there already.
         on_epoch: Called after every epoch.
+        on_fold: Called with 1 after each of the recipe's `calibration_folds`.
         cancelled: Asked before every step; training stops when it says so.
 
     Returns:
@@ -64,7 +66,7 @@ def train_model(
     result = train(dataset, config, seed, windows=windows, on_epoch=on_epoch, cancelled=cancelled)
     if cancelled is not None and cancelled():
         raise TrainingCancelledError('cancelled after the last epoch')
-    confidence = fit_confidence(dataset, result, seed)
+    confidence = fit_confidence(dataset, result, seed, on_fold=on_fold, cancelled=cancelled)
     contract = ModelContract(
         config=dataset.config,
         classes=dataset.classes,
