@@ -16,7 +16,14 @@ from recording_samples import save_dataset
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.data.splits import Folds, check_classes, folds_from_file, grouped_holdout, stratified_folds
+from surface_classifier.data.splits import (
+    Folds,
+    check_classes,
+    folds_from_file,
+    grouped_holdout,
+    join_folds,
+    stratified_folds,
+)
 from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig
 
 # Windows of one value: splits look at labels and recordings only.
@@ -142,6 +149,19 @@ def test_folds_of_a_file(tmp_path: Path) -> None:
     assert [fold.test_recordings for fold in folds] == [('b', 'c'), ('a', 'd')]
     assert_sound(dataset, folds)
     assert folds.protocol == '2 folds, leave-recordings-out, folds.json, repetition 1'
+
+
+def test_several_repetitions_are_numbered_through(tmp_path: Path) -> None:
+    dataset = save_dataset(tmp_path / 'set', COUNTS, config=TINY)
+    file = folds_file(tmp_path, {'a': 1, 'b': 0, 'c': 0, 'd': 1}, {'a': 1, 'b': 0, 'c': 1, 'd': 0})
+    repetitions = [folds_from_file(dataset, file, number) for number in (0, 1)]
+    joined = join_folds(repetitions)
+    assert [fold.index for fold in joined] == [0, 1, 2, 3]
+    assert [fold.test_recordings for fold in joined] == [('b', 'c'), ('a', 'd'), ('b', 'd'), ('a', 'c')]
+    assert joined.protocol == f'{repetitions[0].protocol} and {repetitions[1].protocol}'
+    tested = np.concatenate([fold.test for fold in joined])
+    np.testing.assert_array_equal(np.bincount(tested), 2)
+    assert join_folds(repetitions[:1]) is repetitions[0]
 
 
 @pytest.mark.parametrize(

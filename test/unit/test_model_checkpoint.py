@@ -51,6 +51,7 @@ def random_windows(config: WindowConfig, windows: int, seed: int = 0) -> list[np
         (MOTOR_CONFIG, LstmConfig(hidden_sizes=(8,), normalise=False)),
         (TWO_PART_CONFIG, LstmConfig(hidden_sizes=(8,), pooling='mean_max', inputs='derived', statistics=True)),
         (MOTOR_CONFIG, replace(PRESETS['accurate'].network, head_sizes=(12, 8))),
+        (TWO_PART_CONFIG, replace(PRESETS['accurate-imu'].network, frame_samples=(0, 8))),
     ],
 )
 def test_onnx_and_torch_give_the_network_s_probabilities(

@@ -102,6 +102,11 @@ def test_the_order_of_samples_counts() -> None:
         ({'others': [LstmConfig(others=(LstmConfig(),))]}, r'others\[0\] has others of its own'),
         ({'hidden_sizes': (), 'statistics': True, 'others': [{}]}, 'hidden_sizes may be empty in one of others'),
         ({'resting': 'yes'}, 'resting must be true or false'),
+        (
+            {'frame_samples': (0, 7)},
+            r'frame_samples must be a list of even whole numbers, one for each part, not \(0, 7\)',
+        ),
+        ({'frame_samples': 32}, 'frame_samples must be a list'),
         ({'statistics': 1}, 'statistics must be true or false'),
         ({'batch_norm': 'yes'}, 'batch_norm'),
         ({'normalise': None}, 'normalise'),
@@ -387,3 +392,37 @@ def test_others_see_the_same_windows_and_their_logits_are_averaged() -> None:
 def test_a_shape_with_others_comes_back_from_json() -> None:
     config = LstmConfig(**JOINED)
     assert LstmConfig(**json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_frames_hold_the_power_of_each_band_and_the_mean() -> None:
+    generator = torch.Generator().manual_seed(0)
+    values = 2.0 + 0.5 * torch.randn(40, 320, 2, generator=generator)
+    lstm = fitted([torch.randn(40, 12, 1), values], frame_samples=(0, 16))
+    assert [lstm.frame_samples(part) for part in (0, 1, 2)] == [0, 16, 0]
+    assert [lstm.fewest_samples(part) for part in (0, 1)] == [1, 16]
+    sequences = lstm.prepare(torch.randn(40, 12, 1), values)[0]
+    assert sequences[0].shape == (40, 12, 1)
+    frames = 1 + (320 - 16) // 8
+    assert sequences[1].shape == (40, frames, 2 * (16 // 2 + 2))
+    flat = sequences[1].flatten(0, 1)
+    torch.testing.assert_close(flat.mean(dim=0), torch.zeros(20), atol=1e-4, rtol=0)
+    torch.testing.assert_close(flat.std(dim=0), torch.ones(20), atol=1e-2, rtol=0)
+
+    kept = lstm.get_buffer('spectrum_scale_1'), lstm.get_buffer('spectrum_mean_1')
+    spectrum = (sequences[1] * kept[0] + kept[1]).double()
+    unit = ((values - values.mean(dim=1, keepdim=True)) / lstm.get_buffer('spread_1')).double()
+    window = torch.hann_window(16, dtype=torch.float64)
+    wanted = torch.fft.rfft(unit[..., 1].unfold(1, 16, 8) * window / window.square().sum().sqrt()).abs().square()
+    torch.testing.assert_close(spectrum[..., 9:18], torch.log(wanted + 1e-4), atol=1e-3, rtol=1e-3)
+    standard = ((values - lstm.mean_of(1)) / lstm.scale_of(1)).double()
+    torch.testing.assert_close(spectrum[..., 19], standard[..., 1].unfold(1, 16, 8).mean(dim=2), atol=1e-4, rtol=1e-3)
+
+
+def test_frames_of_windows_with_holes_are_finite() -> None:
+    values = torch.randn(30, 40, 3)
+    lstm = fitted([values], frame_samples=(8,), others=({'frame_samples': (20,)},))
+    assert lstm.fewest_samples(0) == 20
+    values[0] = math.nan
+    values[1, ::2] = math.nan
+    values[2] = 3.0
+    assert torch.isfinite(lstm(values)).all()

@@ -54,7 +54,7 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         ('network: {units: 3}', 'unknown units'),
         ('network: 64', 'network must hold keys'),
         ('network: {hidden_sizes: 64}', 'hidden_sizes must be a list'),
-        ('preset: best', "preset 'best' is not one of default, accurate, seed"),
+        ('preset: best', "preset 'best' is not one of default, accurate, accurate-imu, seed"),
         ('epochs: 0', 'epochs must be a positive whole number, not 0'),
         ('epochs: 2.5', 'epochs'),
         ('learning_rate: fast', "learning_rate must be a number of at least 1e-12 and below inf, or auto, not 'fast'"),
@@ -95,7 +95,9 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, told: str) -> N
 
 
 def test_neither_preset_nor_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SurfaceError, match='neither a file nor one of the presets default, accurate, seed, seed-large'):
+    with pytest.raises(
+        SurfaceError, match='neither a file nor one of the presets default, accurate, accurate-imu, seed, seed-large'
+    ):
         load_training_config(tmp_path / 'none.yaml')
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from current_driver.errors import SurfaceError
@@ -47,14 +49,27 @@ surface evaluate data/floors --folds 5 --report report.html
 surface evaluate data/borealtc --folds-file folds.json --repetition 0 --json scores.json
 surface evaluate data/new_drives --model models/floors --baseline-data data/floors
 surface evaluate data/floors --streams --cache folds --json scores.json
-surface evaluate data/borealtc --leave-speed-out --motion data/borealtc_motion""",
+surface evaluate data/borealtc --leave-speed-out --motion data/borealtc_motion
+surface evaluate data/borealtc --folds-file folds.json --repetition 1 2 3 --config accurate
+surface evaluate data/borealtc_pieces --protocol borealtc-paper --config config/borealtc_paper_recipe.yaml""",
     )
     parser.add_argument('dataset', metavar='DATASET', help='folder of the data set')
     division = parser.add_mutually_exclusive_group()
     division.add_argument('--folds', metavar='K', type=positive_int, help='K folds of whole recordings (5)')
     division.add_argument('--folds-file', metavar='F', help='the folds of a JSON file')
+    division.add_argument(
+        '--protocol',
+        choices=('borealtc-paper',),
+        help='a published protocol, to compare with published scores: optimistic, as drives are on both sides',
+    )
     division.add_argument('--model', metavar='MODEL', help='test this finished model')
-    parser.add_argument('--repetition', metavar='R', type=non_negative_int, help='repetition in the folds file (0)')
+    parser.add_argument(
+        '--repetition',
+        metavar='R',
+        type=non_negative_int,
+        nargs='+',
+        help='repetition in the folds file (0), or several, whose scores are taken together',
+    )
     parser.add_argument('--folds-seed', metavar='N', type=non_negative_int, help='seed of the K folds (0)')
     parser.add_argument('--seeds', metavar='N', type=positive_int, help='runs of each fold, with seeds 0 to N - 1 (1)')
     parser.add_argument('--config', metavar='FILE', help='training preset or YAML file (default)')
@@ -94,6 +109,15 @@ def run(args: argparse.Namespace) -> int:
 
     _check_arguments(args)
     dataset = Dataset.load(args.dataset)
+    if args.protocol is not None:
+        from surface_classifier.training.borealtc_paper import cut_pieces
+
+        with tempfile.TemporaryDirectory(prefix='surface_') as folder:
+            return _run(args, cut_pieces(dataset, Path(folder, 'windows')))
+    return _run(args, dataset)
+
+
+def _run(args: argparse.Namespace, dataset: Dataset) -> int:
     if args.leave_class_out or args.leave_speed_out:
         return _leave_out(args, dataset)
     contract = None
@@ -131,6 +155,10 @@ def _check_arguments(args: argparse.Namespace) -> None:
         for name in ('baseline_data', 'engine'):
             if getattr(args, name) is not None:
                 raise SurfaceError(f'--{name.replace("_", "-")} goes with --model only')
+    if args.protocol is not None:
+        for name in ('streams', 'leave_class_out', 'leave_speed_out', 'motion'):
+            if getattr(args, name) not in (None, False):
+                raise SurfaceError(f'--{name.replace("_", "-")} does not go with --protocol {args.protocol}')
     if args.leave_class_out and args.leave_speed_out:
         raise SurfaceError('--leave-class-out and --leave-speed-out are two evaluations; run one after the other')
     if args.leave_speed_out and args.motion is None:
@@ -148,14 +176,19 @@ def _check_arguments(args: argparse.Namespace) -> None:
 def _recipe_and_folds(args: argparse.Namespace, dataset: Dataset) -> tuple[TrainingConfig, Folds]:
     from dataclasses import replace
 
-    from surface_classifier.data.splits import folds_from_file, stratified_folds
+    from surface_classifier.data.splits import folds_from_file, join_folds, stratified_folds
     from surface_classifier.training.config import load_training_config
 
     config = load_training_config(args.config or 'default')
     if args.epochs is not None:
         config = replace(config, epochs=args.epochs)
+    if args.protocol is not None:
+        from surface_classifier.training.borealtc_paper import paper_folds
+
+        return config, paper_folds(dataset, args.folds_seed or 0)
     if args.folds_file is not None:
-        return config, folds_from_file(dataset, args.folds_file, args.repetition or 0)
+        repetitions = args.repetition or [0]
+        return config, join_folds([folds_from_file(dataset, args.folds_file, number) for number in repetitions])
     return config, stratified_folds(dataset, args.folds or 5, args.folds_seed or 0)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Folds:
-    """All folds of one protocol; every window is tested exactly once.
+    """All folds of one protocol; every window is tested exactly once, or once in each of several repetitions.
 
     Attributes:
         folds: The folds.
@@ -142,6 +142,19 @@ def folds_from_file(dataset: Dataset, path: str | os.PathLike[str], repetition: 
         )
     protocol = f'{count} folds, leave-recordings-out, {file.name}, repetition {repetition}'
     return _folds(dataset, units.of_window, fold_of_unit, count, protocol)
+
+
+def join_folds(repetitions: Sequence[Folds]) -> Folds:
+    """Take several divisions of one data set together, each window tested once in each; folds are numbered through."""
+    if len(repetitions) == 1:
+        return repetitions[0]
+    folds = [fold for repetition in repetitions for fold in repetition]
+    warnings = dict.fromkeys(warning for repetition in repetitions for warning in repetition.warnings)
+    return Folds(
+        tuple(replace(fold, index=index) for index, fold in enumerate(folds)),
+        ' and '.join(repetition.protocol for repetition in repetitions),
+        tuple(warnings),
+    )
 
 
 def grouped_holdout(

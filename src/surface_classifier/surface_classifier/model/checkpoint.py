@@ -157,7 +157,11 @@ def normalisation_of(network: SurfaceLstm, config: WindowConfig) -> dict[str, di
 
 def _export_onnx(network: SurfaceLstm, config: WindowConfig) -> bytes:
     """Return the network as an ONNX model that takes any number of windows."""
-    example = tuple(torch.zeros(EXPORT_WINDOWS, EXPORT_SAMPLES, len(part.channels)) for part in config.parts)
+    samples = [max(EXPORT_SAMPLES, network.fewest_samples(part)) for part in range(len(config.parts))]
+    example = tuple(
+        torch.zeros(EXPORT_WINDOWS, count, len(part.channels))
+        for count, part in zip(samples, config.parts, strict=True)
+    )
     windows = torch.export.Dim('windows')
     with _quiet_exporter():
         program = torch.onnx.export(

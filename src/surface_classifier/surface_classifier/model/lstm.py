@@ -35,6 +35,7 @@ _RESTING = 2  # commonest values of a channel of which the shares are statistics
 # How far a level reaches as an input of the LSTM, in the widths over which a sample comes to count as above it: one
 # distance of neighbouring levels.
 _REACH_OF_LEVEL = 2.0
+_SMALLEST_POWER = 1e-4  # keeps the logarithm of no power finite [typical variances within a window]
 _SMALLEST_STEP = 0.05  # keeps the logarithm of no step finite [typical deviations within a window]
 _FITTED_WINDOWS = 512  # windows whose inputs are made at once when the normalisation is fitted
 _QUANTILE_VALUES = 1_000_000  # of a channel, at most, for the quantiles of its levels
@@ -66,11 +67,10 @@ class SurfaceLstm(nn.Module):
         self.config = config
         self.layers = nn.ModuleList()
         self.norms = nn.ModuleList()
-        inputs = {'raw': 1, 'derived': 3, 'levels': config.levels}[config.inputs]
         self._channels = tuple(part_channels)
         seen = [_with_joint(channels) if config.joint_channels else channels for channels in part_channels]
         for part, channels in enumerate(seen):
-            sizes = (channels * inputs, *config.hidden_sizes)
+            sizes = (channels * self._inputs_of(part), *config.hidden_sizes)
             self.layers.append(nn.ModuleList(nn.LSTM(*pair, batch_first=True) for pair in pairwise(sizes)))
             norms = [_batch_norm(size) for size in config.hidden_sizes] if config.batch_norm else []
             self.norms.append(nn.ModuleList(norms))
@@ -89,7 +89,7 @@ class SurfaceLstm(nn.Module):
     def _add_others(self, features: int) -> None:
         """Build the other networks and give their heads to the head; `features` are those of this one."""
         self.others = nn.ModuleList(SurfaceLstm(other, self._channels, self.classes) for other in self.config.others)
-        self.feature_count = features + sum(other.feature_count for other in self._other_networks())
+        self.feature_count: int = features + sum(other.feature_count for other in self._other_networks())
         if self.config.others:
             sizes = [features, *(other.feature_count for other in self._other_networks())]
             self.head = MeanHead([self.head, *(other.head for other in self._other_networks())], sizes)
@@ -99,6 +99,23 @@ class SurfaceLstm(nn.Module):
     def _other_networks(self) -> list[SurfaceLstm]:
         return [other for other in self.others if isinstance(other, SurfaceLstm)]
 
+    def frame_samples(self, part: int) -> int:
+        """Samples in a frame of a part whose spectrum the LSTM sees; 0 if it sees the samples."""
+        frames = self.config.frame_samples
+        return frames[part] if part < len(frames) else 0
+
+    def fewest_samples(self, part: int) -> int:
+        """Samples that a window of a part must have: a frame, of this network and of its others."""
+        return max([1, self.frame_samples(part), *(other.fewest_samples(part) for other in self._other_networks())])
+
+    def _kind(self, part: int) -> str:
+        return 'spectrum' if self.frame_samples(part) else self.config.inputs
+
+    def _inputs_of(self, part: int) -> int:
+        """Inputs of the LSTM for each channel of a part."""
+        counts = {'raw': 1, 'derived': 3, 'levels': self.config.levels, 'spectrum': self.frame_samples(part) // 2 + 2}
+        return counts[self._kind(part)]
+
     def _statistics_of(self, channels: int) -> int:
         return len(statistic_names(channels, self.config.levels, self._resting))
 
@@ -106,9 +123,8 @@ class SurfaceLstm(nn.Module):
     def _resting(self) -> int:
         return _RESTING if self.config.resting else 0
 
-    @property
-    def _takes_deviations(self) -> bool:
-        return self.config.inputs == 'derived' or self.config.statistics
+    def _takes_deviations(self, part: int) -> bool:
+        return self._kind(part) in ('derived', 'spectrum') or self.config.statistics
 
     def _scale_first_weights(self) -> None:
         for layers in self.layers:
@@ -123,17 +139,23 @@ class SurfaceLstm(nn.Module):
 
     def _register_input_buffers(self, part: int, channels: int) -> None:
         levels = self.config.levels
-        if self._takes_deviations:
+        if self._takes_deviations(part):
             self.register_buffer(f'spread_{part}', torch.ones(channels))
-        if self.config.inputs == 'derived':
+        if self._kind(part) == 'derived':
             self.register_buffer(f'step_mean_{part}', torch.zeros(channels))
             self.register_buffer(f'step_scale_{part}', torch.ones(channels))
-        if self.config.statistics or self.config.inputs == 'levels':
+        if self.config.statistics or self._kind(part) == 'levels':
             self.register_buffer(f'levels_{part}', torch.zeros(channels, levels))
             self.register_buffer(f'level_widths_{part}', torch.ones(channels, levels))
-        if self.config.inputs == 'levels':
+        if self._kind(part) == 'levels':
             self.register_buffer(f'near_mean_{part}', torch.zeros(channels * levels))
             self.register_buffer(f'near_scale_{part}', torch.ones(channels * levels))
+        if self._kind(part) == 'spectrum':
+            frame = self.frame_samples(part)
+            self.register_buffer(f'spectrum_mean_{part}', torch.zeros(channels * self._inputs_of(part)))
+            self.register_buffer(f'spectrum_scale_{part}', torch.ones(channels * self._inputs_of(part)))
+            for name, kernel in _spectrum_kernels(frame).items():
+                self.register_buffer(f'{name}_{part}', kernel.unsqueeze(1).repeat(channels, 1, 1), persistent=False)
         if self.config.resting:
             self.register_buffer(f'resting_{part}', torch.full((channels, _RESTING), torch.nan))
         if self.config.statistics:
@@ -158,7 +180,7 @@ class SurfaceLstm(nn.Module):
                 scale = torch.where(variance > 0, variance.sqrt(), torch.ones_like(variance))
                 self.get_buffer(f'mean_{part}').copy_(mean)
                 self.get_buffer(f'scale_{part}').copy_(scale)
-            if self._takes_deviations or self.config.inputs == 'levels':
+            if self._takes_deviations(part) or self._kind(part) == 'levels':
                 self._fit_inputs(part, values)
         for other in self._other_networks():
             other.fit_normalisation(parts)
@@ -167,9 +189,9 @@ class SurfaceLstm(nn.Module):
         """Take the units of the derived sequences and of the statistics from training windows."""
         config = self.config
         mean, scale = self.get_buffer(f'mean_{part}'), self.get_buffer(f'scale_{part}')
-        if config.normalise and self._takes_deviations:
+        if config.normalise and self._takes_deviations(part):
             self.get_buffer(f'spread_{part}').copy_(_typical_deviation(values, scale))
-        if config.statistics or config.inputs == 'levels':
+        if config.statistics or self._kind(part) == 'levels':
             levels, widths = _levels((values.flatten(0, 1) - mean) / scale, config.levels)
             self.get_buffer(f'levels_{part}').copy_(levels)
             self.get_buffer(f'level_widths_{part}').copy_(widths)
@@ -177,16 +199,19 @@ class SurfaceLstm(nn.Module):
             self.get_buffer(f'resting_{part}').copy_(_commonest((values.flatten(0, 1) - mean) / scale))
         if not config.normalise:
             return
-        found: dict[str, list[Tensor]] = {'step': [], 'near': [], 'statistics': []}
+        found: dict[str, list[Tensor]] = {'step': [], 'near': [], 'spectrum': [], 'statistics': []}
         for batch in values.split(_FITTED_WINDOWS):
-            if config.inputs == 'levels':
+            if self._kind(part) == 'levels':
                 known = ~self._for_each_level(torch.isnan(batch))
                 near = self._nearness(part, self._standardised(part, batch))
                 found['near'].append(torch.where(known, near, torch.nan).flatten(0, 1).double())
-            if not self._takes_deviations:
+            if not self._takes_deviations(part):
                 continue
             filled, deviation, measured = self._deviations(part, batch)
-            if config.inputs == 'derived':
+            if self._kind(part) == 'spectrum':
+                spectrum = self._spectrum(part, self._standardised(part, filled), deviation)
+                found['spectrum'].append(spectrum.flatten(0, 1).double())
+            if self._kind(part) == 'derived':
                 # Where a step was not measured it will enter as the mean, so it must not count in the mean.
                 step, known = _log_steps(deviation, measured)
                 found['step'].append(torch.where(known, step, torch.nan).flatten(0, 1).double())
@@ -239,17 +264,20 @@ class SurfaceLstm(nn.Module):
         for part, given in enumerate(parts):
             values = self._joined(given)
             standard = self._standardised(part, values)
-            if self._takes_deviations:
+            if self._takes_deviations(part):
                 filled, deviation, measured = self._deviations(part, values)
             if not self.config.hidden_sizes:
                 pass
-            elif self.config.inputs == 'derived':
+            elif self._kind(part) == 'derived':
                 step, known = _log_steps(deviation, measured)
                 mean, scale = self.get_buffer(f'step_mean_{part}'), self.get_buffer(f'step_scale_{part}')
                 sequences.append(
                     torch.cat([standard, deviation, (torch.where(known, step, mean) - mean) / scale], dim=2)
                 )
-            elif self.config.inputs == 'levels':
+            elif self._kind(part) == 'spectrum':
+                mean, scale = self.get_buffer(f'spectrum_mean_{part}'), self.get_buffer(f'spectrum_scale_{part}')
+                sequences.append((self._spectrum(part, standard, deviation) - mean) / scale)
+            elif self._kind(part) == 'levels':
                 mean, scale = self.get_buffer(f'near_mean_{part}'), self.get_buffer(f'near_scale_{part}')
                 known = ~self._for_each_level(torch.isnan(values))
                 near = (self._nearness(part, standard) - mean) / scale
@@ -338,6 +366,20 @@ class SurfaceLstm(nn.Module):
         mean = (offset * measured).sum(dim=1, keepdim=True) / measured.sum(dim=1, keepdim=True).clamp(min=1.0)
         return filled, (offset - mean) * measured / self.get_buffer(f'spread_{part}'), measured
 
+    def _spectrum(self, part: int, standard: Tensor, deviation: Tensor) -> Tensor:
+        """Return log power of each band, and mean, of each frame, (windows, frames, channels x (bands + 1)).
+
+        Convolutions hold for any number of samples; slices would fix it in the exported graph.
+        """
+        hop, channels = self.frame_samples(part) // 2, standard.shape[2]
+
+        def frames(values: Tensor, kernel: str) -> Tensor:
+            weights = self.get_buffer(f'{kernel}_{part}')
+            return functional.conv1d(values.transpose(1, 2), weights, stride=hop, groups=channels)
+
+        power = frames(deviation, 'cosine').square() + frames(deviation, 'sine').square()
+        return torch.cat([torch.log(power + _SMALLEST_POWER), frames(standard, 'average')], dim=1).transpose(1, 2)
+
     def _for_each_level(self, values: Tensor) -> Tensor:
         return torch.cat([value.expand(-1, -1, self.config.levels) for value in values.split(1, dim=2)], dim=2)
 
@@ -388,6 +430,22 @@ class MeanHead(nn.Module):
         """Return the mean of the networks' logits, (windows, classes)."""
         each = [head(own) for head, own in zip(self.heads, self.split(features), strict=True)]
         return torch.stack(each).mean(dim=0)
+
+
+def _spectrum_kernels(frame_samples: int) -> dict[str, Tensor]:
+    """Return real and imaginary part of a discrete Fourier transform with a Hann window, and a mean.
+
+    Shapes (bands, samples) and (1, samples). White noise of variance 1 has a mean power of 1 in each band.
+    """
+    time = torch.arange(frame_samples, dtype=torch.float64)
+    window = torch.hann_window(frame_samples, dtype=torch.float64)
+    window = window / window.square().sum().sqrt()
+    phase = 2.0 * math.pi * torch.outer(torch.arange(frame_samples // 2 + 1, dtype=torch.float64), time) / frame_samples
+    kernels = {'cosine': torch.cos(phase) * window, 'sine': torch.sin(phase) * window}
+    return {
+        **{k: v.float() for k, v in kernels.items()},
+        'average': torch.full((1, frame_samples), 1.0 / frame_samples),
+    }
 
 
 def _batch_norm(size: int) -> nn.BatchNorm1d:

@@ -27,6 +27,10 @@ class LstmConfig:
             logarithm of the step from sample to sample, standardised. `levels`: how near each sample is to each of the
             `levels` of its channel, as shares that add up to 1, standardised; a level that means something of its own,
             such as a motor at rest, then needs no weights that bend.
+        frame_samples: For each part, in its order: of how many samples the frames are whose spectrum the LSTM sees
+            instead of `inputs`, each frame beginning half a frame after the one before: the logarithm of the power in
+            each band and the mean, standardised. 0, and for parts beyond the list: no frames. For sensors whose texture
+            is faster than a network can follow sample by sample, such as an IMU.
         joint_channels: Each part also gets sum, difference, larger and smaller value of channels that follow each other
             in its list, sample by sample, as if they were channels: what two motors draw together.
         statistics: The head sees statistics of the window beside the features of the LSTM (`window_statistics`).
@@ -50,6 +54,7 @@ class LstmConfig:
     dropout: float | Literal['auto'] = 0.2
     pooling: Pooling = 'last'
     inputs: Inputs = 'raw'
+    frame_samples: tuple[int, ...] = ()
     joint_channels: bool = False
     statistics: bool = False
     levels: int = 8
@@ -79,6 +84,10 @@ class LstmConfig:
         if not isinstance(head, list | tuple) or any(type(n) is not int or n < 1 for n in head):
             raise ValueError(f'head_sizes must be a list of positive whole numbers, or empty, not {head!r}')
         object.__setattr__(self, 'head_sizes', tuple(head))
+        frames = self.frame_samples
+        if not isinstance(frames, list | tuple) or any(type(n) is not int or n % 2 or n < 0 for n in frames):
+            raise ValueError(f'frame_samples must be a list of even whole numbers, one for each part, not {frames!r}')
+        object.__setattr__(self, 'frame_samples', tuple(frames))
         if type(self.levels) is not int or not 1 <= self.levels <= 64:
             raise ValueError(f'levels must be a whole number from 1 to 64, not {self.levels!r}')
         share = 0.0 if self.dropout == 'auto' else self.dropout
@@ -108,6 +117,7 @@ class LstmConfig:
             **asdict(self),
             'hidden_sizes': list(self.hidden_sizes),
             'head_sizes': list(self.head_sizes),
+            'frame_samples': list(self.frame_samples),
             'others': [other.to_dict() for other in self.others],
         }
 

@@ -211,6 +211,7 @@ def _seed(network: LstmConfig, optimizer: Optimizer, batch_size: int | Literal['
 # LSTM and sees statistics of the channels alone, and how much of the window a motor rests. Mixing keeps the heads
 # smooth between the drives they were trained on.
 _ACCURATE_HEAD: Mapping[str, Any] = {'pooling': 'mean_max', 'head_sizes': (128, 128), 'head_dropout': 0.5}
+_STATISTICS = LstmConfig(hidden_sizes=(), statistics=True, levels=16, share_weight=1.0, resting=True, **_ACCURATE_HEAD)
 _ACCURATE = TrainingConfig(
     network=LstmConfig(
         hidden_sizes=(16,),
@@ -225,7 +226,7 @@ _ACCURATE = TrainingConfig(
             LstmConfig(
                 hidden_sizes=(32,), dropout=0.3, inputs='levels', joint_channels=True, levels=9, **_ACCURATE_HEAD
             ),
-            LstmConfig(hidden_sizes=(), statistics=True, levels=16, share_weight=1.0, resting=True, **_ACCURATE_HEAD),
+            _STATISTICS,
         ),
         **_ACCURATE_HEAD,
     ),
@@ -240,9 +241,27 @@ _ACCURATE = TrainingConfig(
     calibration_folds=4,
 )
 
+# For windows whose second part is an IMU: the LSTM sees the short-time spectrum of it, its texture, instead of samples;
+# beside it a network sees the statistics of all channels.
+_IMU = replace(
+    _ACCURATE,
+    network=LstmConfig(
+        hidden_sizes=(64,),
+        dropout=0.3,
+        pooling='mean_max',
+        inputs='derived',
+        frame_samples=(0, 32),
+        head_sizes=(128,),
+        head_dropout=0.5,
+        others=(_STATISTICS,),
+    ),
+    mixing=0.0,
+)
+
 PRESETS: Mapping[str, TrainingConfig] = {
     'default': TrainingConfig(),
     'accurate': _ACCURATE,
+    'accurate-imu': _IMU,
     'seed': _seed(_SEED_NETWORKS['simple'], 'rmsprop', 32),
     'seed-large': _seed(_SEED_NETWORKS['large'], 'rmsprop', 32),
     **{
@@ -253,8 +272,8 @@ PRESETS: Mapping[str, TrainingConfig] = {
     },
 }
 PRESET_NAMES = (
-    f'default, accurate, seed, seed-large, seed-<{"|".join(_SEED_NETWORKS)}>-<{"|".join(_SEED_OPTIMIZERS)}>-'
-    f'<{"|".join(map(str, _SEED_BATCHES))}>'
+    f'default, accurate, accurate-imu, seed, seed-large, seed-<{"|".join(_SEED_NETWORKS)}>-'
+    f'<{"|".join(_SEED_OPTIMIZERS)}>-<{"|".join(map(str, _SEED_BATCHES))}>'
 )
 
 

@@ -388,8 +388,17 @@ def build_network(
 
     Returns:
         The network and the training windows as it takes them.
+
+    Raises:
+        SurfaceError: The windows are shorter than a frame of the network.
     """
     network = SurfaceLstm(config.network, [part.shape[2] for part in parts], classes)
+    for index, part in enumerate(parts):
+        if part.shape[1] < network.fewest_samples(index):
+            raise SurfaceError(
+                f'frame_samples: frames of {network.fewest_samples(index)} samples do not fit into windows of '
+                f'{part.shape[1]} samples in part {index}; make them shorter, or 0 to see the samples themselves'
+            )
     network.fit_normalisation(parts)
     inputs = prepare_windows(network, parts)
     if config.starts_from_discriminant:
