@@ -227,6 +227,8 @@ def test_what_is_not_there(work: Path, tmp_path: Path, capsys: pytest.CaptureFix
     [
         (('--model', 'm', '--epochs', '3'), '--epochs does not go with --model'),
         (('--baseline-data', 'd'), '--baseline-data goes with --model only'),
+        (('--executor', 'ray', '--leave-class-out'), '--executor ray goes with folds only'),
+        (('--protocol', 'borealtc-paper', '--streams'), '--streams does not go with --protocol'),
         (('--repetition', '1'), '--repetition goes with --folds-file only'),
         (('--folds-file', 'f', '--folds-seed', '1'), '--folds-seed does not go with --folds-file'),
     ],

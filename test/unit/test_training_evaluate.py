@@ -19,6 +19,7 @@ from sklearn.metrics import f1_score, recall_score
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
+from surface_classifier.data.executor import make_executor
 from surface_classifier.data.splits import stratified_folds
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.signal.config import WindowConfig
@@ -121,6 +122,19 @@ def test_without_the_kernel_runs_are_processes_and_score_the_same(
     assert found['lstm']['accuracy'] == pytest.approx(summary['lstm']['accuracy'], abs=0.01)
     assert sum(progress.epoch is None for progress in told) == 8
     assert sum(progress.epoch is not None for progress in told) == len(summary['lstm']['epochs'])
+
+
+def test_an_executor_gives_the_same(dataset: Dataset) -> None:
+    folds, config = stratified_folds(dataset, 2), replace(QUICK, epochs=2)
+    here = evaluate_folds(dataset, folds, config, jobs=1).to_dict()
+    told: list[EvaluationProgress] = []
+    with make_executor('local', 1) as executor:
+        there = evaluate_folds(dataset, folds, config, executor=executor, on_progress=told.append).to_dict()
+    for classifier in MODELS:
+        # Without the kernel, the last digits of the weights differ, which may change a window between two classes.
+        assert there[classifier]['accuracy'] == pytest.approx(here[classifier]['accuracy'], abs=0.01)
+        assert there[classifier]['predictions'].keys() == here[classifier]['predictions'].keys()
+    assert [step.epoch for step in told] == [None] * 4
 
 
 def test_shuffled_labels_score_at_chance(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 import sys
 import tempfile
@@ -12,7 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from current_driver.errors import SurfaceError
-from surface_classifier.cli.parsing import add_command, add_json_argument, non_negative_int, positive_int, write_json
+from surface_classifier.cli.parsing import (
+    add_command,
+    add_executor_arguments,
+    add_json_argument,
+    non_negative_int,
+    positive_int,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from surface_classifier.data.dataset import Dataset
@@ -74,7 +82,7 @@ surface evaluate data/borealtc_pieces --protocol borealtc-paper --config config/
     parser.add_argument('--seeds', metavar='N', type=positive_int, help='runs of each fold, with seeds 0 to N - 1 (1)')
     parser.add_argument('--config', metavar='FILE', help='training preset or YAML file (default)')
     parser.add_argument('--epochs', metavar='N', type=positive_int, help='largest number of epochs, over the recipe')
-    parser.add_argument('--jobs', metavar='N', type=positive_int, help='processes (as many as there are cores)')
+    add_executor_arguments(parser, 'folds trained and tested at once')
     parser.add_argument('--cache', metavar='DIR', help='keep the result of each fold there, and go on from it')
     parser.add_argument(
         '--motion',
@@ -159,6 +167,8 @@ def _check_arguments(args: argparse.Namespace) -> None:
         for name in ('streams', 'leave_class_out', 'leave_speed_out', 'motion'):
             if getattr(args, name) not in (None, False):
                 raise SurfaceError(f'--{name.replace("_", "-")} does not go with --protocol {args.protocol}')
+    if args.executor != 'local' and (args.model is not None or args.leave_class_out or args.leave_speed_out):
+        raise SurfaceError(f'--executor {args.executor} goes with folds only, not with --model and --leave-…-out')
     if args.leave_class_out and args.leave_speed_out:
         raise SurfaceError('--leave-class-out and --leave-speed-out are two evaluations; run one after the other')
     if args.leave_speed_out and args.motion is None:
@@ -226,6 +236,7 @@ def _leave_out(args: argparse.Namespace, dataset: Dataset) -> int:
 def _evaluate_folds(args: argparse.Namespace, dataset: Dataset) -> EvaluationResult:
     from tqdm import tqdm
 
+    from surface_classifier.data.executor import make_executor
     from surface_classifier.training.evaluate import EvaluationProgress, evaluate_folds
     from surface_classifier.training.fold_cache import FoldCache
 
@@ -248,17 +259,20 @@ def _evaluate_folds(args: argparse.Namespace, dataset: Dataset) -> EvaluationRes
             else:
                 bar.update()
 
-        return evaluate_folds(
-            dataset,
-            folds,
-            config,
-            seeds,
-            jobs=args.jobs,
-            on_progress=show,
-            streams=args.streams,
-            motion=motion,
-            cache=FoldCache(args.cache),
-        )
+        with contextlib.ExitStack() as stack:
+            elsewhere = args.executor != 'local'
+            return evaluate_folds(
+                dataset,
+                folds,
+                config,
+                seeds,
+                jobs=args.jobs,
+                on_progress=show,
+                streams=args.streams,
+                motion=motion,
+                cache=FoldCache(args.cache),
+                executor=stack.enter_context(make_executor(args.executor, args.jobs)) if elsewhere else None,
+            )
 
 
 def _evaluate_model(args: argparse.Namespace, dataset: Dataset) -> EvaluationResult:

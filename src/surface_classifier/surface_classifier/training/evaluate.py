@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
+from surface_classifier.data.executor import Executor
 from surface_classifier.data.splits import Folds
 from surface_classifier.model.belief import BeliefSettings
 from surface_classifier.model.contract import check_compatible
@@ -247,6 +249,7 @@ def evaluate_folds(
     streams: bool = False,
     motion: WindowMotion | None = None,
     cache: FoldCache | None = None,
+    executor: Executor | None = None,
 ) -> EvaluationResult:
     """Train and test the LSTM and the baselines on every fold.
 
@@ -261,15 +264,23 @@ def evaluate_folds(
             gives there, of LSTM and trees.
         motion: How the robot moved in each window, to score motions and speeds apart.
         cache: Where results of folds are kept and found again.
+        executor: What trains and tests instead of threads and processes of this machine; it tells no epochs, and must
+            find the data set under the same path. It trains with torch, whose weights differ from the kernel's in the
+            last digits.
 
     Raises:
         SurfaceError: Training failed, as on infinite values.
     """
     begin = time.perf_counter()
     tasks, notes = _tasks(dataset, folds, config, seeds, streams)
-    outcomes = _run_or_read(
-        dataset, tasks, jobs or os.cpu_count() or 1, on_progress or (lambda _: None), cache or FoldCache(None)
-    )
+    report = on_progress or (lambda _: None)
+
+    def run(left: Sequence[_Task], keep: _Keep) -> list[_Outcome]:
+        if executor is not None:
+            return _run_elsewhere(left, executor, report, keep)
+        return _run_here(dataset, left, jobs or os.cpu_count() or 1, report, keep)
+
+    outcomes = _run_or_read(dataset, tasks, run, report, cache or FoldCache(None))
     predictions: dict[str, list[Predictions]] = {name: [] for name in CLASSIFIERS}
     epochs: list[dict[str, Any]] = []
     joined: dict[str, list[StreamLabels]] = {name: [] for name in SEQUENCED}
@@ -376,7 +387,7 @@ def _tasks(
                 notes.append(f'fold {fold.index}, seed {seed}: {why}')
             baselines = CLASSIFIERS[1:] if seed == seeds[0] else ('trees',)
             tasks += [
-                _Task(dataset.path, fold.index, fold.train, fold.test, recipe, seed, classifiers, streams)
+                _Task(dataset.path.resolve(), fold.index, fold.train, fold.test, recipe, seed, classifiers, streams)
                 for classifiers in (('lstm',), baselines)
             ]
     return sorted(tasks, key=lambda task: task.classifiers != ('lstm',)), notes
@@ -410,10 +421,15 @@ class _Outcome:
 
 
 _Report = Callable[[EvaluationProgress], None]
+_Keep = Callable[[int, _Outcome], None]
 
 
 def _run_or_read(
-    dataset: Dataset, tasks: Sequence[_Task], jobs: int, report: _Report, cache: FoldCache
+    dataset: Dataset,
+    tasks: Sequence[_Task],
+    run: Callable[[Sequence[_Task], _Keep], list[_Outcome]],
+    report: _Report,
+    cache: FoldCache,
 ) -> list[_Outcome]:
     """Read what was kept of earlier runs, run the other tasks, keeping each as it is done; all in their order."""
     keys = [_cache_key(dataset, task) for task in tasks]
@@ -428,7 +444,7 @@ def _run_or_read(
     def keep(place: int, outcome: _Outcome) -> None:
         cache.save(keys[left[place]], outcome.to_json())
 
-    outcomes = _run_all(dataset, [tasks[number] for number in left], jobs, report, keep) if left else []
+    outcomes = run([tasks[number] for number in left], keep) if left else []
     found.update(zip(left, outcomes, strict=True))
     return [found[number] for number in range(len(tasks))]
 
@@ -444,11 +460,23 @@ def _cache_key(dataset: Dataset, task: _Task) -> dict[str, Any]:
     }
 
 
-_Keep = Callable[[int, '_Outcome'], None]
+def _run_elsewhere(tasks: Sequence[_Task], executor: Executor, report: _Report, keep: _Keep) -> list[_Outcome]:
+    """Have an executor run the tasks; return what each gave, in their order."""
+    found: dict[int, _Outcome] = {}
+    with closing(executor.map_completed(_run_quietly, tasks)) as results:
+        for place, outcome in results:
+            found[place] = outcome
+            keep(place, outcome)
+            report(EvaluationProgress(tasks[place].fold, tasks[place].seed, tasks[place].classifiers, None))
+    return [found[place] for place in range(len(tasks))]
 
 
-def _run_all(dataset: Dataset, tasks: Sequence[_Task], jobs: int, report: _Report, keep: _Keep) -> list[_Outcome]:
-    """Run the tasks, those of networks first; return what each gave, in their order."""
+def _run_quietly(task: _Task) -> _Outcome:
+    return _run_task(task, lambda _: None, lambda: False)
+
+
+def _run_here(dataset: Dataset, tasks: Sequence[_Task], jobs: int, report: _Report, keep: _Keep) -> list[_Outcome]:
+    """Run the tasks on this machine, those of networks first; return what each gave, in their order."""
     networks = [task for task in tasks if task.classifiers == ('lstm',)]
     if any(kernel_obstacle(task.config) for task in networks):
         return _run_tasks(tasks, jobs, report, keep)
