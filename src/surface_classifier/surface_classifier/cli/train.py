@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import TYPE_CHECKING, Any
 
 from surface_classifier.cli.parsing import add_command, add_json_argument, non_negative_int, positive_int, write_json
@@ -83,11 +84,12 @@ def run(args: argparse.Namespace) -> int:
     ):
 
         def show(epoch: EpochResult) -> None:
-            bar.set_postfix_str(
-                f'loss {epoch.loss:.3f}, held out: loss {epoch.validation_loss:.3f}, '
-                f'balanced accuracy {epoch.validation_accuracy:.3f}',
-                refresh=False,
+            held_out = (
+                ''
+                if math.isnan(epoch.validation_loss)
+                else f', held out: loss {epoch.validation_loss:.3f}, balanced accuracy {epoch.validation_accuracy:.3f}'
             )
+            bar.set_postfix_str(f'loss {epoch.loss:.3f}{held_out}', refresh=False)
             bar.update()
 
         contract, result = train_model(
