@@ -102,6 +102,7 @@ def test_the_order_of_samples_counts() -> None:
         ({'others': [LstmConfig(others=(LstmConfig(),))]}, r'others\[0\] has others of its own'),
         ({'hidden_sizes': (), 'statistics': True, 'others': [{}]}, 'hidden_sizes may be empty in one of others'),
         ({'resting': 'yes'}, 'resting must be true or false'),
+        ({'resting': True}, 'resting: true needs statistics: true'),
         (
             {'frame_samples': (0, 7)},
             r'frame_samples must be a list of even whole numbers, one for each part, not \(0, 7\)',

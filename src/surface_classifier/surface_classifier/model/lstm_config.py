@@ -103,6 +103,8 @@ class LstmConfig:
         for name in ('joint_channels', 'statistics', 'resting', 'batch_norm', 'normalise'):
             if type(getattr(self, name)) is not bool:
                 raise ValueError(f'{name} must be true or false, not {getattr(self, name)!r}')
+        if self.resting and not self.statistics:
+            raise ValueError('resting: true needs statistics: true, of which it is a part')
         for name in ('recurrent_gain', 'input_gain'):
             gain = getattr(self, name)
             if isinstance(gain, bool) or not isinstance(gain, int | float) or not 0 <= gain <= 100:
