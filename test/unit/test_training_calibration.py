@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 
 from surface_classifier.model.engine import softmax
-from surface_classifier.training.calibration import fit_temperature, reliability
+from surface_classifier.training.calibration import (
+    LARGEST_LOG_SHARPENING,
+    LARGEST_LOG_TEMPERATURE,
+    fit_temperature,
+    match_confidence,
+    reliability,
+)
 from surface_classifier.training.comparison import bootstrap_mean, by_group, compare, wholly_wrong
 from surface_classifier.training.conformal import conformal_thresholds, set_coverage
 
@@ -31,6 +37,27 @@ def test_the_temperature_takes_back_what_logits_were_multiplied_by(factor: float
     assert after < 0.02
     if factor != 1.0:
         assert before > 3 * after
+
+
+@pytest.mark.parametrize('factor', [0.5, 1.0, 3.0])
+def test_mean_confidence_comes_to_the_accuracy(factor: float) -> None:
+    logits, truth = drawn(0)
+    found = match_confidence(logits * factor, truth)
+    assert found == pytest.approx(factor, rel=0.1)
+    confidence = softmax(logits * factor / found).max(axis=1)
+    assert confidence.mean() == pytest.approx((logits.argmax(axis=1) == truth).mean(), abs=1e-6)
+
+
+def test_a_strange_recording_does_not_make_all_others_modest() -> None:
+    logits, truth = drawn(0)
+    logits[:300] = 8.0 * np.eye(4)[(truth[:300] + 1) % 4]
+    assert match_confidence(logits, truth) < fit_temperature(logits, truth)
+
+
+def test_confidence_that_cannot_be_matched_ends_at_a_bound() -> None:
+    logits = np.array([[3.0, 0.0], [0.0, 3.0]])
+    assert match_confidence(logits, np.array([0, 1])) == pytest.approx(np.exp(-LARGEST_LOG_SHARPENING))
+    assert match_confidence(logits, np.array([1, 0])) == pytest.approx(np.exp(LARGEST_LOG_TEMPERATURE))
 
 
 def test_reliability_of_a_sure_and_wrong_classifier_is_one() -> None:

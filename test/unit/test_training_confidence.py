@@ -80,7 +80,9 @@ def test_a_recipe_that_holds_nothing_out_is_judged_by_further_networks(dataset: 
     folds: list[int] = []
     confidence = fit_confidence(dataset, result, novelty=False, on_fold=folds.append)
     assert folds == [1, 1, 1]
-    assert confidence.calibration['method'] == 'temperature on held-out recordings of 3 further networks'
+    assert confidence.calibration['method'] == (
+        'mean confidence as accuracy on held-out recordings of 3 further networks'
+    )
     assert confidence.calibration['windows'] == len(windows)
     assert confidence.calibration['recordings'] == len(np.unique(np.asarray(dataset.recording)[windows]))
     assert confidence.conformal['levels']

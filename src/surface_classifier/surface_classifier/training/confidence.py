@@ -24,7 +24,7 @@ from surface_classifier.data.splits import held_out_parts
 from surface_classifier.model.belief import BeliefSettings, filter_sequence
 from surface_classifier.model.engine import softmax
 from surface_classifier.model.novelty import NoveltyTest
-from surface_classifier.training.calibration import fit_temperature
+from surface_classifier.training.calibration import fit_temperature, match_confidence
 from surface_classifier.training.config import ClassBalance
 from surface_classifier.training.conformal import conformal_thresholds
 from surface_classifier.training.loop import TrainingCancelledError, TrainingResult, predict_logits, resident, train
@@ -112,12 +112,15 @@ def fit_confidence(
         )
         held_out = np.concatenate([of.windows for of in judged])
         recordings = len(np.unique(recording[held_out]))
-        found = fit_temperature(logits, labels[held_out])
-        share = recordings / (recordings + PRIOR_RECORDINGS) if len(judged) == 1 else 1.0
+        if len(judged) == 1:
+            found = fit_temperature(logits, labels[held_out])
+            share = recordings / (recordings + PRIOR_RECORDINGS)
+            method = 'temperature on held-out recordings, drawn towards 1'
+        else:
+            found, share = match_confidence(logits, labels[held_out]), 1.0
+            method = f'mean confidence as accuracy on held-out recordings of {len(judged)} further networks'
         calibration = {
-            'method': 'temperature on held-out recordings, drawn towards 1'
-            if len(judged) == 1
-            else f'temperature on held-out recordings of {len(judged)} further networks',
+            'method': method,
             'temperature': float(found**share),
             'fitted_temperature': found,
             'recordings': recordings,
