@@ -5,8 +5,8 @@
 All of it is chosen on recordings that were held out when the network was trained (for early stopping, which makes the
 network a little better on them than on a new drive). They are few, so that what they say is drawn towards what is to be
 expected without them: a temperature of 1, and windows that count as much as they overlap. A recipe that holds nothing
-out can have further networks trained instead, each without a part of the recordings (`calibration_folds`); all
-recordings then have their say. These networks have learnt a little less than the one that answers, and doubt more.
+out can have further networks trained instead, each without a part of the recordings (`calibration_folds`): then all
+recordings have their say.
 """
 
 from __future__ import annotations
