@@ -158,6 +158,22 @@ def test_info_tells_recordings_data_sets_and_models_apart(work: Path, tmp_path: 
     assert 'left [A], right [A]' in read(tmp_path / 'info.json')['takes']
 
 
+def test_info_tells_the_networks_beside_the_first(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / 'recipe.yaml'
+    recipe.write_text(
+        'epochs: 1\nvalidation_fraction: 0\nnetwork: {hidden_sizes: [4], others: [{hidden_sizes: [5]}]}\n'
+    )
+    assert run('train', work / 'data', '-o', tmp_path / 'model', '--config', recipe) == 0
+    capsys.readouterr()
+    assert run('info', tmp_path / 'model') == 0
+    printed = capsys.readouterr().out
+    assert 'network  hidden_sizes [4], ' in printed
+    assert 'beside   hidden_sizes [5], ' in printed
+    assert 'others' not in printed
+
+
 def test_info_refuses_a_damaged_model(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     damaged = tmp_path / 'model'
     damaged.mkdir()

@@ -78,8 +78,10 @@ def _print_model(summary: dict[str, Any]) -> None:
     print(f'model {summary["path"]}, written by {summary["created_by"]}; files match their digests')
     print(f'takes    {summary["takes"]}')
     print(f'tells    {", ".join(summary["classes"])}')
-    network = ', '.join(f'{key} {value}' for key, value in summary['architecture'].items())
-    print(f'network  {network}')
+    shape = summary['architecture']
+    for title, network in [('network', shape), *(('beside', other) for other in shape.get('others', []))]:
+        told = ', '.join(f'{key} {value}' for key, value in network.items() if key != 'others')
+        print(f'{title:<8} {told}')
     for part, values in summary['normalisation'].items():
         numbers = ', '.join(
             f'{mean:.4g} ± {scale:.4g}' for mean, scale in zip(values['mean'], values['scale'], strict=True)
