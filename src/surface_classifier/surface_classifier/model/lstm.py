@@ -263,31 +263,15 @@ class SurfaceLstm(nn.Module):
         sequences, statistics = [], []
         for part, given in enumerate(parts):
             values = self._joined(given)
-            standard = self._standardised(part, values)
-            if self._takes_deviations(part):
-                filled, deviation, measured = self._deviations(part, values)
-            if not self.config.hidden_sizes:
-                pass
-            elif self._kind(part) == 'derived':
-                step, known = _log_steps(deviation, measured)
-                mean, scale = self.get_buffer(f'step_mean_{part}'), self.get_buffer(f'step_scale_{part}')
-                sequences.append(
-                    torch.cat([standard, deviation, (torch.where(known, step, mean) - mean) / scale], dim=2)
-                )
-            elif self._kind(part) == 'spectrum':
-                mean, scale = self.get_buffer(f'spectrum_mean_{part}'), self.get_buffer(f'spectrum_scale_{part}')
-                sequences.append((self._spectrum(part, standard, deviation) - mean) / scale)
-            elif self._kind(part) == 'levels':
-                mean, scale = self.get_buffer(f'near_mean_{part}'), self.get_buffer(f'near_scale_{part}')
-                known = ~self._for_each_level(torch.isnan(values))
-                near = (self._nearness(part, standard) - mean) / scale
-                sequences.append(torch.where(known, near, torch.zeros_like(near)))
-            else:
-                sequences.append(standard)
+            # Where nothing is derived and there are no statistics, nobody looks at the last two.
+            filled, deviation, measured = (
+                self._deviations(part, values) if self._takes_deviations(part) else (values, values, values)
+            )
+            if self.config.hidden_sizes:
+                sequences.append(self._sequence(part, values, deviation, measured))
             if self.config.statistics:
                 found = self._window_statistics(part, filled, deviation, measured)
-                mean, scale = self.get_buffer(f'statistics_mean_{part}'), self.get_buffer(f'statistics_scale_{part}')
-                found = (torch.where(torch.isnan(found), mean, found) - mean) / scale
+                found = self._scaled('statistics', part, found, ~torch.isnan(found))
                 statistics.append(found.clamp(-FARTHEST_STATISTIC, FARTHEST_STATISTIC))
         for other in self._other_networks():
             more, found = other.prepare(*parts)
@@ -329,6 +313,24 @@ class SurfaceLstm(nn.Module):
     def split_features(self, features: Tensor) -> list[Tensor]:
         """Return the features of this network and of its others, as `features` gave them side by side."""
         return self.head.split(features) if isinstance(self.head, MeanHead) else [features]
+
+    def _sequence(self, part: int, values: Tensor, deviation: Tensor, measured: Tensor) -> Tensor:
+        """Return what the LSTM layers of a part see, (windows, samples or frames, inputs)."""
+        kind, standard = self._kind(part), self._standardised(part, values)
+        if kind == 'derived':
+            step, known = _log_steps(deviation, measured)
+            return torch.cat([standard, deviation, self._scaled('step', part, step, known)], dim=2)
+        if kind == 'spectrum':
+            return self._scaled('spectrum', part, self._spectrum(part, standard, deviation))
+        if kind == 'levels':
+            known = ~self._for_each_level(torch.isnan(values))
+            return self._scaled('near', part, self._nearness(part, standard), known)
+        return standard
+
+    def _scaled(self, name: str, part: int, values: Tensor, known: Tensor | None = None) -> Tensor:
+        """Standardise by the training windows; what is not known enters as the mean, which is 0."""
+        scaled = (values - self.get_buffer(f'{name}_mean_{part}')) / self.get_buffer(f'{name}_scale_{part}')
+        return scaled if known is None else torch.where(known, scaled, torch.zeros_like(scaled))
 
     def _part_features(self, part: int, sequence: Tensor) -> Tensor:
         for layer, lstm in enumerate(self.layers[part]):
