@@ -20,7 +20,8 @@ Train an LSTM on a data set and write the model: weights, ONNX, and a contract t
 Whole recordings are held out (15 % of the windows in the default recipe) to stop when the network gets no better; the
 scores on them are in the contract. For a score that can be quoted, use `surface evaluate`.
 
---config takes a preset (default; accurate, for a thousand windows and more; seed, seed-large,
+--config takes a preset (default; accurate, for a thousand windows and more; accurate-imu, for windows whose second part
+is an IMU, as in config/borealtc_all_window.yaml; seed, seed-large,
 seed-simple-rmsprop-32 and others of the seed) or a YAML file with some of these keys; `surface diagnose` says whether
 a recipe suits the data, `surface sweep` looks for a better one:
 
