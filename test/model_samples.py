@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,3 +119,35 @@ def save_random_model(
         onnx_sha256='',
     )
     return lstm, save_model(path, lstm, contract)
+
+
+def with_motion(
+    dataset: Dataset, path: Path, left_mps: np.ndarray, right_mps: np.ndarray, unit: str = 'm/s'
+) -> Dataset:
+    """Write a data set again, with wheel speeds as a motion part; what it had as such is left out.
+
+    Args:
+        dataset: Its windows have the length of `MOTOR_CONFIG`'s.
+        path: Folder of the data set.
+        left_mps: Speed of the left wheels in each window, (windows,) [m/s].
+        right_mps: Of the right ones.
+        unit: Unit that is stated.
+    """
+    wheels = tuple(
+        ChannelConfig(name, 'wheels', 'std_msgs/msg/Float64MultiArray', f'data[{index}]', unit)
+        for index, name in enumerate(('left', 'right'))
+    )
+    parts = dataset.config.input_parts
+    config = replace(dataset.config, parts=(*parts, PartConfig('motion', 10.0, wheels, role='motion')))
+    values = np.repeat(np.stack([left_mps, right_mps], axis=1)[:, np.newaxis, :], config.window_samples, axis=1)
+    return Dataset.save(
+        path,
+        config=config,
+        classes=dataset.classes,
+        parts={**{part.name: np.asarray(dataset.parts[part.name]) for part in parts}, 'motion': values},
+        labels=dataset.labels,
+        start_ns=dataset.start_ns,
+        end_ns=dataset.end_ns,
+        recording=dataset.recording,
+        recordings=dataset.recordings,
+    )

@@ -12,8 +12,11 @@ from recording_samples import write_drive
 from stranger_bags import write_stranger_bag
 
 from surface_classifier.cli.main import main
+from surface_classifier.data.dataset import Dataset
+from surface_classifier.nodes.window_parameters import windows_from_file
 from surface_classifier.signal.config import WindowConfig
 from surface_classifier.signal.presets import preset_config, preset_names
+from surface_classifier.training.motion import window_motion
 
 
 def test_from_a_strangers_bag_to_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -97,3 +100,30 @@ def test_a_guess_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.Cap
     bag = write_drive(tmp_path / 'drive', [('ice', 5.0)])
     assert main(['inspect', str(bag), '--guess', '9']) == 2
     assert '--guess 9: there are 1 guesses' in capsys.readouterr().err
+
+
+def test_motion_is_offered_where_a_topic_tells_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bag = write_stranger_bag(tmp_path / 'bag', 3, 'puma')
+    file = tmp_path / 'robot.yaml'
+    assert main(['inspect', str(bag.path), '-o', str(file)]) == 0
+    offered = file.read_text(encoding='utf-8')
+    assert '# motion_channels:' in offered
+    begin = offered.index('    # motion_channels:')
+    file.write_text(
+        offered[:begin] + offered[begin:].replace('    # ', '    ').replace('    #', '    '), encoding='utf-8'
+    )
+    config = windows_from_file(file)
+    assert config.motion_part is not None
+    assert config.motion_part.channel_names == ('speed', 'turn_rate')
+    assert config.motion_part.channel_units == ('m/s', 'rad/s')
+    assert config.motion_part.sample_rate_hz <= 10.0
+    assert main(['dataset', 'build', str(bag.path), '-o', str(tmp_path / 'set'), '--channels', str(file)]) == 0
+    assert 'motion' in capsys.readouterr().out
+    dataset = Dataset.load(tmp_path / 'set')
+    assert len(dataset) > 0
+    assert set(window_motion(dataset).motion) <= {'still', 'straight', 'turning', 'varying'}
+
+
+def test_no_motion_is_offered_where_nothing_tells_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['inspect', str(write_drive(tmp_path / 'drive', [('ice', 5.0)]))]) == 0
+    assert 'motion_channels' not in capsys.readouterr().out

@@ -197,3 +197,32 @@ def test_channels_alone_make_a_part_and_beside_a_file_they_rewire_it(tmp_path: P
 def test_channels_that_cannot_be_parsed_are_refused(channels: list[str], words: str) -> None:
     with pytest.raises(SurfaceError, match=words):
         window_config(preprocessor(channels=channels))
+
+
+SPEED = '{name: speed, topic: odom, type: nav_msgs/msg/Odometry, field: twist.twist.linear.x, unit: m/s}'
+
+
+def test_motion_channels_make_a_last_part_and_rewire_one_that_is_there(tmp_path: Path) -> None:
+    config = window_config(preprocessor(channels=[CHANNEL], motion_channels=[SPEED]))
+    motion = config.motion_part
+    assert motion is not None
+    assert (motion.name, motion.sample_rate_hz, motion.channel_names) == ('motion', 10.0, ('speed',))
+    assert [part.name for part in config.input_parts] == ['motor']
+    slower = window_config(preprocessor(motion_channels=[SPEED], motion_sample_rate_hz=4)).motion_part
+    assert slower is not None
+    assert slower.sample_rate_hz == 4.0
+    file = tmp_path / 'window.yaml'
+    file.write_text(yaml.safe_dump(config.to_dict()), encoding='utf-8')
+    moved = window_config(preprocessor(window_file=str(file), motion_channels=[SPEED.replace('odom', 'base/odom')]))
+    assert moved.motion_part is not None
+    assert moved.motion_part.channels[0].topic == 'base/odom'
+    assert moved.digest == config.digest
+
+
+def test_motion_channels_are_refused_for_a_model_that_knows_no_motion(tmp_path: Path) -> None:
+    pytest.importorskip('torch', reason='torch is not installed')
+    from untrained_model import save_untrained_model
+
+    save_untrained_model(tmp_path / 'model', default_window_config())
+    with pytest.raises(SurfaceError, match=r'was trained without a motion part; leave them out'):
+        window_config(preprocessor(model=str(tmp_path / 'model'), motion_channels=[SPEED]))

@@ -157,3 +157,39 @@ def test_a_part_whose_name_is_no_file_name_is_refused(name: str) -> None:
     channel = ChannelConfig('left', 'joint_states', JOINT, 'effort[0]')
     with pytest.raises(SurfaceError, match='the name becomes part of a file name'):
         PartConfig(name, 100.0, (channel,))
+
+
+def motion_layout(*roles: str) -> dict[str, Any]:
+    layout = copy.deepcopy(LAYOUT)
+    for part, role in zip(layout['parts'], roles, strict=True):
+        part['role'] = role
+    return layout
+
+
+def test_a_motion_part_comes_last_and_is_no_input() -> None:
+    config = WindowConfig.from_dict(motion_layout('input', 'motion'))
+    assert [part.name for part in config.input_parts] == ['motor']
+    assert config.motion_part is not None
+    assert config.motion_part.name == 'imu'
+    assert WindowConfig.from_dict(config.to_dict()) == config
+    plain = WindowConfig.from_dict(LAYOUT)
+    assert plain.motion_part is None
+    assert plain.input_parts == plain.parts
+    # What a window holds is the same; what is made of it is the model's own affair.
+    assert config.digest == plain.digest
+    assert 'role' not in json.dumps(plain.to_dict())
+
+
+@pytest.mark.parametrize('roles', [('motion', 'input'), ('motion', 'motion')])
+def test_a_motion_part_that_is_not_the_last_one_is_refused(roles: tuple[str, str]) -> None:
+    with pytest.raises(SurfaceError, match=r"'motor' has the role motion; give at most one such part, last"):
+        WindowConfig.from_dict(motion_layout(*roles))
+
+
+def test_a_window_of_motion_alone_and_an_unknown_role_are_refused() -> None:
+    layout = motion_layout('motion', 'input')
+    del layout['parts'][1]
+    with pytest.raises(SurfaceError, match=r'after the parts that a network sees'):
+        WindowConfig.from_dict(layout)
+    with pytest.raises(SurfaceError, match=r"role is 'speed'; choose input or motion"):
+        WindowConfig.from_dict(motion_layout('input', 'speed'))

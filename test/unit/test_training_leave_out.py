@@ -13,14 +13,13 @@ import numpy as np
 import pytest
 
 pytest.importorskip('torch', reason='torch is not installed')
-from model_samples import CLASSES, MOTOR_CONFIG, channels, learnable_dataset
+from model_samples import CLASSES, MOTOR_CONFIG, learnable_dataset, with_motion
 
 from current_driver.errors import SurfaceError
 from surface_classifier.cli.main import EXIT_BAD_INPUT, main
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import stratified_folds
 from surface_classifier.model.lstm_config import LstmConfig
-from surface_classifier.signal.config import PartConfig
 from surface_classifier.training import evaluate, loop, together
 from surface_classifier.training.config import TrainingConfig
 from surface_classifier.training.evaluate import evaluate_folds
@@ -57,40 +56,27 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     )
 
 
-def wheels_of(dataset: Dataset, path: Path, left: np.ndarray, right: np.ndarray, unit: str = 'm/s') -> Dataset:
-    """Wheel speeds in the windows of a data set, constant in each but for a small ripple."""
-    part = PartConfig('wheels', 10.0, channels('left', 'right', unit=unit), 10.0)
-    values = np.repeat(np.stack([left, right], axis=1)[:, np.newaxis, :], 12, axis=1)
-    return Dataset.save(
-        path,
-        config=replace(TOUCHING, parts=(part,)),
-        classes=dataset.classes,
-        parts={'wheels': values},
-        labels=dataset.labels,
-        start_ns=dataset.start_ns,
-        end_ns=dataset.end_ns,
-        recording=dataset.recording,
-        recordings=dataset.recordings,
-    )
-
-
 def test_motions_are_told_from_wheel_speeds(dataset: Dataset, tmp_path: Path) -> None:
     left = np.full(len(dataset), 0.2)
     right = left.copy()
     left[:60], right[:60] = 0.0, 0.0
     left[60:120], right[60:120] = -0.2, 0.4
-    motion = window_motion(dataset, wheels_of(dataset, tmp_path / 'wheels', left, right))
+    left[120], right[120] = np.nan, np.nan
+    motion = window_motion(with_motion(dataset, tmp_path / 'set', left, right))
     assert motion.motion[0] == 'still'
     assert motion.motion[60] == 'turning'
     assert motion.motion[200] == 'straight'
+    assert motion.motion[120] == motion.speed_bin[120] == ''
     assert motion.speed_bin[200] == '0.15 to 0.30 m/s'
     assert motion.speed_bin[60] == '0.05 to 0.15 m/s'
     assert speed_bin(7.0) == '0.45 to more m/s'
     groups = left_out_motions(motion)
     assert {'still', 'turning', 'straight'} <= groups.keys()
     assert 'varying' not in groups
-    with pytest.raises(SurfaceError, match=r'needs one part of wheel speeds'):
-        window_motion(dataset, wheels_of(dataset, tmp_path / 'amperes', left, right, unit='A'))
+    with pytest.raises(SurfaceError, match=r"speeds of part 'motion' are in rad/s"):
+        window_motion(with_motion(dataset, tmp_path / 'wheels', left, right, unit='rad/s'))
+    with pytest.raises(SurfaceError, match=r'no part of its windows tells how the robot moved'):
+        window_motion(dataset)
 
 
 def test_each_class_is_left_out_of_training_and_told(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,11 +148,11 @@ def test_the_command_tells_streams_motions_intervals_and_calibration(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     speed = np.where(np.arange(len(dataset)) % 2, 0.2, 0.5)
-    wheels = wheels_of(dataset, tmp_path / 'wheels', speed, speed)
+    moving = with_motion(dataset, tmp_path / 'moving', speed, speed)
     (tmp_path / 'recipe.yaml').write_text('network: {hidden_sizes: [8]}\nepochs: 4\n', encoding='utf-8')
-    options = ['--config', str(tmp_path / 'recipe.yaml'), '--folds', '2', '--jobs', '1', '--motion', str(wheels.path)]
+    options = ['--config', str(tmp_path / 'recipe.yaml'), '--folds', '2', '--jobs', '1']
     results = ['--json', str(tmp_path / 'scores.json'), '--report', str(tmp_path / 'report.html')]
-    assert main(['evaluate', str(dataset.path), '--streams', *options, *results]) == 0
+    assert main(['evaluate', str(moving.path), '--streams', *options, *results]) == 0
     found = json.loads((tmp_path / 'scores.json').read_text(encoding='utf-8'))
     assert found['lstm']['reliability']['expected_calibration_error'] >= 0.0
     assert found['comparison']['by_speed'].keys() == {'0.15 to 0.30 m/s', '0.45 to more m/s'}
@@ -178,7 +164,12 @@ def test_the_command_tells_streams_motions_intervals_and_calibration(
     page = (tmp_path / 'report.html').read_text(encoding='utf-8')
     assert 'Reliability: LSTM' in page
     assert 'Expected calibration error' in page
-    assert main(['evaluate', str(dataset.path), '--leave-speed-out', *options]) == 0
+    results = ['--json', str(tmp_path / 'left_out.json')]
+    assert main(['evaluate', str(moving.path), '--leave-speed-out', *options, *results]) == 0
     assert 'mean AUROC' in capsys.readouterr().out
+    left_out = json.loads((tmp_path / 'left_out.json').read_text(encoding='utf-8'))
+    # Half of the windows were driven at another speed, which nothing but the motion can tell.
+    assert left_out['overall']['wrong_told'] == 1.0
+    assert left_out['overall']['told_by_motion'] == 1.0
     assert main(['evaluate', str(dataset.path), '--leave-speed-out']) == EXIT_BAD_INPUT
-    assert 'needs --motion' in capsys.readouterr().err
+    assert 'no part of its windows tells how the robot moved' in capsys.readouterr().err

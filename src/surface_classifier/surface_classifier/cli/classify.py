@@ -24,8 +24,8 @@ _DESCRIPTION = """\
 Label recordings or a data set with a trained model.
 
 A recording goes through the same window stream and labeller as in the live nodes, one window at a time, so it gets the
-labels they would give. Where it carries labels of its own, the share of windows that agree is shown; windows over a
-change of surface, and stretches without a label, do not count.
+labels they would give. Where it carries labels of its own, the share of windows that agree is shown, and which surface
+is called which; windows over a change of surface, and stretches without a label, do not count.
 """
 
 
@@ -39,6 +39,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         examples="""\
 surface classify models/floors recordings/drive_2
 surface classify models/floors recordings --json labels.json
+surface classify models/floors recordings --no-novelty
 surface classify models/floors data/new_drives --engine torch""",
     )
     parser.add_argument('model', metavar='MODEL', help='folder of the model')
@@ -63,6 +64,12 @@ surface classify models/floors data/new_drives --engine torch""",
         help='also name every surface that cannot be ruled out, so that the true one is among them in a share P of the '
         'windows of a new recording, on average over recordings: 0.5 to 0.98, as the model has it',
     )
+    parser.add_argument(
+        '--no-novelty',
+        action='store_true',
+        help='do not ask whether windows are like the training data (as parameter check_novelty: false of the '
+        'classifier does): a label for every measured window',
+    )
     add_json_argument(parser)
     parser.set_defaults(run=run)
 
@@ -74,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     from surface_classifier.model.labeller import Labeller
 
     engine = load_engine(args.model, args.engine, args.device)
-    labeller = Labeller(engine, possible_level=args.possible_level)
+    labeller = Labeller(engine, possible_level=args.possible_level, check_novelty=not args.no_novelty)
     if (Path(args.source) / METADATA_FILE).is_file():
         if args.input_rate is not None:
             raise SurfaceError(f'--input-rate goes with recordings only; {args.source} is a data set, already cut')
@@ -94,12 +101,14 @@ def run(args: argparse.Namespace) -> int:
             print(f'surface: warning: {warning}', file=sys.stderr)
         recording['accuracy'] = _accuracy(recording['labels'])
     contract = labeller.engine.contract
+    labels = [label for recording in recordings for label in recording['labels']]
     result = {
         'model': args.model,
         'model_digest': contract.weights_sha256,
         'engine': labeller.engine.description,
         'classes': list(contract.classes),
-        'accuracy': _accuracy([label for recording in recordings for label in recording['labels']]),
+        'accuracy': _accuracy(labels),
+        'confusion': _confusion(labels),
         'recordings': recordings,
     }
     if args.json:
@@ -195,6 +204,27 @@ def _accuracy(labels: list[dict[str, Any]]) -> float | None:
     return sum(right) / len(right) if right else None
 
 
+def _confusion(labels: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """How often each true surface gets each label, by the names of both; empty where no truth is known."""
+    pairs = Counter((label['truth'], label['surface']) for label in labels if label['truth'] is not None)
+    return {
+        truth: {surface: count for (other, surface), count in sorted(pairs.items()) if other == truth}
+        for truth in sorted({truth for truth, _ in pairs})
+    }
+
+
+def _print_confusion(confusion: dict[str, dict[str, int]]) -> None:
+    from surface_classifier.model.labeller import UNKNOWN_SURFACE
+
+    columns = sorted({surface for row in confusion.values() for surface in row} | confusion.keys())
+    columns.sort(key=lambda name: name == UNKNOWN_SURFACE)  # last
+    width = max(len('truth'), *(len(name) for name in confusion))
+    print('\n' + f'{"truth":<{width}}  ' + '  '.join(f'{name:>6}' for name in columns))
+    for name, row in confusion.items():
+        counts = '  '.join(f'{row.get(column, 0):>{max(6, len(column))}}' for column in columns)
+        print(f'{name:<{width}}  {counts}')
+
+
 def _print(result: dict[str, Any]) -> None:
     width = max(len('recording'), *(len(recording['name']) for recording in result['recordings']))
     print(f'{"recording":<{width}}  windows  voided  right  labels')
@@ -206,7 +236,8 @@ def _print(result: dict[str, Any]) -> None:
             f'{_percent(recording["accuracy"]):>5}  {shares}'
         )
     if result['accuracy'] is not None:
-        print(f'{result["accuracy"]:.1%} of all labelled windows are right')
+        _print_confusion(result['confusion'])
+        print(f'\n{result["accuracy"]:.1%} of all labelled windows are right')
     print(f'model {result["model_digest"][:12]}, {result["engine"]}')
 
 

@@ -57,7 +57,7 @@ surface evaluate data/floors --folds 5 --report report.html
 surface evaluate data/borealtc --folds-file folds.json --repetition 0 --json scores.json
 surface evaluate data/new_drives --model models/floors --baseline-data data/floors
 surface evaluate data/floors --streams --cache folds --json scores.json
-surface evaluate data/borealtc --leave-speed-out --motion data/borealtc_motion
+surface evaluate data/borealtc_motion --leave-speed-out
 surface evaluate data/borealtc --folds-file folds.json --repetition 1 2 3 --config accurate
 surface evaluate data/borealtc_pieces --protocol borealtc-paper --config config/borealtc_paper_recipe.yaml""",
     )
@@ -85,11 +85,6 @@ surface evaluate data/borealtc_pieces --protocol borealtc-paper --config config/
     add_executor_arguments(parser, 'folds trained and tested at once')
     parser.add_argument('--cache', metavar='DIR', help='keep the result of each fold there, and go on from it')
     parser.add_argument(
-        '--motion',
-        metavar='DATASET',
-        help='wheel speeds of the same windows (config/borealtc_motion.yaml): scores for each speed and motion',
-    )
-    parser.add_argument(
         '--streams',
         action='store_true',
         help='also label streams of joined recordings with the belief filter: accuracy, delay, false changes',
@@ -102,7 +97,7 @@ surface evaluate data/borealtc_pieces --protocol borealtc-paper --config config/
     parser.add_argument(
         '--leave-speed-out',
         action='store_true',
-        help='instead: train without each speed and motion in turn (needs --motion), and test whether that is told',
+        help='instead: train without each speed and motion in turn (of a part with `role: motion`): is that told?',
     )
     parser.add_argument('--baseline-data', metavar='DATASET', help='with --model: data set to fit the baselines on')
     parser.add_argument('--engine', choices=('auto', 'onnx', 'torch'), help='with --model: what runs it (auto: onnx)')
@@ -156,7 +151,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
     """
     if args.model is not None:
         flags = ('streams', 'leave_class_out', 'leave_speed_out')
-        for name in ('seeds', 'config', 'epochs', 'repetition', 'folds_seed', 'jobs', 'cache', 'motion', *flags):
+        for name in ('seeds', 'config', 'epochs', 'repetition', 'folds_seed', 'jobs', 'cache', *flags):
             if getattr(args, name) not in (None, False):
                 raise SurfaceError(f'--{name.replace("_", "-")} does not go with --model: the model is trained already')
     else:
@@ -164,15 +159,13 @@ def _check_arguments(args: argparse.Namespace) -> None:
             if getattr(args, name) is not None:
                 raise SurfaceError(f'--{name.replace("_", "-")} goes with --model only')
     if args.protocol is not None:
-        for name in ('streams', 'leave_class_out', 'leave_speed_out', 'motion'):
+        for name in ('streams', 'leave_class_out', 'leave_speed_out'):
             if getattr(args, name) not in (None, False):
                 raise SurfaceError(f'--{name.replace("_", "-")} does not go with --protocol {args.protocol}')
     if args.executor != 'local' and (args.model is not None or args.leave_class_out or args.leave_speed_out):
         raise SurfaceError(f'--executor {args.executor} goes with folds only, not with --model and --leave-…-out')
     if args.leave_class_out and args.leave_speed_out:
         raise SurfaceError('--leave-class-out and --leave-speed-out are two evaluations; run one after the other')
-    if args.leave_speed_out and args.motion is None:
-        raise SurfaceError('--leave-speed-out needs --motion DATASET, which says how fast the robot was')
     if args.leave_class_out or args.leave_speed_out:
         for name in ('streams', 'report', 'seeds'):
             if getattr(args, name) not in (None, False):
@@ -202,13 +195,16 @@ def _recipe_and_folds(args: argparse.Namespace, dataset: Dataset) -> tuple[Train
     return config, stratified_folds(dataset, args.folds or 5, args.folds_seed or 0)
 
 
-def _motion(args: argparse.Namespace, dataset: Dataset) -> WindowMotion | None:
-    if args.motion is None:
+def _motion(dataset: Dataset) -> WindowMotion | None:
+    if dataset.config.motion_part is None:
         return None
-    from surface_classifier.data.dataset import Dataset
     from surface_classifier.training.motion import window_motion
 
-    return window_motion(dataset, Dataset.load(args.motion))
+    try:
+        return window_motion(dataset)
+    except SurfaceError as error:
+        print(f'surface: note: no scores by speed: {error}', file=sys.stderr)
+        return None
 
 
 def _leave_out(args: argparse.Namespace, dataset: Dataset) -> int:
@@ -216,10 +212,10 @@ def _leave_out(args: argparse.Namespace, dataset: Dataset) -> int:
 
     from surface_classifier.training.fold_cache import FoldCache
     from surface_classifier.training.leave_out import evaluate_left_out, left_out_classes, left_out_motions
+    from surface_classifier.training.motion import window_motion
 
     config, folds = _recipe_and_folds(args, dataset)
-    motion = _motion(args, dataset)
-    groups = left_out_classes(dataset) if motion is None or args.leave_class_out else left_out_motions(motion)
+    groups = left_out_classes(dataset) if args.leave_class_out else left_out_motions(window_motion(dataset))
     with tqdm(total=len(groups) * len(folds), desc='leaving out', unit=' runs', disable=None, leave=False) as bar:
         found = evaluate_left_out(
             dataset, folds, config, groups, jobs=args.jobs, cache=FoldCache(args.cache), on_progress=bar.update
@@ -241,7 +237,7 @@ def _evaluate_folds(args: argparse.Namespace, dataset: Dataset) -> EvaluationRes
     from surface_classifier.training.fold_cache import FoldCache
 
     config, folds = _recipe_and_folds(args, dataset)
-    motion = _motion(args, dataset)
+    motion = _motion(dataset)
     seeds = range(args.seeds or 1)
     runs = len(folds) * len(seeds)
     done: dict[tuple[int, int], int] = {}
@@ -366,7 +362,8 @@ def _print_left_out(found: dict[str, Any]) -> None:
     overall = found['overall']
     print(
         f'mean AUROC {overall["auroc"]:.3f}, worst {overall["worst"]} {overall["worst_auroc"]:.3f}; trained windows: '
-        f'{overall["false_alarms"]:.1%} told as unknown, {overall["accuracy_trained"]:.1%} right, '
+        f'{overall["false_alarms"]:.1%} told as unknown ({overall["false_alarms_by_motion"]:.1%} by their motion), '
+        f'{overall["accuracy_trained"]:.1%} right, '
         f'{overall["accuracy_trained_known"]:.1%} of those that stay known; '
         f'{overall["wrong_told"]:.0%} of the wrong labels on what was left out are told'
     )

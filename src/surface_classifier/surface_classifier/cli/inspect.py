@@ -125,7 +125,7 @@ def _tell(args: argparse.Namespace, logs: list[TopicLog]) -> int:
         if args.guess > len(guesses):
             raise SurfaceError(f'--guess {args.guess}: there are {len(guesses)} guesses')
         chosen = guesses[args.guess - 1]
-        block = channels_file(chosen, timings[chosen.topic])
+        block = channels_file(chosen, timings[chosen.topic], logs)
     if args.output and block:
         _write(Path(args.output), block)
     if args.json:

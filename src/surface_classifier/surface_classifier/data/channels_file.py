@@ -10,22 +10,24 @@ from collections.abc import Sequence
 
 import yaml
 
-from surface_classifier.data.current_guesses import CurrentGuess
-from surface_classifier.data.topic_log import TopicTiming
+from surface_classifier.data.current_guesses import CurrentGuess, motion_channels
+from surface_classifier.data.topic_log import TopicLog, TopicTiming
 from surface_classifier.signal.config import DEFAULT_GAP_PERIODS, LOW_PASS_RATIO, ChannelConfig
 
 HIGHEST_GRID_HZ = 100.0
+HIGHEST_MOTION_GRID_HZ = 10.0
 WINDOW_S, LEAST_WINDOW_SAMPLES = 2.0, 16
 # A gap limit that lets through what is usual on this topic.
 USUAL_GAP_FACTOR = 1.5
 
 
-def channels_file(guess: CurrentGuess, timing: TopicTiming) -> str:
+def channels_file(guess: CurrentGuess, timing: TopicTiming, logs: Sequence[TopicLog] = ()) -> str:
     """Write the parameter file of one guess.
 
     Args:
         guess: The channels.
         timing: When their samples come.
+        logs: All topics; one that tells the robot's motion is offered in a comment.
     """
     lines = [f'# {guess.field} of {guess.topic} ({guess.msgtype}), written by `surface inspect`.', '#']
     lines += [f'# {text}' for text in _remarks(guess, timing)]
@@ -40,7 +42,23 @@ def channels_file(guess: CurrentGuess, timing: TopicTiming) -> str:
     ]
     lines += [f'      - {json.dumps(flow_mapping(found.channel))}' for found in guess.channels]
     lines += [f'    {name}: {value}' for name, value in window_settings(timing).items()]
+    lines += _motion_lines(logs)
     return '\n'.join(lines) + '\n'
+
+
+def _motion_lines(logs: Sequence[TopicLog]) -> list[str]:
+    found = motion_channels(logs)
+    if found is None or not found[0].timing.rate_hz > 0.0:
+        return []
+    log, channels = found
+    rate_hz = min(HIGHEST_MOTION_GRID_HZ, float(f'{log.timing.rate_hz:.2g}'))
+    lines = [
+        f'    # {log.topic} tells how the robot moves. With these lines, too, a model says so at speeds and turns that',
+        '    # were never driven; the topic must then be there whenever the model runs.',
+        '    # motion_channels:',
+    ]
+    lines += [f'    #   - {json.dumps(flow_mapping(channel))}' for channel in channels]
+    return [*lines, f'    # motion_sample_rate_hz: {rate_hz}']
 
 
 def window_settings(timing: TopicTiming) -> dict[str, float | int]:

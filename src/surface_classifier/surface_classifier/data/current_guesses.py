@@ -372,6 +372,7 @@ _MOTION_FIELDS: dict[str, tuple[str, ...]] = {
     'geometry_msgs/msg/TwistStamped': ('twist.linear.x', 'twist.angular.z'),
     'sensor_msgs/msg/Imu': ('angular_velocity.z',),
 }
+_TWIST_TYPES = ('nav_msgs/msg/Odometry', 'geometry_msgs/msg/TwistStamped', 'geometry_msgs/msg/Twist')
 _SHAKING_FIELDS = ('linear_acceleration.x', 'linear_acceleration.y', 'linear_acceleration.z')
 
 
@@ -387,6 +388,22 @@ def _motion_signals(logs: Sequence[TopicLog]) -> list[_Motion]:
             elif series.path in _SHAKING_FIELDS:
                 found.append(_Motion(log.topic, series.path, _in_steps(series, np.std)))
     return found
+
+
+def motion_channels(logs: Sequence[TopicLog]) -> tuple[TopicLog, list[ChannelConfig]] | None:
+    """Return what tells how fast the robot drives and turns: the topic and its channels; None without such a topic.
+
+    An odometry goes before a twist, which may be a command only.
+    """
+    for msgtype in _TWIST_TYPES:
+        for log in logs:
+            if log.msgtype == msgtype and log.count > 1:
+                speed, turn = _MOTION_FIELDS[msgtype]
+                return log, [
+                    ChannelConfig('speed', log.topic, msgtype, speed, 'm/s'),
+                    ChannelConfig('turn_rate', log.topic, msgtype, turn, 'rad/s'),
+                ]
+    return None
 
 
 def _channel_names(paths: Sequence[str]) -> list[str]:

@@ -119,6 +119,14 @@ class Dataset:
         """Windows of each class, int64 of shape (classes,)."""
         return np.bincount(self.labels, minlength=len(self.classes)).astype(np.int64)
 
+    def inputs(self, windows: NDArray[np.integer] | slice = slice(None)) -> list[NDArray[np.float64]]:
+        """Return what a network sees of windows: for each such part (windows, samples, channels), NaN where unmeasured.
+
+        Args:
+            windows: Indices of the windows.
+        """
+        return [np.asarray(self.parts[part.name][windows]) for part in self.config.input_parts]
+
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, verify: bool = False) -> Dataset:
         """Open a data set.

@@ -137,7 +137,7 @@ def load_network(path: Path | str, contract: ModelContract) -> SurfaceLstm:
     content = read_verified(file, contract.weights_sha256)
     network = SurfaceLstm(
         LstmConfig(**contract.architecture),
-        [len(part.channels) for part in contract.config.parts],
+        [len(part.channels) for part in contract.config.input_parts],
         len(contract.classes),
     )
     try:
@@ -151,23 +151,23 @@ def normalisation_of(network: SurfaceLstm, config: WindowConfig) -> dict[str, di
     """Return what the network subtracts and divides by, for each part and channel [channel units]."""
     return {
         part.name: {'mean': network.mean_of(index).tolist(), 'scale': network.scale_of(index).tolist()}
-        for index, part in enumerate(config.parts)
+        for index, part in enumerate(config.input_parts)
     }
 
 
 def _export_onnx(network: SurfaceLstm, config: WindowConfig) -> bytes:
     """Return the network as an ONNX model that takes any number of windows."""
-    samples = [max(EXPORT_SAMPLES, network.fewest_samples(part)) for part in range(len(config.parts))]
+    samples = [max(EXPORT_SAMPLES, network.fewest_samples(part)) for part in range(len(config.input_parts))]
     example = tuple(
         torch.zeros(EXPORT_WINDOWS, count, len(part.channels))
-        for count, part in zip(samples, config.parts, strict=True)
+        for count, part in zip(samples, config.input_parts, strict=True)
     )
     windows = torch.export.Dim('windows')
     with _quiet_exporter():
         program = torch.onnx.export(
             network,
             example,
-            input_names=[f'part_{part.name}' for part in config.parts],
+            input_names=[f'part_{part.name}' for part in config.input_parts],
             output_names=['logits'],
             dynamic_shapes=(tuple({0: windows} for _ in example),),
             opset_version=OPSET,
@@ -211,7 +211,7 @@ def _check_export(engine: InferenceEngine, network: SurfaceLstm) -> None:
     rng = np.random.default_rng(0)
     for windows in CHECKED_BATCHES:
         parts: list[NDArray[np.float32]] = []
-        for index, part in enumerate(config.parts):
+        for index, part in enumerate(config.input_parts):
             values = rng.normal(size=(windows, config.samples_of_part(index), len(part.channels)))
             values = 2.0 * values * network.scale_of(index).numpy() + network.mean_of(index).numpy()
             values[0, 0, 0] = np.nan

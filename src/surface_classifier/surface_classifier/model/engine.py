@@ -54,8 +54,8 @@ class InferenceEngine(ABC):
         """Return class probabilities.
 
         Args:
-            parts: One array for each part of the window configuration, in its order, of shape (windows, samples,
-                channels) in the channels' units; NaN where unmeasured.
+            parts: One array for each part that the network sees, in the order of the window configuration, of shape
+                (windows, samples, channels) in the channels' units; NaN where unmeasured.
 
         Returns:
             Probabilities, shape (windows, classes); each row sums to 1. A row is NaN when its window holds values
@@ -68,7 +68,8 @@ class InferenceEngine(ABC):
         """Run the model a few times on an empty window, so that the first label is as fast as the others."""
         config = self.contract.config
         parts = [
-            np.zeros((1, config.samples_of_part(index), len(part.channels))) for index, part in enumerate(config.parts)
+            np.zeros((1, config.samples_of_part(index), len(part.channels)))
+            for index, part in enumerate(config.input_parts)
         ]
         for _ in range(WARM_UP_RUNS):
             self.predict(parts)

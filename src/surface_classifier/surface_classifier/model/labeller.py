@@ -90,24 +90,29 @@ class Labeller:
         engine: Runs the model.
     """
 
-    def __init__(self, engine: InferenceEngine, *, possible_level: float | None = None) -> None:
+    def __init__(
+        self, engine: InferenceEngine, *, possible_level: float | None = None, check_novelty: bool = True
+    ) -> None:
         """Take the model to label with; its windows must be of the model's configuration (`check_compatible`).
 
         Args:
             engine: Runs the model.
             possible_level: Coverage of the surfaces that are named as possible; None: none are named [1].
+            check_novelty: Ask whether windows are like the training data; else every measured window gets a label, with
+                the reason NOT_CHECKED.
 
         Raises:
             SurfaceError: The model has no sets of possible surfaces of that level.
         """
         self.engine = engine
         self._contract = contract = engine.contract
-        self._part_names = tuple(part.name for part in contract.config.parts)
+        self._part_names = tuple(part.name for part in contract.config.input_parts)
+        self._motion_part = contract.config.motion_part
         self._possible_level = math.nan if possible_level is None else possible_level
         self._threshold = None if possible_level is None else contract.possible_threshold(possible_level)
         settings = contract.belief_settings
         self._belief = None if settings is None else BeliefFilter(settings)
-        test = engine.novelty_test
+        self._test = test = engine.novelty_test if check_novelty else None
         self._scores = None if test is None else NoveltyAverage(float(test.memory_s[0]))
 
     def reset(self) -> None:
@@ -161,15 +166,21 @@ class Labeller:
             return Reason.BAD_SENSOR, math.nan
         if window.coverage < self._contract.config.min_coverage:
             return Reason.LOW_COVERAGE, math.nan
-        test = self.engine.novelty_test
+        test = self._test
         if test is None or self._scores is None:
             return Reason.NOT_CHECKED, math.nan
         fault = test.fault(parts)
         if fault is not None:
             return (Reason.STANDING_STILL if fault == 'standing_still' else Reason.BAD_SENSOR), math.nan
+        motion_novelty = 0.0
+        if test.motion is not None and self._motion_part is not None:
+            motion_novelty = float(test.motion.novelty(window.parts[self._motion_part.name][np.newaxis])[0])
+            if motion_novelty > 1.0:
+                # What the currents are like says nothing here, nor in the average when the motion is a known one again.
+                return Reason.UNSEEN_MOTION, motion_novelty
         score = float(test.score([part[np.newaxis] for part in parts])[0])
         novelty = test.novelty(self._scores.add(score, window.end_ns))
-        return (Reason.UNSEEN_SURFACE if novelty > 1.0 else Reason.NONE), novelty
+        return (Reason.UNSEEN_SURFACE if novelty > 1.0 else Reason.NONE), max(novelty, motion_novelty)
 
     def _believe(
         self, evidence: NDArray[np.float64] | None, raw: NDArray[np.float64], stamp_ns: int

@@ -6,7 +6,8 @@ A network is as sure of itself on a surface it has never met as on those it has,
 the distribution of a window's levels are: the distance to the nearest training windows, and how much a forest of trees
 disagrees about it, which unlike a network does not extrapolate. Both are standardised on recordings that were held out,
 added, and averaged over the last seconds, because what is unseen usually lasts. The threshold is the one that a stated
-share of held-out windows exceeds.
+share of held-out windows exceeds. Where a part of the window tells how the robot moves, motions that were never driven
+are told by that (`unseen_motion.py`).
 
 All of it is numpy: the live path needs no torch and no scikit-learn.
 """
@@ -21,6 +22,8 @@ from typing import Literal
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
+
+from surface_classifier.model.unseen_motion import MotionTest
 
 NANOSECONDS = 1_000_000_000
 NEIGHBOURS = 5
@@ -91,6 +94,7 @@ class NoveltyTest:
         threshold: Averaged score above which a window is unlike the training data, and the standard deviation of that
             score over held-out windows, (2,).
         memory_s: Time constant of the average, (1,) [s].
+        motion: Tells motions that were never driven; None: no part of the window tells how the robot moves.
     """
 
     scale: Values
@@ -104,6 +108,7 @@ class NoveltyTest:
     usual: Values
     threshold: Values
     memory_s: Values
+    motion: MotionTest | None = None
 
     def fault(self, parts: Sequence[Values]) -> Fault | None:
         """Say whether the channels of a window carry no signal: the robot stands, or a sensor does not measure.
@@ -157,21 +162,30 @@ class NoveltyTest:
 
     def to_bytes(self) -> bytes:
         """Return the content of `novelty.safetensors`."""
-        arrays = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != 'forest'}
+        arrays = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ('forest', 'motion')}
         forest = {
             f'forest.{name}': getattr(self.forest, name) for name in ('feature', 'threshold', 'children', 'shares')
         }
         arrays = {**arrays, **forest, 'forest.trees': np.array([self.forest.trees], dtype=np.int64)}
+        if self.motion is not None:
+            arrays.update({f'motion.{name}': array for name, array in vars(self.motion).items()})
         return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
     @classmethod
     def from_bytes(cls, content: bytes) -> NoveltyTest:
         """Return the test that `to_bytes` gave."""
         arrays: Mapping[str, NDArray[np.generic]] = safetensors.numpy.load(content)
-        forest = {name.removeprefix('forest.'): array for name, array in arrays.items() if name.startswith('forest.')}
+        forest, motion = (
+            {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+            for prefix in ('forest.', 'motion.')
+        )
         trees = int(forest.pop('trees')[0])
-        rest = {name: array for name, array in arrays.items() if not name.startswith('forest.')}
-        return cls(**rest, forest=Forest(**forest, trees=trees))  # type: ignore[arg-type]
+        rest = {name: array for name, array in arrays.items() if not name.startswith(('forest.', 'motion.'))}
+        return cls(
+            **rest,  # type: ignore[arg-type]
+            forest=Forest(**forest, trees=trees),  # type: ignore[arg-type]
+            motion=MotionTest(**motion) if motion else None,  # type: ignore[arg-type]
+        )
 
 
 def standard_score(components: Values, usual: Values) -> Values:

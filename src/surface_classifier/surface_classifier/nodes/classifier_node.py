@@ -173,7 +173,12 @@ class ClassifierNode(MonitoredNode):
         """
         engine = load_engine(path, self.values['engine'], self.values['device'])
         engine.warm_up()
-        return _Serving(path, Labeller(engine, possible_level=self.values['possible_level'] or None))
+        labeller = Labeller(
+            engine,
+            possible_level=self.values['possible_level'] or None,
+            check_novelty=bool(self.values['check_novelty']),
+        )
+        return _Serving(path, labeller)
 
     async def _on_load_model(self, request: LoadModel.Request, response: LoadModel.Response) -> LoadModel.Response:
         try:

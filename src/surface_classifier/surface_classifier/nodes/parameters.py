@@ -29,6 +29,20 @@ PREPROCESSOR_PARAMETERS = (
         "a window_file: where its channels of these names come from. None of the three: the simulated robot's motors.",
     ),
     NodeParameter(
+        'motion_channels',
+        (),
+        'Such mappings of wheel speeds or of a twist, which no network sees: a model trained with them tells speeds '
+        'and turns that were never driven.',
+    ),
+    NodeParameter(
+        'motion_sample_rate_hz',
+        0.0,
+        'Rate of the even grid of motion_channels, at most that of their topic; 0: as configured, else 10.',
+        'Hz',
+        0,
+        1e5,
+    ),
+    NodeParameter(
         'sample_rate_hz', 0.0, 'Rate of the even grid of the first part; 0: as configured, else 100.', 'Hz', 0, 1e5
     ),
     NodeParameter(
@@ -97,6 +111,12 @@ CLASSIFIER_PARAMETERS = (
         '1',
         0,
         0.99,
+    ),
+    NodeParameter(
+        'check_novelty',
+        True,
+        'Answer known = false where windows are unlike the training data. Off: a label for every measured window, with '
+        'REASON_NOT_CHECKED.',
     ),
     LOSSLESS,
 )

@@ -18,6 +18,7 @@ from surface_classifier.nodes.parameters import PREPROCESSOR_PARAMETERS
 from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig, default_window_config
 from surface_classifier.signal.presets import load_windows
 
+MOTION_SAMPLE_RATE_HZ = 10.0
 EXAMPLE_CHANNEL = (
     '"{name: left, topic: joint_states, type: sensor_msgs/msg/JointState, field: \'effort[left_wheel]\', unit: A}"'
 )
@@ -27,8 +28,9 @@ def window_config(values: Mapping[str, Any]) -> WindowConfig:
     """Return the window configuration that parameters stand for.
 
     It starts from the model's contract (`model`), a file (`window_file`), the channels alone (`channels`), or the
-    simulated robot's two motors. `channels` beside a model or a file say where its channels come from, by name. Numbers
-    that are given (not 0) then replace those of the first part and of the window.
+    simulated robot's two motors. `channels` beside a model or a file say where its channels come from, by name.
+    `motion_channels` make a last part that tells the motion; where there is one, they say where its channels come from.
+    Numbers that are given (not 0) then replace those of the first part, of the motion and of the window.
 
     Args:
         values: Parameters of the preprocessor by name.
@@ -42,6 +44,7 @@ def window_config(values: Mapping[str, Any]) -> WindowConfig:
             'cut; give one of them'
         )
     channels = [parse_channel(text) for text in values['channels']]
+    motion_channels = [parse_channel(text) for text in values['motion_channels']]
     if values['model']:
         config = load_contract(values['model']).config
     elif values['window_file']:
@@ -52,6 +55,19 @@ def window_config(values: Mapping[str, Any]) -> WindowConfig:
         config = default_window_config()
     if channels:
         config = rewire(config, channels)
+    if motion_channels and config.motion_part is not None:
+        config = rewire(config, motion_channels)
+    elif motion_channels and values['model']:
+        raise SurfaceError(
+            f'parameter motion_channels: the model {values["model"]} was trained without a motion part; leave them '
+            'out, or build the data set with them and train again'
+        )
+    elif motion_channels:
+        motion = PartConfig('motion', MOTION_SAMPLE_RATE_HZ, tuple(motion_channels), role='motion')
+        config = replace(config, parts=(*config.parts, motion))
+    if values['motion_sample_rate_hz'] and config.motion_part is not None:
+        motion = replace(config.motion_part, sample_rate_hz=values['motion_sample_rate_hz'])
+        config = replace(config, parts=(*config.input_parts, motion))
 
     part = config.parts[0]
     part = replace(

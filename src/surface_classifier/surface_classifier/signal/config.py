@@ -12,7 +12,8 @@ mapping in YAML and JSON:
         channels:
           - {name: left, topic: joint_states, type: sensor_msgs/msg/JointState, field: 'effort[left_wheel]', unit: A}
 
-`about` may hold notes on the robot, which nothing is made of (see `presets`).
+A last part with `role: motion` holds wheel speeds or a twist. No network sees it; it tells motions that were never
+driven when a model was trained. `about` may hold notes on the robot, which nothing is made of (see `presets`).
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from current_driver.errors import SurfaceError
 from surface_classifier.signal.field_path import parse_field_path
 from surface_classifier.signal.grid import Grid
 
 MOTOR_CURRENT_TYPE = 'surface_msgs/msg/MotorCurrent'
+
+PartRole = Literal['input', 'motion']
 
 DEFAULT_GAP_PERIODS = 2.5
 # Below this ratio of input to output rate, what lies between the two Nyquist frequencies is not worth the filter's
@@ -128,12 +131,14 @@ class PartConfig:
         channels: The channels, in the order of the columns.
         input_rate_hz: Rate of the incoming samples [Hz]. Given and above 1.5 times `sample_rate_hz`, the signal is
             low-passed before it is decimated. None: no low-pass.
+        role: `input`: a network sees the part. `motion`: it tells how the robot moves, and no network sees it.
     """
 
     name: str
     sample_rate_hz: float
     channels: tuple[ChannelConfig, ...]
     input_rate_hz: float | None = None
+    role: PartRole = 'input'
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -148,6 +153,8 @@ class PartConfig:
             object.__setattr__(self, 'input_rate_hz', _rate(self.input_rate_hz, f'part {self.name!r}: input_rate_hz'))
         if not self.channels:
             raise SurfaceError(f'part {self.name!r} has no channels; give at least one')
+        if self.role not in get_args(PartRole):
+            raise SurfaceError(f'part {self.name!r}: role is {self.role!r}; choose {" or ".join(get_args(PartRole))}')
         _check_unique([channel.name for channel in self.channels], f'part {self.name!r}: channel')
 
     @property
@@ -167,12 +174,14 @@ class PartConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The part as plain values, in the layout of `from_dict`."""
-        return {
+        values = {
             'name': self.name,
             'sample_rate_hz': self.sample_rate_hz,
             'input_rate_hz': self.input_rate_hz,
             'channels': [channel.to_dict() for channel in self.channels],
         }
+        # What was written before parts had a role keeps its digest.
+        return values if self.role == 'input' else {**values, 'role': self.role}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> PartConfig:
@@ -181,9 +190,11 @@ class PartConfig:
         Raises:
             SurfaceError: A key is unknown or missing, or a value cannot be used.
         """
-        _check_keys(values, 'a part', required=('name', 'sample_rate_hz', 'channels'), optional=('input_rate_hz',))
+        _check_keys(
+            values, 'a part', required=('name', 'sample_rate_hz', 'channels'), optional=('input_rate_hz', 'role')
+        )
         channels = tuple(ChannelConfig.from_dict(channel) for channel in _sequence(values['channels'], 'channels'))
-        return cls(values['name'], values['sample_rate_hz'], channels, values.get('input_rate_hz'))
+        return cls(**{**values, 'channels': channels})
 
 
 @dataclass(frozen=True)
@@ -210,6 +221,13 @@ class WindowConfig:
         if not self.parts:
             raise SurfaceError('a window configuration without parts; give at least one part')
         _check_unique([part.name for part in self.parts], 'part')
+        # A network's parts are the first ones, so that a part has the same index for the network and in the window.
+        for part in self.parts[:-1] if len(self.parts) > 1 else self.parts:
+            if part.role == 'motion':
+                raise SurfaceError(
+                    f'part {part.name!r} has the role motion; give at most one such part, last, after the parts that a '
+                    'network sees'
+                )
         for key in ('window_samples', 'stride_samples'):
             value = getattr(self, key)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -260,6 +278,16 @@ class WindowConfig:
                 )
             counts.append(samples)
         object.__setattr__(self, '_samples_of_part', tuple(counts))
+
+    @property
+    def input_parts(self) -> tuple[PartConfig, ...]:
+        """The parts that a network sees: the first ones of `parts`."""
+        return tuple(part for part in self.parts if part.role == 'input')
+
+    @property
+    def motion_part(self) -> PartConfig | None:
+        """The part that tells how the robot moves, if there is one."""
+        return next((part for part in self.parts if part.role == 'motion'), None)
 
     @property
     def topics(self) -> dict[str, str]:

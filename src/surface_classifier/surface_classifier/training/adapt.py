@@ -50,7 +50,7 @@ class RobotWindows:
     """Windows of one robot.
 
     Attributes:
-        parts: For each part (windows, samples, channels); NaN where unmeasured.
+        parts: For each part that a network sees (windows, samples, channels); NaN where unmeasured.
         labels: Class of each window as an index into the model's classes, -1 where none is known, (windows,).
         recordings: Names of the recordings they come from.
     """
@@ -90,7 +90,7 @@ def read_robot_windows(recordings: Iterable[Recording], contract: ModelContract)
         SurfaceError: A recording lacks a topic or a field, or holds a surface that the model does not know.
     """
     config: WindowConfig = contract.config
-    parts: list[list[Values]] = [[] for _ in config.parts]
+    parts: list[list[Values]] = [[] for _ in config.input_parts]
     labels: list[int] = []
     names: list[str] = []
     for recording in recordings:
@@ -111,7 +111,7 @@ def read_robot_windows(recordings: Iterable[Recording], contract: ModelContract)
                     for window in found:
                         label = surface_of_span(segments, window.start_ns, window.end_ns) if segments else None
                         labels.append(contract.classes.index(label) if label else UNLABELLED)
-                        for values, part in zip(parts, config.parts, strict=True):
+                        for values, part in zip(parts, config.input_parts, strict=True):
                             values.append(window.parts[part.name])
             except SurfaceError as error:
                 raise SurfaceError(f'{recording.path}: {error}') from error

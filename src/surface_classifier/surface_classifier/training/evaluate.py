@@ -351,8 +351,8 @@ def evaluate_model(
         check_compatible(contract, baseline_data.config, f'data set {baseline_data.path}')
         labels = _renumbered(baseline_data, contract.classes, f'model {model}')
         for name in CLASSIFIERS[1:]:
-            predictor = _fit_baseline(name, _windows(baseline_data), labels, contract.seed)
-            predictions[name] = [Predictions(0, contract.seed, everything, predictor(_windows(dataset)))]
+            predictor = _fit_baseline(name, baseline_data.inputs(), labels, contract.seed)
+            predictions[name] = [Predictions(0, contract.seed, everything, predictor(dataset.inputs()))]
         protocol += f'; baselines fitted on {baseline_data.path}'
         if baseline_data.digest == dataset.digest:
             notes.append('the baselines were fitted on the very windows they are tested on')
@@ -543,7 +543,7 @@ def _network_outcome(dataset: Dataset, task: _Task, result: TrainingResult) -> _
 
 def _baseline_outcome(dataset: Dataset, task: _Task) -> _Outcome:
     labels = np.asarray(dataset.labels)[task.train]
-    training, tested = _windows(dataset, task.train), _windows(dataset, task.test)
+    training, tested = dataset.inputs(task.train), dataset.inputs(task.test)
     predicted: dict[str, Ids] = {}
     probabilities: dict[str, NDArray[np.float64]] = {}
     streams: dict[str, list[StreamLabels]] = {}
@@ -573,7 +573,7 @@ def _belief_of_trees(dataset: Dataset, task: _Task) -> BeliefSettings:
     kept, held_out = hold_out(
         dataset, task.train, task.config.validation_fraction, task.seed, task.config.validation_split
     )
-    shares = fit_tree_shares(_windows(dataset, kept), np.asarray(dataset.labels)[kept], len(dataset.classes), task.seed)
+    shares = fit_tree_shares(dataset.inputs(kept), np.asarray(dataset.labels)[kept], len(dataset.classes), task.seed)
     streams = held_out_streams(dataset, held_out)
     return tune_belief(belief, streams, [shares(stream.parts) for stream in streams])
 
@@ -630,17 +630,13 @@ def _fit_baseline(name: str, parts: Parts, labels: Ids, seed: int) -> Predictor:
     return {'nearest_mean': fit_nearest_mean, 'majority': fit_majority}[name](parts, labels)
 
 
-def _windows(dataset: Dataset, windows: Ids | slice = slice(None)) -> list[NDArray[np.float64]]:
-    return [np.asarray(dataset.parts[part.name][windows]) for part in dataset.config.parts]
-
-
 def _predict_with_engine(
     engine: InferenceEngine, dataset: Dataset, on_progress: Callable[[int], object] | None
 ) -> NDArray[np.float64]:
     predicted = []
     for start in range(0, len(dataset), PREDICTION_BATCH):
         batch = slice(start, start + PREDICTION_BATCH)
-        predicted.append(engine.predict(_windows(dataset, batch)))
+        predicted.append(engine.predict(dataset.inputs(batch)))
         if on_progress is not None:
             on_progress(len(predicted[-1]))
     return np.concatenate(predicted)

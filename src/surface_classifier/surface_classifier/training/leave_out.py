@@ -24,7 +24,7 @@ from surface_classifier.training.config import TrainingConfig
 from surface_classifier.training.fold_cache import FoldCache
 from surface_classifier.training.loop import TrainingResult, predict_logits, recipe_that_fits, resident
 from surface_classifier.training.motion import MOTIONS, WindowMotion
-from surface_classifier.training.novelty_fit import average_scores, fit_novelty
+from surface_classifier.training.novelty_fit import fit_novelty, window_novelty
 from surface_classifier.training.together import TrainingRun, train_together
 
 # A motion with fewer windows tells nothing, and so does one that leaves fewer to train on.
@@ -73,10 +73,11 @@ def evaluate_left_out(
 
     Returns:
         `groups`: for each its `windows`, `auroc` of the novelty against the other windows (mean over folds), share
-        `told` as unknown, `accuracy` (before anything is told), share of the wrong labels that are told
-        (`wrong_told`), accuracy of what stays known (`accuracy_known`), `false_alarms` and accuracy of the other
-        windows (`accuracy_trained`, and of those that stay known `accuracy_trained_known`); `overall`: means and sums
-        over the groups; `protocol`; `notes`: trainings without early stopping, and why.
+        `told` as unknown (`told_by_motion`: for a motion that was never driven), `accuracy` (before anything is told),
+        share of the wrong labels that are told (`wrong_told`), accuracy of what stays known (`accuracy_known`),
+        `false_alarms` (`false_alarms_by_motion`) and accuracy of the other windows (`accuracy_trained`, and of those
+        that stay known `accuracy_trained_known`); `overall`: means and sums over the groups; `protocol`; `notes`:
+        trainings without early stopping, and why.
     """
     kept = cache or FoldCache(None)
     tell = on_progress or (lambda _: None)
@@ -88,7 +89,7 @@ def evaluate_left_out(
             if why:
                 notes.append(f'fold {fold.index} without {name}: {why}')
             key = {
-                'what': 'leave out',
+                'what': 'leave out, surface and motion',
                 'dataset': dataset.digest,
                 'windows': hashlib.sha256(train.tobytes() + b'/' + fold.test.tobytes()).hexdigest(),
                 'training': recipe.to_dict(),
@@ -124,10 +125,9 @@ def evaluate_left_out(
 def _answer(dataset: Dataset, train: Ids, test: Ids, result: TrainingResult, seed: int) -> dict[str, Any]:
     """Return label and novelty of each tested window."""
     test_of = fit_novelty(dataset, train, held_out_parts(dataset, train, NOVELTY_PARTS, seed), seed)
-    parts = [np.asarray(dataset.parts[part.name][test]) for part in dataset.config.parts]
-    averaged = average_scores(dataset, test, test_of.score(parts), float(test_of.memory_s[0]))
+    surface, motion = window_novelty(test_of, dataset, test)
     predicted = predict_logits(result.network, resident(dataset, test)).argmax(dim=1).numpy()
-    return {'predicted': predicted.tolist(), 'novelty': [test_of.novelty(score) for score in averaged]}
+    return {'predicted': predicted.tolist(), 'novelty': np.maximum(surface, motion).tolist(), 'motion': motion.tolist()}
 
 
 def _score(dataset: Dataset, folds: list[tuple[Ids, Mask, Mapping[str, Any]]]) -> dict[str, Any]:
@@ -135,16 +135,19 @@ def _score(dataset: Dataset, folds: list[tuple[Ids, Mask, Mapping[str, Any]]]) -
     left = np.concatenate([mask for _, mask, _ in folds])
     right = np.concatenate([labels[test] == answer['predicted'] for test, _, answer in folds])
     told = np.concatenate([np.asarray(answer['novelty']) > 1.0 for _, _, answer in folds])
+    by_motion = np.concatenate([np.asarray(answer['motion']) > 1.0 for _, _, answer in folds])
     curves = [roc_auc_score(mask, answer['novelty']) for _, mask, answer in folds if mask.any() and not mask.all()]
     return {
         'windows': int(left.sum()),
         'auroc': float(np.mean(curves)),
         'told': _share(told[left]),
+        'told_by_motion': _share(by_motion[left]),
         'accuracy': _share(right[left]),
         'wrong': int((~right[left]).sum()),
         'wrong_told': _share(told[left & ~right]),
         'accuracy_known': _share(right[left & ~told]),
         'false_alarms': _share(told[~left]),
+        'false_alarms_by_motion': _share(by_motion[~left]),
         'accuracy_trained': _share(right[~left]),
         'accuracy_trained_known': _share(right[~left & ~told]),
     }
@@ -156,7 +159,15 @@ def _overall(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     told = np.nan_to_num([row['wrong_told'] for row in rows.values()])
     mean = {
         name: float(np.mean([row[name] for row in rows.values()]))
-        for name in ('auroc', 'false_alarms', 'accuracy_trained', 'accuracy_trained_known')
+        for name in (
+            'auroc',
+            'told',
+            'told_by_motion',
+            'false_alarms',
+            'false_alarms_by_motion',
+            'accuracy_trained',
+            'accuracy_trained_known',
+        )
     }
     return {
         **mean,

@@ -509,10 +509,7 @@ def one_thread() -> Iterator[None]:
 
 def resident(dataset: Dataset, windows: Indices) -> list[Tensor]:
     """Load windows into memory as one float32 tensor (windows, samples, channels) for each part."""
-    return [
-        torch.from_numpy(np.ascontiguousarray(dataset.parts[part.name][windows], dtype=np.float32))
-        for part in dataset.config.parts
-    ]
+    return [torch.from_numpy(np.ascontiguousarray(part, dtype=np.float32)) for part in dataset.inputs(windows)]
 
 
 def predict_logits(network: SurfaceLstm, parts: Sequence[Tensor]) -> Tensor:

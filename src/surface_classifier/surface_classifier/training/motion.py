@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the robot moved in each window: its speed and whether it stood, drove straight, turned or changed its speed.
 
-Speeds are read from a second data set, cut from the same recordings by the same windows with wheel speeds as channels
-(`config/borealtc_motion.yaml`). They serve to say where a model fails; no model sees them.
+It is read from the part of a window that has the role motion (`config/borealtc_motion.yaml`), and serves to say where a
+model fails; no network sees it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
+from surface_classifier.model.unseen_motion import motion_series
 
+SPEED_UNIT = 'm/s'
 STILL_MPS = 0.05
-# Turning: the wheels differ by so much on average. Varying: the speed's standard deviation within the window.
+# Turning: wheels differ by so much on average, or the robot turns at the rate at which wheels half a metre apart do.
 TURNING_MPS = 0.1
+TURNING_RADPS = 0.2
+# Varying: the speed's standard deviation within the window.
 VARYING_MPS = 0.1
 SPEED_EDGES_MPS = (0.05, 0.15, 0.30, 0.45)
 MOTIONS = ('still', 'straight', 'turning', 'varying')
@@ -32,68 +36,55 @@ class WindowMotion:
 
     Attributes:
         speed_mps: Mean magnitude of the robot's speed, (windows,); NaN where not known [m/s].
-        turn_mps: Mean difference between the fastest and the slowest wheel, (windows,); NaN where not known [m/s].
         motion: One of `MOTIONS`; empty where not known.
         speed_bin: Such as `0.15 to 0.30 m/s`; empty where not known.
     """
 
     speed_mps: Values
-    turn_mps: Values
     motion: tuple[str, ...]
     speed_bin: tuple[str, ...]
 
 
-def window_motion(dataset: Dataset, wheels: Dataset) -> WindowMotion:
+def window_motion(dataset: Dataset) -> WindowMotion:
     """Find the motion in each window of a data set.
 
     Args:
-        dataset: The data set.
-        wheels: Windows of the same recordings whose channels are wheel speeds [m/s].
+        dataset: The data set; a part of it has the role motion.
 
     Raises:
-        SurfaceError: The channels are no speeds, or no window of both is the same.
+        SurfaceError: No part has, or its first channel is no speed in m/s.
     """
-    channels = [channel for part in wheels.config.parts for channel in part.channels]
-    if any(channel.unit != 'm/s' for channel in channels) or len(wheels.config.parts) != 1:
-        units = ', '.join(f'{channel.name} [{channel.unit}]' for channel in channels)
+    part = dataset.config.motion_part
+    if part is None:
         raise SurfaceError(
-            f'{wheels.path}: its channels are {units}; the data set of motions needs one part of wheel speeds [m/s], '
-            'see config/borealtc_motion.yaml'
+            f'{dataset.path}: no part of its windows tells how the robot moved; build it with wheel speeds or a twist '
+            'in a part with `role: motion`, see config/borealtc_motion.yaml'
         )
-    values = np.asarray(wheels.parts[wheels.config.parts[0].name])
-    names = wheels.recording_names
-    places = {
-        (names[recording], int(start)): row
-        for row, (recording, start) in enumerate(zip(wheels.recording, wheels.start_ns, strict=True))
-    }
-    names = dataset.recording_names
-    rows = np.array(
-        [
-            places.get((names[recording], int(start)), -1)
-            for recording, start in zip(dataset.recording, dataset.start_ns, strict=True)
-        ]
-    )
-    if not (rows >= 0).any():
+    if part.channel_units[0] != SPEED_UNIT:
         raise SurfaceError(
-            f'{wheels.path}: no window starts when one of {dataset.path} does in a recording of the same name; build '
-            'it from the same recordings with the same window and stride'
+            f'{dataset.path}: the speeds of part {part.name!r} are in {part.channel_units[0]}, bins of speed are in '
+            f'{SPEED_UNIT}; give its channels a scale to {SPEED_UNIT}, such as the radius of the wheels, and this unit'
         )
-    found = values[np.maximum(rows, 0)]
-    speeds = found.mean(axis=2)
-    speed = np.where(rows >= 0, np.abs(speeds).mean(axis=1), np.nan)
-    turn = np.where(rows >= 0, (found.max(axis=2) - found.min(axis=2)).mean(axis=1), np.nan)
-    deviation = speeds.std(axis=1)
-    still = np.abs(found).max(axis=(1, 2)) < STILL_MPS
+    series = motion_series(np.asarray(dataset.parts[part.name], dtype=np.float64), part.channel_units)
+    wheels = sum(unit == SPEED_UNIT for unit in part.channel_units) > 1
+    limits = [TURNING_MPS] * wheels + [TURNING_RADPS] * (series.turns.shape[2] - wheels)
+    turns = np.abs(series.turns) / np.array(limits)
+    speed = np.abs(series.speed).mean(axis=1)
+    known = np.isfinite(speed) & np.isfinite(turns).all(axis=(1, 2))
+    still = (np.abs(series.speed).max(axis=1) < STILL_MPS) & (turns < STILL_MPS / TURNING_MPS).all(axis=(1, 2))
     kinds = np.where(
         still,
         'still',
-        np.where(deviation > VARYING_MPS, 'varying', np.where(turn > TURNING_MPS, 'turning', 'straight')),
+        np.where(
+            series.speed.std(axis=1) > VARYING_MPS,
+            'varying',
+            np.where((turns.mean(axis=1) > 1.0).any(axis=1), 'turning', 'straight'),
+        ),
     )
     return WindowMotion(
-        speed_mps=speed,
-        turn_mps=turn,
-        motion=tuple(str(kind) if row >= 0 else '' for kind, row in zip(kinds, rows, strict=True)),
-        speed_bin=tuple(speed_bin(value) for value in speed),
+        speed_mps=np.where(known, speed, np.nan),
+        motion=tuple(str(kind) if there else '' for kind, there in zip(kinds, known, strict=True)),
+        speed_bin=tuple(speed_bin(value) if there else '' for value, there in zip(speed, known, strict=True)),
     )
 
 

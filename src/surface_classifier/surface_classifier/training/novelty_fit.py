@@ -14,6 +14,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.novelty import Forest, NoveltyAverage, NoveltyTest, level_features, standard_score
+from surface_classifier.training.unseen_motion_fit import fit_motion
 
 FALSE_ALARMS = 0.05
 MEMORY_S = 20.0
@@ -52,18 +53,55 @@ def fit_novelty(
         memory_s: Time constant over which the score is averaged [s].
     """
     divisions = list(held_out) or [(windows, windows)]
+    motion = fit_motion(dataset, windows, held_out, false_alarms, seed)
+    unseen = [np.zeros(len(held), dtype=bool) for _, held in divisions]
+    if motion is not None and held_out:
+        unseen = [novelty > 1.0 for novelty in motion.held_out]
     tests = [_fit(dataset, kept, seed, memory_s) for kept, _ in divisions]
-    found = [test.components(_windows(dataset, held)) for test, (_, held) in zip(tests, divisions, strict=True)]
-    components = np.concatenate(found)
+    found = [test.components(dataset.inputs(held)) for test, (_, held) in zip(tests, divisions, strict=True)]
+    # A held-out window with a motion of its own is told by that: its currents do not say what is usual.
+    components = np.concatenate([rows[~mask] for rows, mask in zip(found, unseen, strict=True)])
+    if not len(components):
+        components = np.concatenate(found)
     usual = np.stack([components.mean(axis=0), np.maximum(components.std(axis=0), 1e-6)])
     scores = np.concatenate(
         [
-            average_scores(dataset, held, standard_score(rows, usual), memory_s)
-            for rows, (_, held) in zip(found, divisions, strict=True)
+            average_scores(dataset, held[~mask], standard_score(rows[~mask], usual), memory_s)
+            for rows, mask, (_, held) in zip(found, unseen, divisions, strict=True)
         ]
     )
     threshold = np.array([np.quantile(scores, 1.0 - false_alarms), max(float(scores.std()), 1e-6)])
-    return replace(_fit(dataset, windows, seed, memory_s), usual=usual, threshold=threshold)
+    return replace(
+        _fit(dataset, windows, seed, memory_s),
+        usual=usual,
+        threshold=threshold,
+        motion=None if motion is None else motion.test,
+    )
+
+
+def window_novelty(test: NoveltyTest, dataset: Dataset, windows: Ids) -> tuple[Values, Values]:
+    """Return how unlike the training data windows of a data set are, as the live path tells it.
+
+    Args:
+        test: The test.
+        dataset: The data set.
+        windows: Indices of the windows.
+
+    Returns:
+        Novelty of what the network sees, averaged over time, and of the motion; each 1 at its threshold, (windows,)
+        [1]. A window with an unseen motion has no part in the average, and 0 of its own.
+    """
+    motion = np.zeros(len(windows))
+    part = dataset.config.motion_part
+    if test.motion is not None and part is not None:
+        motion = test.motion.novelty(np.asarray(dataset.parts[part.name][windows]))
+    known = motion <= 1.0
+    found = np.zeros(len(windows))
+    if known.any():
+        scores = test.score(dataset.inputs(windows[known]))
+        averaged = average_scores(dataset, windows[known], scores, float(test.memory_s[0]))
+        found[known] = [test.novelty(score) for score in averaged]
+    return found, motion
 
 
 def average_scores(dataset: Dataset, windows: Ids, scores: Values, memory_s: float) -> Values:
@@ -91,7 +129,7 @@ def _fit(dataset: Dataset, windows: Ids, seed: int, memory_s: float) -> NoveltyT
     rng = np.random.default_rng(seed)
     if len(windows) > MOST_WINDOWS:
         windows = np.sort(rng.choice(windows, MOST_WINDOWS, replace=False))
-    parts = _windows(dataset, windows)
+    parts = dataset.inputs(windows)
     labels = np.asarray(dataset.labels)[windows]
     scale = np.concatenate([_scale(part) for part in parts])
     features = level_features(parts, scale)
@@ -191,7 +229,3 @@ def _equal_channels(part: Values) -> float:
         for second in range(first + 1, channels):
             equal |= (part[:, :, first] == part[:, :, second]).all(axis=1) & varies[:, first]
     return float(equal.mean())
-
-
-def _windows(dataset: Dataset, windows: Ids) -> list[Values]:
-    return [np.asarray(dataset.parts[part.name][windows]) for part in dataset.config.parts]

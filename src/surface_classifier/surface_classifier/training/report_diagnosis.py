@@ -369,7 +369,7 @@ def _suspects(entries: Sequence[Mapping[str, Any]], dataset: Dataset | None) -> 
 def _typical_windows(dataset: Dataset, suspects: Sequence[int]) -> dict[str, int]:
     """Index of a typical window of each class: nearest to the class's median in level, spread and roughness."""
     features = []
-    for part in dataset.config.parts:
+    for part in dataset.config.input_parts:
         values = np.asarray(dataset.parts[part.name])
         with np.errstate(all='ignore'):
             features += [

@@ -108,7 +108,7 @@ def _piece(dataset: Dataset, run: Ids, longest_s: float) -> _Piece:
     whole = config.window_samples + (len(run) - 1) * config.stride_samples
     seconds = min(longest_s, whole / config.parts[0].sample_rate_hz)
     parts = []
-    for part in config.parts:
+    for part in config.input_parts:
         grid = Grid(part.sample_rate_hz)
         firsts = [grid.first_at_or_after(int(start_ns[window])) for window in run]
         values = dataset.parts[part.name]
@@ -122,13 +122,13 @@ def _piece(dataset: Dataset, run: Ids, longest_s: float) -> _Piece:
 
 def _cut(config: WindowConfig, pieces: Sequence[_Piece]) -> Stream | None:
     """Join pieces and cut windows of the configuration."""
-    signals = [np.concatenate([piece.parts[k] for piece in pieces]) for k in range(len(config.parts))]
+    signals = [np.concatenate([piece.parts[k] for piece in pieces]) for k in range(len(config.input_parts))]
     lengths = [len(piece.parts[0]) for piece in pieces]
     ends = np.cumsum(lengths)
     rate_hz = config.parts[0].sample_rate_hz
     starts = np.arange(0, int(ends[-1]) - config.window_samples + 1, config.stride_samples)
     parts = []
-    for k, part in enumerate(config.parts):
+    for k, part in enumerate(config.input_parts):
         samples = config.samples_of_part(k)
         firsts = np.round(starts / rate_hz * part.sample_rate_hz).astype(np.int64)
         firsts = firsts[firsts + samples <= len(signals[k])]

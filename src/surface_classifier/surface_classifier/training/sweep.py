@@ -794,9 +794,6 @@ def _score_holdout(
 
 
 def _score_trees(dataset: Dataset, fold: Fold, seed: int) -> float:
-    def parts(windows: Indices) -> list[NDArray[np.float64]]:
-        return [np.asarray(dataset.parts[part.name][windows]) for part in dataset.config.parts]
-
     labels = np.asarray(dataset.labels)
-    predict = fit_trees(parts(fold.train), labels[fold.train], seed)
-    return scores(labels[fold.test], predict(parts(fold.test)))['balanced_accuracy']
+    predict = fit_trees(dataset.inputs(fold.train), labels[fold.train], seed)
+    return scores(labels[fold.test], predict(dataset.inputs(fold.test)))['balanced_accuracy']

@@ -169,7 +169,7 @@ def _faster_parts(dataset: Dataset) -> list[tuple[PartConfig, float]]:
     rates = dataset.counters.get('highest_observed_rate_hz', {})
     return [
         (part, float(rates[part.name]))
-        for part in dataset.config.parts
+        for part in dataset.config.input_parts
         if float(rates.get(part.name, 0.0)) > LOW_PASS_RATIO * part.sample_rate_hz
     ]
 

@@ -100,7 +100,7 @@ def _bad_sensor(dataset: Dataset, faults: Sequence[SensorFault]) -> Verdict | No
     if not faults:
         return None
     worst = max(faults, key=lambda fault: fault.value / fault.threshold)
-    part = dataset.config.parts[worst.part]
+    part = dataset.config.input_parts[worst.part]
     name = part.channel_names[worst.channel]
     sentence = {
         'dead': f'Channel {name} does not change at all in {100 * worst.value:.0f} % of the windows.',
@@ -120,7 +120,7 @@ def _bad_sensor(dataset: Dataset, faults: Sequence[SensorFault]) -> Verdict | No
         Remedy(
             f'Mend the sensor of {name} and record again, or build the data set without this channel.',
             command='surface dataset build RECORDINGS -o NEW --channels FILE   # a channels file without '
-            f'{", ".join(sorted({dataset.config.parts[f.part].channel_names[f.channel] for f in faults}))}',
+            f'{", ".join(sorted({dataset.config.input_parts[f.part].channel_names[f.channel] for f in faults}))}',
         ),
     )
 
@@ -245,7 +245,7 @@ def _aliasing(dataset: Dataset, findings: DataFindings, outcomes: dict[str, ArmO
     folded = findings.aliasing.folded
     if folded is None or folded.share < thresholds.ALIASED_SHARE:
         return None
-    part = next(part for part in dataset.config.parts if part.name == folded.part)
+    part = next(part for part in dataset.config.input_parts if part.name == folded.part)
     text = (
         f'{100 * folded.share:.0f} % of the power of part {folded.part} lies above {part.sample_rate_hz / 2:g} Hz, '
         f'most of it about {folded.frequency_hz:.0f} Hz, and was folded into the windows, since samples at '

@@ -115,7 +115,7 @@ def look_at_data(dataset: Dataset, splits: Splits, seed: int, no_recordings: str
         seed: Seed of what is drawn.
         no_recordings: Why the folds are of windows; empty: they are of recordings.
     """
-    parts = [np.asarray(dataset.parts[part.name]) for part in dataset.config.parts]
+    parts = dataset.inputs()
     labels = np.asarray(dataset.labels)
     features = window_features(parts)
     grouped = shuffled = math.nan

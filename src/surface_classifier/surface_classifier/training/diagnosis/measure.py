@@ -101,10 +101,7 @@ class Experiment:
     cancelled: Callable[[], bool] | None = None
 
     def __post_init__(self) -> None:
-        self._parts = [
-            torch.from_numpy(np.array(self.dataset.parts[part.name], dtype=np.float32))
-            for part in self.dataset.config.parts
-        ]
+        self._parts = [torch.from_numpy(np.array(part, dtype=np.float32)) for part in self.dataset.inputs()]
         self._labels = torch.from_numpy(np.array(self.dataset.labels, dtype=np.int64))
 
     def run_base(self) -> ArmOutcome:
@@ -215,7 +212,7 @@ def probe_epochs(dataset: Dataset, config: TrainingConfig) -> int:
     """
     windows = len(dataset)
     seconds = 0.0
-    for index, part in enumerate(dataset.config.parts):
+    for index, part in enumerate(dataset.config.input_parts):
         samples = dataset.config.samples_of_part(index)
         before = len(part.channels) * (3 if config.network.inputs == 'derived' else 1)
         steps = math.ceil(windows / min(batch_size(config), windows)) + 1

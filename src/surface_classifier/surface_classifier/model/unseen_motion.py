@@ -1,0 +1,113 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a robot moves as it did when the model was trained: at a speed, a turn and a steadiness that were driven.
+
+Currents at a speed that was never driven look like those of another surface at a speed that was, so the currents cannot
+tell; wheel speeds or a twist can. A window's motion is three or more numbers, and it is unseen when no training window
+has a motion nearby. How near is near enough comes from recordings that were held out. All of it is numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BATCH = 128  # windows at once, whose distances to all references are in memory
+
+Values = NDArray[np.float64]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class MotionSeries:
+    """How a robot moves over time, in the units of its channels.
+
+    Attributes:
+        speed: Forward speed, (windows, samples).
+        turns: What tells a turn, (windows, samples, turns); without any, nothing does.
+    """
+
+    speed: Values
+    turns: Values
+
+
+def motion_series(values: Values, units: Sequence[str]) -> MotionSeries:
+    """Read speed and turn from the channels of a part.
+
+    Channels of the first one's unit are speeds: of wheels where there are several, whose mean is the robot's and whose
+    largest difference is its turn. Channels of other units are turn rates.
+
+    Args:
+        values: (windows, samples, channels); NaN where unmeasured.
+        units: Unit of each channel.
+    """
+    is_speed = np.array([unit == units[0] for unit in units])
+    speeds, turns = values[:, :, is_speed], values[:, :, ~is_speed]
+    if speeds.shape[2] > 1:
+        turns = np.concatenate([np.ptp(speeds, axis=2, keepdims=True), turns], axis=2)
+    return MotionSeries(speeds.mean(axis=2), turns)
+
+
+def motion_features(series: MotionSeries) -> Values:
+    """Return mean and standard deviation of the speed and the mean of each turn, (windows, 2 + turns); signs left out.
+
+    NaN where nothing of a window was measured.
+    """
+    known = np.isfinite(series.speed)
+    speed = np.where(known, series.speed, 0.0)
+    with np.errstate(invalid='ignore'):
+        mean = speed.sum(axis=1) / known.sum(axis=1)
+        spread = np.sqrt(np.where(known, np.square(speed - mean[:, np.newaxis]), 0.0).sum(axis=1) / known.sum(axis=1))
+        level = np.abs(speed).sum(axis=1) / known.sum(axis=1)
+        finite = np.isfinite(series.turns)
+        turns = np.where(finite, np.abs(series.turns), 0.0).sum(axis=1) / finite.sum(axis=1)
+    return np.concatenate([level[:, np.newaxis], spread[:, np.newaxis], turns], axis=1)
+
+
+@dataclass(frozen=True)
+class MotionTest:
+    """What is needed to tell whether a motion was driven.
+
+    Attributes:
+        is_speed: Whether a channel of the motion part is a speed; the others are turn rates, (channels,).
+        scale: Size of each feature at which motions differ, (features,) [channel units].
+        references: Motions that were driven, divided by the scale, (motions, features).
+        threshold: Distance to the nearest of them at which a motion is unseen, (1,) [1].
+    """
+
+    is_speed: NDArray[np.bool_]
+    scale: Values
+    references: Floats
+    threshold: Values
+
+    def distance(self, values: Values) -> Values:
+        """Return the distance to the nearest motion that was driven, (windows,); NaN where nothing was measured [1].
+
+        Args:
+            values: Windows of the motion part, (windows, samples, channels); NaN where unmeasured.
+        """
+        units = ['speed' if is_speed else 'turn' for is_speed in self.is_speed]
+        features = motion_features(motion_series(np.asarray(values, dtype=np.float64), units)) / self.scale
+        return nearest_distance(features, self.references)
+
+    def novelty(self, values: Values) -> Values:
+        """Return how unlike the motions that were driven each window's is: 1 at the threshold, (windows,) [1].
+
+        0 where nothing of the motion was measured, which tells nothing.
+
+        Args:
+            values: Windows of the motion part, (windows, samples, channels); NaN where unmeasured.
+        """
+        return np.nan_to_num(self.distance(values) / self.threshold[0])
+
+
+def nearest_distance(features: Values, references: NDArray[np.floating]) -> Values:
+    """Return the Euclidean distance of each row to the nearest reference, (rows,)."""
+    found = np.empty(len(features))
+    for start in range(0, len(features), _BATCH):
+        rows = features[start : start + _BATCH, np.newaxis]
+        found[start : start + _BATCH] = np.sqrt(np.square(rows - references).sum(axis=2).min(axis=1))
+    return found

@@ -1,0 +1,114 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Fits the test for motions that were never driven (`model/unseen_motion.py`), its threshold on held-out recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surface_classifier.data.dataset import Dataset
+from surface_classifier.model.unseen_motion import MotionTest, motion_features, motion_series, nearest_distance
+from surface_classifier.signal.config import PartConfig
+
+MOST_REFERENCES = 4000
+# In scales: of training motions nearer to each other than the first one is kept; nearer than the second none is unseen.
+SAME_MOTION = 0.02
+NEAREST_THRESHOLD = 0.1
+_SMALLEST_SHARE = 0.05  # of the mean: the scale of a motion that was always the same
+
+Ids = NDArray[np.int64]
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FittedMotion:
+    """A test, and what it says of windows that were held out.
+
+    Attributes:
+        test: Fitted on all training windows.
+        held_out: For each division, how unlike the motions of the windows that are left each held-out window's is: 1
+            at the threshold, (windows,) [1].
+    """
+
+    test: MotionTest
+    held_out: tuple[Values, ...]
+
+
+def fit_motion(
+    dataset: Dataset, windows: Ids, held_out: Sequence[tuple[Ids, Ids]], false_alarms: float, seed: int = 0
+) -> FittedMotion | None:
+    """Fit the test on training windows; None where no part of the data set tells the motion.
+
+    A recording that was driven as no other was is unlike all others from end to end, and may hold more windows than
+    they do. So that such a one does not make everything else look usual, recordings count the same, not windows.
+
+    Args:
+        dataset: The data set.
+        windows: Indices of the training windows.
+        held_out: Divisions of them, as `held_out_parts` gives them.
+        false_alarms: Share of held-out windows above the threshold, where every recording counts the same [1].
+        seed: Seed of the motions that are kept for comparison when there are too many.
+    """
+    part = dataset.config.motion_part
+    if part is None:
+        return None
+    features = _features(dataset, part, windows)
+    known = np.isfinite(features).all(axis=1)
+    if not known.any():
+        return None
+    scale = _scale(features[known], sum(unit == part.channel_units[0] for unit in part.channel_units) > 1)
+    row_of = {int(window): row for row, window in enumerate(windows)}
+    distances, owners = [], []
+    for kept, held in held_out:
+        seen, asked = (features[[row_of[int(window)] for window in chosen]] / scale for chosen in (kept, held))
+        seen = seen[np.isfinite(seen).all(axis=1)]
+        distances.append(nearest_distance(asked, _distinct(seen, seed)) if len(seen) else np.full(len(held), np.nan))
+        owners.append(np.asarray(dataset.recording)[held])
+    threshold = NEAREST_THRESHOLD
+    if distances:
+        threshold = max(threshold, _balanced_quantile(np.concatenate(distances), np.concatenate(owners), false_alarms))
+    test = MotionTest(
+        is_speed=np.array([unit == part.channel_units[0] for unit in part.channel_units]),
+        scale=scale,
+        references=_distinct(features[known] / scale, seed).astype(np.float32),
+        threshold=np.array([threshold]),
+    )
+    return FittedMotion(test, tuple(np.nan_to_num(found / threshold) for found in distances))
+
+
+def _features(dataset: Dataset, part: PartConfig, windows: Ids) -> Values:
+    values = np.asarray(dataset.parts[part.name][windows], dtype=np.float64)
+    return motion_features(motion_series(values, part.channel_units))
+
+
+def _scale(features: Values, turns_are_speeds: bool) -> Values:
+    """Standard deviation of the mean speed for all that is a speed, of each turn for itself, (features,)."""
+    spread = np.maximum(features.std(axis=0), _SMALLEST_SHARE * np.abs(features).mean(axis=0))
+    spread[1] = spread[0]
+    if turns_are_speeds:
+        spread[2] = spread[0]
+    return np.where(spread > 0.0, spread, 1.0)
+
+
+def _distinct(motions: Values, seed: int) -> Values:
+    """Return motions that differ, a random part of them where they are too many, (motions, features)."""
+    _, first = np.unique(np.round(motions / SAME_MOTION), axis=0, return_index=True)
+    if len(first) > MOST_REFERENCES:
+        first = np.random.default_rng(seed).choice(first, MOST_REFERENCES, replace=False)
+    return motions[np.sort(first)]
+
+
+def _balanced_quantile(values: Values, owners: NDArray[np.integer], share_above: float) -> float:
+    """Return what a share of the values exceeds when every owner counts the same; NaN values are left out."""
+    known = np.isfinite(values)
+    values, owners = values[known], owners[known]
+    if not len(values):
+        return 0.0
+    weights = 1.0 / np.bincount(owners)[owners]
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, (1.0 - share_above) * total[-1])])

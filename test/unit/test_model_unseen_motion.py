@@ -1,0 +1,233 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Motions that were never driven: what a motion is, how near is near enough, and what a label says then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip('torch', reason='torch is not installed')
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from model_samples import MOTOR_CONFIG, learnable_dataset, with_motion
+from scipy.spatial import cKDTree
+
+from surface_classifier.cli.main import main
+from surface_classifier.data.dataset import Dataset
+from surface_classifier.data.splits import held_out_parts
+from surface_classifier.model.classify import label_windows
+from surface_classifier.model.contract import load_contract
+from surface_classifier.model.engine import load_engine
+from surface_classifier.model.labeller import Labeller, Reason
+from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.novelty import NoveltyTest
+from surface_classifier.model.unseen_motion import motion_features, motion_series, nearest_distance
+from surface_classifier.training.config import TrainingConfig
+from surface_classifier.training.novelty_fit import fit_novelty, window_novelty
+from surface_classifier.training.train_model import train_model
+from surface_classifier.training.unseen_motion_fit import fit_motion
+
+QUICK = TrainingConfig(
+    network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'), epochs=4, batch_size=16, learning_rate=2e-2
+)
+SPEEDS = arrays(np.float64, (4, 12, 2), elements=st.floats(-3.0, 3.0))
+
+
+@pytest.fixture(scope='module')
+def source(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return learnable_dataset(tmp_path_factory.mktemp('sets') / 'source', recordings_per_class=6)
+
+
+@pytest.fixture(scope='module')
+def dataset(source: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Every recording was driven at about 0.2 or 0.5 m/s, straight or turning."""
+    rng = np.random.default_rng(0)
+    speed = np.where(np.asarray(source.recording) % 2, 0.2, 0.5) + 0.01 * rng.normal(size=len(source))
+    turn = np.where(np.arange(len(source)) % 20 < 10, 0.0, 0.1)
+    return with_motion(source, tmp_path_factory.mktemp('sets') / 'set', speed - turn, speed + turn)
+
+
+@pytest.fixture(scope='module')
+def model(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp('models') / 'model'
+    train_model(dataset, path, QUICK)
+    return path
+
+
+def driven(left: float, right: float, windows: int = 1) -> np.ndarray:
+    return np.tile(np.array([left, right]), (windows, 12, 1))
+
+
+@given(values=SPEEDS)
+def test_wheels_give_speed_and_turn_in_whatever_direction(values: np.ndarray) -> None:
+    series = motion_series(values, ['m/s', 'm/s'])
+    np.testing.assert_allclose(series.speed, values.mean(axis=2))
+    np.testing.assert_allclose(series.turns[:, :, 0], np.abs(values[:, :, 0] - values[:, :, 1]))
+    found = motion_features(series)
+    assert found.shape == (4, 3)
+    np.testing.assert_allclose(motion_features(motion_series(-values, ['m/s', 'm/s'])), found, atol=1e-12)
+    np.testing.assert_allclose(motion_features(motion_series(values[:, :, ::-1], ['m/s', 'm/s'])), found, atol=1e-12)
+    np.testing.assert_allclose(found[:, 1], series.speed.std(axis=1), atol=1e-12)
+
+
+def test_a_twist_gives_speed_and_turn_rate() -> None:
+    values = np.tile(np.array([0.4, -0.7]), (1, 5, 1))
+    np.testing.assert_allclose(motion_features(motion_series(values, ['m/s', 'rad/s'])), [[0.4, 0.0, 0.7]], atol=1e-12)
+    np.testing.assert_allclose(motion_features(motion_series(values[:, :, :1], ['m/s'])), [[0.4, 0.0]], atol=1e-12)
+
+
+def test_unmeasured_samples_are_left_out_and_nothing_measured_is_not_a_motion() -> None:
+    values = driven(0.2, 0.4, 3)
+    values[0, :5] = np.nan
+    values[1, :, 0] = np.nan
+    values[2] = np.nan
+    found = motion_features(motion_series(values, ['m/s', 'm/s']))
+    np.testing.assert_allclose(found[0], [0.3, 0.0, 0.2], atol=1e-12)
+    assert np.isnan(found[1:]).all()
+
+
+@given(
+    features=arrays(np.float64, (7, 3), elements=st.floats(-5.0, 5.0)),
+    references=arrays(np.float64, (11, 3), elements=st.floats(-5.0, 5.0)),
+)
+def test_the_nearest_reference_is_found(features: np.ndarray, references: np.ndarray) -> None:
+    expected, _ = cKDTree(references).query(features)
+    np.testing.assert_allclose(nearest_distance(features, references), expected, atol=1e-9)
+
+
+def test_what_was_driven_is_seen_and_another_speed_turn_or_unsteadiness_is_not(dataset: Dataset) -> None:
+    windows = np.arange(len(dataset))
+    fitted = fit_motion(dataset, windows, held_out_parts(dataset, windows, 4, 0), 0.05)
+    assert fitted is not None
+    test = fitted.test
+    assert (test.novelty(np.asarray(dataset.parts['motion'])) < 1.0).all()
+    assert (test.novelty(driven(0.2, 0.2)) < 1.0).all()
+    assert (test.novelty(driven(-0.5, -0.5)) < 1.0).all()
+    for left, right in ((0.35, 0.35), (1.0, 1.0), (0.0, 0.0), (-0.2, 0.6)):
+        assert (test.novelty(driven(left, right)) > 1.0).all(), (left, right)
+    unsteady = driven(0.2, 0.2)
+    unsteady[:, ::2] += 0.2
+    unsteady[:, 1::2] -= 0.2
+    assert (test.novelty(unsteady) > 1.0).all()
+    assert test.novelty(np.full((1, 12, 2), np.nan)) == 0.0
+
+
+def test_one_recording_with_a_motion_of_its_own_does_not_make_all_others_look_usual(
+    source: Dataset, tmp_path: Path
+) -> None:
+    # One recording holds 60 % of all windows and was driven as no other was.
+    odd = np.asarray(source.recording) == 3
+    rows = np.concatenate([np.repeat(np.flatnonzero(odd), 26), np.flatnonzero(~odd)])
+    large = Dataset.save(
+        tmp_path / 'large',
+        config=source.config,
+        classes=source.classes,
+        parts={'motor': np.asarray(source.parts['motor'])[rows]},
+        labels=np.asarray(source.labels)[rows],
+        start_ns=np.arange(len(rows)) * 1_000_000_000,
+        end_ns=np.arange(len(rows)) * 1_000_000_000 + 500_000_000,
+        recording=np.asarray(source.recording)[rows],
+        recordings=source.recordings,
+    )
+    speed = np.where(np.asarray(large.recording) == 3, 2.0, 0.3)
+    speed += 0.01 * np.random.default_rng(0).normal(size=len(large))
+    dataset = with_motion(large, tmp_path / 'set', speed, speed)
+    windows = np.arange(len(dataset))
+    divisions = held_out_parts(dataset, windows, 4, 0)
+    fitted = fit_motion(dataset, windows, divisions, 0.06)
+    assert fitted is not None
+    assert (fitted.test.novelty(driven(1.0, 1.0)) > 1.0).all()
+    unseen = np.concatenate([novelty > 1.0 for novelty in fitted.held_out])
+    owner = np.concatenate([np.asarray(dataset.recording)[held] for _, held in divisions])
+    assert unseen[owner == 3].all()
+    assert unseen[owner != 3].mean() < 0.02
+
+
+def test_without_a_motion_part_nothing_is_told(source: Dataset) -> None:
+    assert fit_motion(source, np.arange(len(source)), [], 0.05) is None
+
+
+def test_the_network_does_not_see_the_motion(model: Path, dataset: Dataset) -> None:
+    contract = load_contract(model)
+    assert [part.name for part in contract.config.parts] == ['motor', 'motion']
+    assert list(contract.normalisation) == ['motor']
+    for engine in ('onnx', 'torch'):
+        found = load_engine(model, engine).predict([np.asarray(dataset.parts['motor'])[:4]])
+        assert found.shape == (4, 3)
+
+
+def test_labels_name_the_motion_and_what_was_believed_stays(model: Path, dataset: Dataset) -> None:
+    count = 24
+    motor, motion = (np.array(dataset.parts[name][:count]) for name in ('motor', 'motion'))
+    motion[8:16] = driven(1.5, 1.5, 8)
+    labeller = Labeller(load_engine(model))
+    stamps = dataset.start_ns[:count], dataset.end_ns[:count]
+    labels = list(label_windows(labeller, {'motor': motor, 'motion': motion}, *stamps))
+    assert [label.reason for label in labels[8:16]] == [Reason.UNSEEN_MOTION] * 8
+    assert all(label.novelty > 1.0 and not label.known for label in labels[8:16])
+    assert all(label.known for label in [*labels[:8], *labels[16:]])
+    assert int(np.argmax(labels[15].probabilities)) == int(np.argmax(labels[7].probabilities))
+    unchecked = Labeller(load_engine(model), check_novelty=False)
+    found = list(label_windows(unchecked, {'motor': motor, 'motion': motion}, *stamps))
+    assert {label.reason for label in found} == {Reason.NOT_CHECKED}
+    assert all(label.known for label in found)
+
+
+def test_live_and_offline_tell_the_same_and_the_file_keeps_it(model: Path, dataset: Dataset) -> None:
+    windows = np.flatnonzero(np.asarray(dataset.recording) == 2)
+    test = load_engine(model).novelty_test
+    assert test is not None
+    again = NoveltyTest.from_bytes(test.to_bytes())
+    surface, motion = window_novelty(again, dataset, windows)
+    labels = label_windows(
+        Labeller(load_engine(model)),
+        {name: np.asarray(part)[windows] for name, part in dataset.parts.items()},
+        np.asarray(dataset.start_ns)[windows],
+        np.asarray(dataset.end_ns)[windows],
+    )
+    np.testing.assert_allclose(
+        [label.novelty for label in labels], np.maximum(surface, motion), rtol=5e-3
+    )  # distances are of single precision
+
+
+def test_held_out_windows_with_a_motion_of_their_own_do_not_say_what_is_usual(source: Dataset, tmp_path: Path) -> None:
+    # The currents of one fast recording are like nothing else; its motion says so.
+    motor = np.array(source.parts['motor'])
+    fast = np.asarray(source.recording) == 1
+    motor[fast] += 40.0
+    strange = Dataset.save(
+        tmp_path / 'strange',
+        config=MOTOR_CONFIG,
+        classes=source.classes,
+        parts={'motor': motor},
+        labels=source.labels,
+        start_ns=source.start_ns,
+        end_ns=source.end_ns,
+        recording=source.recording,
+        recordings=source.recordings,
+    )
+    speed = np.where(fast, 3.0, 0.3)
+    moved = with_motion(strange, tmp_path / 'moved', speed, speed)
+    windows = np.arange(len(strange))
+    divisions = held_out_parts(strange, windows, 4, 0)
+    alone, told = (fit_novelty(of, windows, divisions, false_alarms=0.06) for of in (strange, moved))
+    assert told.usual[0, 0] < alone.usual[0, 0]
+    assert told.motion is not None
+
+
+def test_the_command_names_motions_and_what_is_called_what(
+    model: Path, dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    moved = with_motion(dataset, tmp_path / 'fast', np.full(len(dataset), 2.0), np.full(len(dataset), 2.0))
+    assert main(['classify', str(model), str(moved.path)]) == 0
+    text = capsys.readouterr().out
+    assert 'unknown 100%' in text
+    assert '0.0% of all labelled windows are right' in text
+    assert main(['classify', str(model), str(moved.path), '--no-novelty']) == 0
+    text = capsys.readouterr().out
+    assert 'unknown' not in text
+    assert 'truth ' in text
