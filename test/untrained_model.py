@@ -32,7 +32,7 @@ def save_untrained_model(
 
     torch.manual_seed(seed)
     shape = LstmConfig(hidden_sizes=(16,))
-    network = SurfaceLstm(shape, [len(part.channels) for part in config.parts], len(classes))
+    network = SurfaceLstm(shape, [len(part.channels) for part in config.input_parts], len(classes))
     with torch.no_grad():
         for name, value in network.named_parameters():
             if name.startswith('head') and value.ndim == 2:

@@ -241,3 +241,43 @@ def test_windows_of_a_stride_the_model_was_not_trained_with_are_labelled(graph: 
     config = replace(default_window_config(), stride_samples=10)
     graph.publisher(CurrentWindow, 'current_window').publish(window_message(3, config))
     assert labels.wait_for(1)[0].window_index == 3
+
+
+def test_a_motion_that_was_never_driven_is_named(graph: Graph, tmp_path: Path) -> None:
+    pytest.importorskip('torch', reason='torch is not installed')
+    from model_samples import learnable_dataset, with_motion
+
+    from surface_classifier.training.config import load_training_config
+    from surface_classifier.training.train_model import train_model
+
+    plain = learnable_dataset(tmp_path / 'plain')
+    speed = np.where(np.arange(len(plain)) % 2, 0.2, 0.3)
+    dataset = with_motion(plain, tmp_path / 'set', speed, speed)
+    train_model(dataset, tmp_path / 'model', replace(load_training_config('default'), epochs=2))
+
+    labels = graph.collect(SurfaceLabel, 'surface_label')
+    graph.start(ClassifierNode, {'model': str(tmp_path / 'model')})
+    unchecked = graph.collect(SurfaceLabel, 'unchecked/surface_label')
+    graph.start(ClassifierNode, {'model': str(tmp_path / 'model'), 'check_novelty': False}, namespace='unchecked')
+    publishers = [graph.publisher(CurrentWindow, topic) for topic in ('current_window', 'unchecked/current_window')]
+    writer = WindowWriter(dataset.config)
+    for index, speed_mps in enumerate((0.2, 1.4)):
+        start_ns = START_NS + index * 10**9
+        window = Window(
+            index=index,
+            start_ns=start_ns,
+            end_ns=start_ns + 10**9,
+            parts={'motor': np.asarray(dataset.parts['motor'][index]), 'motion': np.full((12, 2), speed_mps)},
+            coverage=1.0,
+            part_starts_ns=dict.fromkeys(('motor', 'motion'), start_ns),
+            part_coverage=dict.fromkeys(('motor', 'motion'), 1.0),
+        )
+        for publisher in publishers:
+            publisher.publish(writer.message(window, 0, 'base_link'))
+    seen, unseen = labels.wait_for(2)
+    assert seen.known
+    assert seen.reason == SurfaceLabel.REASON_NONE
+    assert not unseen.known
+    assert unseen.reason == SurfaceLabel.REASON_UNSEEN_MOTION
+    assert unseen.novelty > 1.0
+    assert [label.reason for label in unchecked.wait_for(2)] == [SurfaceLabel.REASON_NOT_CHECKED] * 2
