@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import held_out_parts
-from surface_classifier.model.novelty import NANOSECONDS, NoveltyAverage, NoveltyTest, level_features
+from surface_classifier.model.novelty import NANOSECONDS, NoveltyAverage, NoveltyTest, distribution_features
 from surface_classifier.training.novelty_fit import average_scores, fit_novelty, forest_of
 
 
@@ -47,11 +47,11 @@ def test_the_forest_is_that_of_scikit_learn() -> None:
 def test_features_follow_the_scale_of_the_channels_and_bear_gaps() -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(5.0, 1.0, size=(20, 12, 2))
-    found = level_features([values], np.ones(2))
-    np.testing.assert_allclose(level_features([1.6 * values], np.full(2, 1.6)), found, atol=1e-9)
+    found = distribution_features([values], np.ones(2))
+    np.testing.assert_allclose(distribution_features([1.6 * values], np.full(2, 1.6)), found, atol=1e-9)
     values[0, :4, 0] = np.nan
     values[1, :, 1] = np.nan
-    assert np.isfinite(level_features([values], np.ones(2))).all()
+    assert np.isfinite(distribution_features([values], np.ones(2))).all()
 
 
 def test_a_surface_that_was_left_out_is_told(dataset: Dataset) -> None:

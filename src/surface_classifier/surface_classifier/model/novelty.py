@@ -3,7 +3,7 @@
 """Whether a window is of a kind that the model was trained on: sensors that are dead, a robot that stands, the unseen.
 
 A network is as sure of itself on a surface it has never met as on those it has, so it is not asked. Two other views of
-the distribution of a window's levels are: the distance to the nearest training windows, and how much a forest of trees
+the distribution of a window's levels are: the distance to the nearest training window, and how much a forest of trees
 disagrees about it, which unlike a network does not extrapolate. Both are standardised on recordings that were held out,
 added, and averaged over the last seconds, because what is unseen usually lasts. The threshold is the one that a stated
 share of held-out windows exceeds. Where a part of the window tells how the robot moves, motions that were never driven
@@ -23,15 +23,17 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from surface_classifier.model.level_features import LevelFeatures
 from surface_classifier.model.unseen_motion import MotionTest
 
 NANOSECONDS = 1_000_000_000
-NEIGHBOURS = 5
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
 _SMALLEST_SPREAD = 0.02  # keeps the logarithm of a constant series finite [scales of the channel]
 _FARTHEST = 50.0
-# Score that a window counts with at most: one bump must not outweigh all other windows of the last seconds.
+# A window's score lies between this and its negative: neither one bump nor one window that is nearly a training window
+# may outweigh all others of the last seconds.
 _STRANGEST = 4.0
+_NESTED = ('forest', 'levels', 'motion')  # attributes that are arrays with names of their own
 _BATCH = 512  # windows at once, whose distances to all references are in memory
 
 Fault = Literal['standing_still', 'bad_sensor']
@@ -88,7 +90,8 @@ class NoveltyTest:
         centre: Mean of each feature over the training windows, (features,).
         spread: Standard deviation of each feature over them, (features,).
         references: Training windows, their features standardised, (windows, features).
-        forest: Tells the classes apart by the standardised features.
+        levels: Gives the features that the forest sees, of windows in scales.
+        forest: Tells the classes apart.
         usual: Mean and standard deviation, over held-out windows, of the logarithm of the distance and of the
             disagreement, (2, 2).
         threshold: Averaged score above which a window is unlike the training data, and the standard deviation of that
@@ -104,6 +107,7 @@ class NoveltyTest:
     centre: Values
     spread: Values
     references: Floats
+    levels: LevelFeatures
     forest: Forest
     usual: Values
     threshold: Values
@@ -127,7 +131,7 @@ class NoveltyTest:
         return 'standing_still' if still.all() and (level <= self.idle).all() else 'bad_sensor'
 
     def components(self, parts: Sequence[Values]) -> Values:
-        """Return the logarithm of the distance to the training windows and the trees' disagreement, (windows, 2).
+        """Return the logarithm of the distance to the nearest training window, the trees' disagreement, (windows, 2).
 
         Args:
             parts: For each part (windows, samples, channels); NaN where unmeasured.
@@ -135,8 +139,9 @@ class NoveltyTest:
         found = []
         for start in range(0, len(parts[0]), _BATCH):
             batch = [part[start : start + _BATCH] for part in parts]
-            features = ((level_features(batch, self.scale) - self.centre) / self.spread).astype(np.float32)
-            shares = self.forest.class_shares(features)
+            features = ((distribution_features(batch, self.scale) - self.centre) / self.spread).astype(np.float32)
+            levels = self.levels.transform(in_scales(batch, self.scale))
+            shares = self.forest.class_shares(levels.astype(np.float32))
             disagreement = -(shares * np.log(np.maximum(shares, 1e-9))).sum(axis=1)
             found.append(np.stack([self._log_distance(features), disagreement], axis=1))
         return np.concatenate(found)
@@ -154,19 +159,21 @@ class NoveltyTest:
         return math.exp(float(np.clip((averaged - self.threshold[0]) / self.threshold[1], -_FARTHEST, _FARTHEST)))
 
     def _log_distance(self, features: Floats) -> Values:
-        squares = np.square(self.references).sum(axis=1) - 2.0 * features @ self.references.T
-        count = min(NEIGHBOURS, len(self.references))
-        nearest = np.partition(squares, count - 1, axis=1)[:, :count] + np.square(features).sum(axis=1, keepdims=True)
-        distance: Values = np.sqrt(np.maximum(nearest, 0.0)).mean(axis=1, dtype=np.float64)
-        return np.log(distance + 1e-3)
+        # In double precision: of a window that is nearly one of the references the difference of squares is tiny.
+        rows, references = features.astype(np.float64), self.references.astype(np.float64)
+        squares = np.square(references).sum(axis=1) - 2.0 * rows @ references.T
+        nearest = squares.min(axis=1) + np.square(rows).sum(axis=1)
+        distance: Values = np.log(np.sqrt(np.maximum(nearest, 0.0)) + 1e-3)
+        return distance
 
     def to_bytes(self) -> bytes:
         """Return the content of `novelty.safetensors`."""
-        arrays = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in ('forest', 'motion')}
+        arrays = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in _NESTED}
         forest = {
             f'forest.{name}': getattr(self.forest, name) for name in ('feature', 'threshold', 'children', 'shares')
         }
         arrays = {**arrays, **forest, 'forest.trees': np.array([self.forest.trees], dtype=np.int64)}
+        arrays.update({f'levels.{name}': array for name, array in self.levels.to_arrays().items()})
         if self.motion is not None:
             arrays.update({f'motion.{name}': array for name, array in vars(self.motion).items()})
         return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
@@ -175,14 +182,15 @@ class NoveltyTest:
     def from_bytes(cls, content: bytes) -> NoveltyTest:
         """Return the test that `to_bytes` gave."""
         arrays: Mapping[str, NDArray[np.generic]] = safetensors.numpy.load(content)
-        forest, motion = (
-            {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
-            for prefix in ('forest.', 'motion.')
+        forest, levels, motion = (
+            {name.removeprefix(f'{prefix}.'): array for name, array in arrays.items() if name.startswith(f'{prefix}.')}
+            for prefix in _NESTED
         )
         trees = int(forest.pop('trees')[0])
-        rest = {name: array for name, array in arrays.items() if not name.startswith(('forest.', 'motion.'))}
+        rest = {name: array for name, array in arrays.items() if '.' not in name}
         return cls(
             **rest,  # type: ignore[arg-type]
+            levels=LevelFeatures.from_arrays(levels),  # type: ignore[arg-type]
             forest=Forest(**forest, trees=trees),  # type: ignore[arg-type]
             motion=MotionTest(**motion) if motion else None,  # type: ignore[arg-type]
         )
@@ -195,7 +203,7 @@ def standard_score(components: Values, usual: Values) -> Values:
         components: As `NoveltyTest.components` gives them, (windows, 2).
         usual: Their mean and standard deviation over held-out windows, (2, 2).
     """
-    score: Values = np.minimum(((components - usual[0]) / usual[1]).sum(axis=1), _STRANGEST)
+    score: Values = np.clip(((components - usual[0]) / usual[1]).sum(axis=1), -_STRANGEST, _STRANGEST)
     return score
 
 
@@ -236,7 +244,16 @@ class NoveltyAverage:
         return self._sum / self._weight
 
 
-def level_features(parts: Sequence[Values], scale: Values) -> Values:
+def in_scales(parts: Sequence[Values], scale: Values) -> list[Values]:
+    """Return windows divided by the typical size of each channel, of every part in turn."""
+    ends = np.cumsum([part.shape[2] for part in parts])
+    return [
+        np.asarray(part, dtype=np.float64) / scale[end - part.shape[2] : end]
+        for part, end in zip(parts, ends, strict=True)
+    ]
+
+
+def distribution_features(parts: Sequence[Values], scale: Values) -> Values:
     """Return how the levels of windows are distributed, (windows, features).
 
     For each channel, the sum and the difference of neighbouring channels, and the largest and smallest of a part's:
@@ -247,13 +264,10 @@ def level_features(parts: Sequence[Values], scale: Values) -> Values:
         scale: Typical size of each channel, all parts one after the other, (channels,) [channel units].
     """
     found = []
-    first = 0
-    for part in parts:
-        channels = part.shape[2]
-        values = _filled(np.asarray(part, dtype=np.float64)) / scale[first : first + channels]
-        first += channels
+    for part in in_scales(parts, scale):
+        values = _filled(part)
         series = [values]
-        if channels > 1:
+        if values.shape[2] > 1:
             series += [values[:, :, :-1] + values[:, :, 1:], values[:, :, :-1] - values[:, :, 1:]]
             series += [values.max(axis=2, keepdims=True), values.min(axis=2, keepdims=True)]
         everything = np.concatenate(series, axis=2)

@@ -17,7 +17,7 @@ from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from surface_classifier.training.level_features import LevelFeatures
+from surface_classifier.model.level_features import LevelFeatures
 
 Parts = Sequence[NDArray[np.float64]]
 Labels = NDArray[np.int64]

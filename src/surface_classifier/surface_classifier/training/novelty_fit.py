@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from sklearn.ensemble import ExtraTreesClassifier
 
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.model.novelty import Forest, NoveltyAverage, NoveltyTest, level_features, standard_score
+from surface_classifier.model.level_features import LevelFeatures
+from surface_classifier.model.novelty import (
+    Forest,
+    NoveltyAverage,
+    NoveltyTest,
+    distribution_features,
+    in_scales,
+    standard_score,
+)
 from surface_classifier.training.unseen_motion_fit import fit_motion
 
 FALSE_ALARMS = 0.05
@@ -22,8 +30,9 @@ REFERENCES = 2000
 # More windows make larger trees, and the file of the model with them.
 MOST_WINDOWS = 10_000
 TREES = 48
-LEAF_WINDOWS = 5
-FEATURE_SHARE = 0.2
+# Large leaves: a window counts as disputed where whole surfaces overlap, not where single windows do.
+MOST_LEAF_WINDOWS, LEAST_LEAF_WINDOWS, LEAF_SHARE = 30, 5, 0.01
+FEATURE_SHARE = 0.3
 # A window that varies less than half of what one in a thousand training windows does is still.
 QUIET_QUANTILE, QUIET_SHARE = 0.001, 0.5
 IDLE_QUANTILE = 0.25
@@ -132,29 +141,32 @@ def _fit(dataset: Dataset, windows: Ids, seed: int, memory_s: float) -> NoveltyT
     parts = dataset.inputs(windows)
     labels = np.asarray(dataset.labels)[windows]
     scale = np.concatenate([_scale(part) for part in parts])
-    features = level_features(parts, scale)
+    features = distribution_features(parts, scale)
     centre, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
     standard = ((features - centre) / spread).astype(np.float32)
+    scaled = in_scales(parts, scale)
+    levels = LevelFeatures.fit(scaled)
     kept = np.sort(rng.permutation(len(standard))[:REFERENCES])
     classifier = ExtraTreesClassifier(
         n_estimators=TREES,
-        min_samples_leaf=LEAF_WINDOWS,
+        min_samples_leaf=int(np.clip(LEAF_SHARE * len(labels), LEAST_LEAF_WINDOWS, MOST_LEAF_WINDOWS)),
         max_features=FEATURE_SHARE,
         class_weight='balanced',
         random_state=seed,
         n_jobs=1,
-    ).fit(standard, labels)
-    spreads, levels = (
+    ).fit(levels.transform(scaled).astype(np.float32), labels)
+    spreads, magnitudes = (
         np.concatenate([_over_time(part, kind) for part in parts], axis=1) for kind in ('spread', 'level')
     )
     return NoveltyTest(
         scale=scale,
         quiet=QUIET_SHARE * np.quantile(spreads, QUIET_QUANTILE, axis=0),
-        idle=np.quantile(levels, IDLE_QUANTILE, axis=0),
+        idle=np.quantile(magnitudes, IDLE_QUANTILE, axis=0),
         may_be_equal=np.array([float(any(_equal_channels(part) > QUIET_QUANTILE for part in parts))]),
         centre=centre,
         spread=spread,
         references=standard[kept],
+        levels=levels,
         forest=forest_of(classifier),
         usual=np.array([[0.0, 0.0], [1.0, 1.0]]),
         threshold=np.array([0.0, 1.0]),

@@ -1,6 +1,8 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers that describe how a window's values are distributed: what the tree baseline sees instead of the sequence.
+"""Numbers that describe how a window's values are distributed: what trees see instead of the sequence.
+
+The tree baseline sees them, and the forest of the test for windows unlike the training data.
 
 For the two motor currents of a differential-drive robot these are 99 numbers: quantiles of left, right, their sum,
 difference, largest and smallest; shares of samples above sixteen levels; idle shares; standard deviation and mean
@@ -11,7 +13,7 @@ does not beat trees on them has learnt levels and nothing about time.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +66,20 @@ class LevelFeatures:
             for part, levels in zip(parts, self.parts, strict=True)
         ]
         return np.nan_to_num(np.concatenate(features, axis=1), nan=0.0)
+
+    def to_arrays(self) -> dict[str, FloatArray]:
+        """Return the reference values by name."""
+        return {
+            f'{name}.{number}': getattr(part, name)
+            for number, part in enumerate(self.parts)
+            for name in ('levels', 'idle')
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, FloatArray]) -> LevelFeatures:
+        """Return what `to_arrays` gave."""
+        parts = len(arrays) // 2
+        return cls(tuple(_PartLevels(arrays[f'levels.{k}'], arrays[f'idle.{k}']) for k in range(parts)))
 
 
 def _fit_part(values: FloatArray) -> _PartLevels:
