@@ -124,6 +124,18 @@ def test_motion_is_offered_where_a_topic_tells_it(tmp_path: Path, capsys: pytest
     assert set(window_motion(dataset).motion) <= {'still', 'straight', 'turning', 'varying'}
 
 
+def test_wheel_speeds_beside_the_currents_are_offered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['simulate', '-o', str(tmp_path / 'drive'), '--duration', '20']) == 0
+    capsys.readouterr()
+    assert main(['inspect', str(tmp_path / 'drive')]) == 0
+    printed = capsys.readouterr().out
+    assert '#   - "{name: left_speed, topic: motor_current, type: surface_msgs/msg/MotorCurrent' in printed
+    assert "field: 'wheel_speed[right]', unit: m/s}" in printed
+
+
 def test_no_motion_is_offered_where_nothing_tells_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(['inspect', str(write_drive(tmp_path / 'drive', [('ice', 5.0)]))]) == 0
+    csv = tmp_path / 'drive.csv'
+    lines = [f'{n / 50},{1 + (n % 7) / 7}' for n in range(200)]
+    csv.write_text('time,current_left\n' + '\n'.join(lines) + '\n', encoding='utf-8')
+    assert main(['inspect', str(csv)]) == 0
     assert 'motion_channels' not in capsys.readouterr().out

@@ -393,8 +393,18 @@ def _motion_signals(logs: Sequence[TopicLog]) -> list[_Motion]:
 def motion_channels(logs: Sequence[TopicLog]) -> tuple[TopicLog, list[ChannelConfig]] | None:
     """Return what tells how fast the robot drives and turns: the topic and its channels; None without such a topic.
 
-    An odometry goes before a twist, which may be a command only.
+    Wheel speeds that come with the currents go first, as they are there whenever the currents are, and an odometry goes
+    before a twist, which may be a command only.
     """
+    for log in logs:
+        if log.msgtype == MOTOR_CURRENT:
+            speeds = [series.path for series in log.series() if series.path.startswith('wheel_speed[')]
+            if speeds:
+                names = _channel_names(speeds)
+                return log, [
+                    ChannelConfig(f'{name}_speed', log.topic, log.msgtype, path, 'm/s')
+                    for name, path in zip(names, speeds, strict=True)
+                ]
     for msgtype in _TWIST_TYPES:
         for log in logs:
             if log.msgtype == msgtype and log.count > 1:
