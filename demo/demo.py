@@ -212,8 +212,8 @@ class Demo:
         from surface_classifier.training.baselines import fit_nearest_mean
 
         data = Dataset.load(dataset)
-        names = [part.name for part in data.config.parts]
-        nearest_mean = fit_nearest_mean([data.parts[name] for name in names], data.labels)
+        names = [part.name for part in data.config.input_parts]
+        nearest_mean = fit_nearest_mean(data.inputs(), data.labels)
 
         with NodeProcesses(self.output / 'log', self.environment) as nodes:
             common: dict[str, ParameterValue] = {'model': str(model), 'lossless': True, 'use_sim_time': True}

@@ -98,11 +98,11 @@ def save_random_model(
 
     torch.manual_seed(0)
     shape = network or LstmConfig(hidden_sizes=(8,))
-    lstm = SurfaceLstm(shape, [len(part.channels) for part in config.parts], len(CLASSES)).eval()
+    lstm = SurfaceLstm(shape, [len(part.channels) for part in config.input_parts], len(CLASSES)).eval()
     lstm.fit_normalisation(
         [
             5.0 + 2.0 * torch.randn(20, config.samples_of_part(index), len(part.channels))
-            for index, part in enumerate(config.parts)
+            for index, part in enumerate(config.input_parts)
         ]
     )
     contract = ModelContract(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +15,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from model_samples import MOTOR_CONFIG, learnable_dataset, with_motion
+from safetensors.numpy import load, save
 from scipy.spatial import cKDTree
 
-from surface_classifier.cli.main import main
+from current_driver.errors import SurfaceError
+from surface_classifier.cli.main import EXIT_BAD_INPUT, main
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import held_out_parts
 from surface_classifier.model.classify import label_windows
-from surface_classifier.model.contract import load_contract
+from surface_classifier.model.contract import NOVELTY_FILE, load_contract
 from surface_classifier.model.engine import load_engine
 from surface_classifier.model.labeller import Labeller, Reason
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.model.novelty import NoveltyTest
-from surface_classifier.model.unseen_motion import motion_features, motion_series, nearest_distance
+from surface_classifier.model.unseen_motion import motion_features, motion_series, nearest_distance, speed_channels
+from surface_classifier.training.adapt import UNLABELLED, RobotWindows, adapt_novelty
 from surface_classifier.training.config import TrainingConfig
 from surface_classifier.training.novelty_fit import fit_novelty, window_novelty
 from surface_classifier.training.train_model import train_model
@@ -34,6 +38,7 @@ from surface_classifier.training.unseen_motion_fit import fit_motion
 QUICK = TrainingConfig(
     network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'), epochs=4, batch_size=16, learning_rate=2e-2
 )
+WHEELS = speed_channels(['m/s', 'm/s'])
 SPEEDS = arrays(np.float64, (4, 12, 2), elements=st.floats(-3.0, 3.0))
 
 
@@ -64,28 +69,37 @@ def driven(left: float, right: float, windows: int = 1) -> np.ndarray:
 
 @given(values=SPEEDS)
 def test_wheels_give_speed_and_turn_in_whatever_direction(values: np.ndarray) -> None:
-    series = motion_series(values, ['m/s', 'm/s'])
+    series = motion_series(values, WHEELS)
     np.testing.assert_allclose(series.speed, values.mean(axis=2))
     np.testing.assert_allclose(series.turns[:, :, 0], np.abs(values[:, :, 0] - values[:, :, 1]))
     found = motion_features(series)
     assert found.shape == (4, 3)
-    np.testing.assert_allclose(motion_features(motion_series(-values, ['m/s', 'm/s'])), found, atol=1e-12)
-    np.testing.assert_allclose(motion_features(motion_series(values[:, :, ::-1], ['m/s', 'm/s'])), found, atol=1e-12)
+    np.testing.assert_allclose(motion_features(motion_series(-values, WHEELS)), found, atol=1e-12)
+    np.testing.assert_allclose(motion_features(motion_series(values[:, :, ::-1], WHEELS)), found, atol=1e-12)
     np.testing.assert_allclose(found[:, 1], series.speed.std(axis=1), atol=1e-12)
 
 
 def test_a_twist_gives_speed_and_turn_rate() -> None:
     values = np.tile(np.array([0.4, -0.7]), (1, 5, 1))
-    np.testing.assert_allclose(motion_features(motion_series(values, ['m/s', 'rad/s'])), [[0.4, 0.0, 0.7]], atol=1e-12)
-    np.testing.assert_allclose(motion_features(motion_series(values[:, :, :1], ['m/s'])), [[0.4, 0.0]], atol=1e-12)
+    np.testing.assert_allclose(
+        motion_features(motion_series(values, speed_channels(['m/s', 'rad/s']))), [[0.4, 0.0, 0.7]], atol=1e-12
+    )
+    np.testing.assert_allclose(
+        motion_features(motion_series(values[:, :, :1], speed_channels(['m/s']))), [[0.4, 0.0]], atol=1e-12
+    )
+
+
+def test_speeds_are_found_by_their_unit() -> None:
+    assert speed_channels(['rad/s', 'm/s']).tolist() == [False, True]
+    assert speed_channels(['rad/s', 'rad/s']).tolist() == [True, True]
 
 
 def test_unmeasured_samples_are_left_out_and_nothing_measured_is_not_a_motion() -> None:
     values = driven(0.2, 0.4, 3)
     values[0, :5] = np.nan
     values[1, :, 0] = np.nan
-    values[2] = np.nan
-    found = motion_features(motion_series(values, ['m/s', 'm/s']))
+    values[2] = np.inf
+    found = motion_features(motion_series(values, WHEELS))
     np.testing.assert_allclose(found[0], [0.3, 0.0, 0.2], atol=1e-12)
     assert np.isnan(found[1:]).all()
 
@@ -145,6 +159,17 @@ def test_one_recording_with_a_motion_of_its_own_does_not_make_all_others_look_us
     owner = np.concatenate([np.asarray(dataset.recording)[held] for _, held in divisions])
     assert unseen[owner == 3].all()
     assert unseen[owner != 3].mean() < 0.02
+
+
+@pytest.mark.parametrize('recordings_per_class', [2, 4])
+def test_one_odd_recording_of_few_is_left_out(tmp_path: Path, recordings_per_class: int) -> None:
+    plain = learnable_dataset(tmp_path / 'plain', recordings_per_class=recordings_per_class)
+    speed = np.where(np.asarray(plain.recording) == 1, 2.0, 0.3)
+    dataset = with_motion(plain, tmp_path / 'set', speed, speed)
+    windows = np.arange(len(dataset))
+    fitted = fit_motion(dataset, windows, held_out_parts(dataset, windows, 4, 0), 0.05)
+    assert fitted is not None
+    assert (fitted.test.novelty(driven(1.0, 1.0)) > 1.0).all()
 
 
 def test_without_a_motion_part_nothing_is_told(source: Dataset) -> None:
@@ -217,6 +242,65 @@ def test_held_out_windows_with_a_motion_of_their_own_do_not_say_what_is_usual(so
     alone, told = (fit_novelty(of, windows, divisions, false_alarms=0.06) for of in (strange, moved))
     assert told.usual[0, 0] < alone.usual[0, 0]
     assert told.motion is not None
+
+
+def test_windows_without_a_measured_motion_are_labelled(model: Path, dataset: Dataset) -> None:
+    motion = np.full((4, 12, 2), np.nan)
+    parts = {'motor': np.asarray(dataset.parts['motor'][:4]), 'motion': motion}
+    labels = list(label_windows(Labeller(load_engine(model)), parts, dataset.start_ns[:4], dataset.end_ns[:4]))
+    assert all(label.known and label.coverage == 1.0 for label in labels)
+
+
+def test_the_motions_of_labelled_windows_of_another_robot_are_known(model: Path, dataset: Dataset) -> None:
+    test = load_engine(model).novelty_test
+    assert test is not None
+    assert test.motion is not None
+    fast = driven(1.5, 1.5, 30)
+    labels = np.where(np.arange(30) < 15, 0, UNLABELLED)
+    robot = RobotWindows([np.asarray(dataset.parts['motor'][:30])], labels, ('drive',), fast)
+    for use_labels, known in ((True, True), (False, False)):
+        adapted = adapt_novelty(test, robot, use_labels=use_labels).motion
+        assert adapted is not None
+        assert (adapted.novelty(fast) < 1.0).all() == known
+        assert (adapted.novelty(driven(0.2, 0.2)) < 1.0).all()
+    assert (adapt_novelty(test, replace(robot, labels=np.full(30, UNLABELLED))).motion.novelty(fast) > 1.0).all()  # type: ignore[union-attr]
+
+
+def test_a_test_of_an_earlier_version_is_refused(model: Path) -> None:
+    content = (model / NOVELTY_FILE).read_bytes()
+    arrays = {name: value for name, value in load(content).items() if not name.startswith('levels.')}
+    with pytest.raises(SurfaceError, match=r'written by an earlier version; train the model again'):
+        NoveltyTest.from_bytes(save(arrays))
+
+
+def test_a_finished_model_is_scored_on_a_data_set_with_motion_and_refuses_another_role(
+    model: Path, dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(['evaluate', str(dataset.path), '--model', str(model), '--baseline-data', str(dataset.path)]) == 0
+    capsys.readouterr()
+    motion = dataset.config.motion_part
+    assert motion is not None
+    as_input = replace(dataset.config, parts=(*dataset.config.input_parts, replace(motion, role='input')))
+    other = Dataset.save(
+        tmp_path / 'other',
+        config=as_input,
+        classes=dataset.classes,
+        parts=dataset.parts,
+        labels=dataset.labels,
+        start_ns=dataset.start_ns,
+        end_ns=dataset.end_ns,
+        recording=dataset.recording,
+        recordings=dataset.recordings,
+    )
+    assert other.digest != dataset.digest
+    assert main(['evaluate', str(other.path), '--model', str(model)]) == EXIT_BAD_INPUT
+    assert 'as motion' in capsys.readouterr().err
+    assert (
+        main(['dataset', 'merge', str(dataset.path), str(other.path), '-o', str(tmp_path / 'both')]) == EXIT_BAD_INPUT
+    )
+    assert 'part motion as motion here, as input there' in capsys.readouterr().err
+    assert main(['dataset', 'info', str(dataset.path)]) == 0
+    assert 'duplicate' not in capsys.readouterr().out
 
 
 def test_the_command_names_motions_and_what_is_called_what(

@@ -226,3 +226,24 @@ def test_motion_channels_are_refused_for_a_model_that_knows_no_motion(tmp_path: 
     save_untrained_model(tmp_path / 'model', default_window_config())
     with pytest.raises(SurfaceError, match=r'was trained without a motion part; leave them out'):
         window_config(preprocessor(model=str(tmp_path / 'model'), motion_channels=[SPEED]))
+
+
+def test_each_of_both_parameters_rewires_its_own_parts(tmp_path: Path) -> None:
+    file = tmp_path / 'window.yaml'
+    wheels = SPEED.replace('name: speed', 'name: left')
+    config = window_config(preprocessor(channels=[CHANNEL], motion_channels=[wheels]))
+    file.write_text(yaml.safe_dump(config.to_dict()), encoding='utf-8')
+    moved = window_config(
+        preprocessor(
+            window_file=str(file),
+            channels=[CHANNEL.replace('joint_states', 'arm/joint_states')],
+            motion_channels=[wheels.replace('odom', 'base/odom')],
+        )
+    )
+    assert [part.channels[0].topic for part in moved.parts] == ['arm/joint_states', 'base/odom']
+    with pytest.raises(SurfaceError, match=r"parameter motion_channels: .* 'speed' is none of them"):
+        window_config(preprocessor(window_file=str(file), motion_channels=[SPEED]))
+    with pytest.raises(SurfaceError, match=r'parameter motion_channels: .* is not YAML'):
+        window_config(preprocessor(motion_channels=['{']))
+    with pytest.raises(SurfaceError, match=r'motion_sample_rate_hz is 5, but no part of the windows tells the motion'):
+        window_config(preprocessor(motion_sample_rate_hz=5))

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -175,8 +176,8 @@ def test_a_motion_part_comes_last_and_is_no_input() -> None:
     plain = WindowConfig.from_dict(LAYOUT)
     assert plain.motion_part is None
     assert plain.input_parts == plain.parts
-    # What a window holds is the same; what is made of it is the model's own affair.
-    assert config.digest == plain.digest
+    # A network that sees the part and one that does not take windows of two kinds.
+    assert config.digest != plain.digest
     assert 'role' not in json.dumps(plain.to_dict())
 
 
@@ -193,3 +194,15 @@ def test_a_window_of_motion_alone_and_an_unknown_role_are_refused() -> None:
         WindowConfig.from_dict(layout)
     with pytest.raises(SurfaceError, match=r"role is 'speed'; choose input or motion"):
         WindowConfig.from_dict(motion_layout('input', 'speed'))
+
+
+def test_a_motion_is_not_low_passed_and_its_gaps_are_judged_by_its_own_grid() -> None:
+    config = WindowConfig.from_dict(motion_layout('input', 'motion'))
+    motion = config.motion_part
+    assert motion is not None
+    assert motion.input_rate_hz == 400.0
+    assert not motion.decimates
+    assert config.gap_limit_of_part_s(1) == 0.5  # as given, since it is longer than 2.5 periods
+    short = dataclasses.replace(config, gap_limit_s=0.01)
+    assert short.gap_limit_of_part_s(0) == 0.01
+    assert short.gap_limit_of_part_s(1) == 2.5 / 100.0

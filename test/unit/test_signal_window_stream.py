@@ -462,3 +462,37 @@ def test_samples_stamped_on_receipt_are_told() -> None:
     stream = WindowStream(config())
     stream.push(even_signal(1).block(0, 1)._replace(receive_stamped=True))
     assert stream.counters.receive_stamped == 1
+
+
+ODOMETRY = 'odom'
+
+
+def motion_config(input_rate_hz: float | None = None, **changes: Any) -> WindowConfig:
+    channels = (ChannelConfig('speed', ODOMETRY, 'nav_msgs/msg/Odometry', 'twist.twist.linear.x', 'm/s'),)
+    motion = PartConfig('motion', 10.0, channels, input_rate_hz, role='motion')
+    return config(100, 50, parts=(motor_part(), motion), **changes)
+
+
+def test_a_fast_motion_delays_no_window_and_costs_none() -> None:
+    motor = even_signal(1000)
+    odometry = even_signal(500, 20 * MS, channels=1, topic=ODOMETRY, numbered=False)
+    alone, _ = cut(config(100, 50), motor.every(10))
+    windows, stream = cut(motion_config(input_rate_hz=50.0), interleaved(motor, odometry, size=1))
+    assert stream.delay_s == 0.0
+    assert len(windows) >= len(alone) - 1  # the grid of the motion ends a little earlier
+    for window, other in zip(windows, alone, strict=False):
+        assert window.parts['motor'].tobytes() == other.parts['motor'].tobytes()
+
+
+def test_gaps_of_the_motion_void_no_window() -> None:
+    motor = even_signal(1000)
+    whole = even_signal(100, 100 * MS, channels=1, topic=ODOMETRY, numbered=False)
+    kept = np.r_[0:30, 60:100]
+    odometry = Signal(whole.stamps_ns[kept], whole.values[kept], ODOMETRY, numbered=False)
+    # A gap limit that suits the currents is shorter than the period of the motion.
+    windows, stream = cut(motion_config(gap_limit_s=0.025), interleaved(motor, odometry, size=1))
+    assert stream.counters.voided == 0
+    assert all(window.coverage == 1.0 for window in windows)
+    coverage = [window.part_coverage['motion'] for window in windows]
+    assert coverage[0] == coverage[-1] == 1.0
+    assert min(coverage) == 0.0

@@ -67,8 +67,8 @@ surface classify models/floors data/new_drives --engine torch""",
     parser.add_argument(
         '--no-novelty',
         action='store_true',
-        help='do not ask whether windows are like the training data (as parameter check_novelty: false of the '
-        'classifier does): a label for every measured window',
+        help='do not ask whether windows are like the training data, a sensor is dead or the robot stands (as '
+        'parameter check_novelty: false of the classifier): a label for every measured window',
     )
     add_json_argument(parser)
     parser.set_defaults(run=run)

@@ -116,8 +116,9 @@ def channel_faults(dataset: Dataset) -> list[dict[str, Any]]:
     rows: Any = slice(None)
     if len(dataset) > _MOST_WINDOWS:
         rows = np.linspace(0, len(dataset) - 1, _MOST_WINDOWS).round().astype(np.int64)
-    parts = [np.asarray(dataset.parts[part.name][rows]) for part in dataset.config.parts]
-    names = [[f'{part.name}.{name}' for name in part.channel_names] for part in dataset.config.parts]
+    # Wheels that turn alike or stand are no faults of their sensors.
+    parts = dataset.inputs(rows)
+    names = [[f'{part.name}.{name}' for name in part.channel_names] for part in dataset.config.input_parts]
     constant = set(constant_channels(parts))
     found: list[dict[str, Any]] = [
         {

@@ -406,9 +406,10 @@ def motion_channels(logs: Sequence[TopicLog]) -> tuple[TopicLog, list[ChannelCon
                     for name, path in zip(names, speeds, strict=True)
                 ]
     for msgtype in _TWIST_TYPES:
+        speed, turn = _MOTION_FIELDS[msgtype]
         for log in logs:
-            if log.msgtype == msgtype and log.count > 1:
-                speed, turn = _MOTION_FIELDS[msgtype]
+            found = {series.path: series.values for series in log.series()} if log.msgtype == msgtype else {}
+            if turn in found and len(found.get(speed, ())) and np.ptp(found[speed]) > 0.0:
                 return log, [
                     ChannelConfig('speed', log.topic, msgtype, speed, 'm/s'),
                     ChannelConfig('turn_rate', log.topic, msgtype, turn, 'rad/s'),

@@ -290,11 +290,13 @@ def samples_in(seconds: float, rate_hz: float, what: str) -> int:
 
 def with_input_rates(config: WindowConfig, recording: Recording) -> WindowConfig:
     """The configuration with each `input_rate_hz` that is None measured on a recording."""
-    if all(part.input_rate_hz is not None for part in config.parts):
+    if all(part.input_rate_hz is not None for part in config.input_parts):
         return config
     rates = _input_rates(config, recording)
     parts = tuple(
-        part if part.input_rate_hz is not None else dataclasses.replace(part, input_rate_hz=rates.get(part.name))
+        part
+        if part.input_rate_hz is not None or part.role == 'motion'
+        else dataclasses.replace(part, input_rate_hz=rates.get(part.name))
         for part in config.parts
     )
     return dataclasses.replace(config, parts=parts)

@@ -97,6 +97,8 @@ def difference(first: WindowConfig, second: WindowConfig) -> str:
         channels = [', '.join(f'{channel.name} [{channel.unit}]' for channel in part.channels) for part in (one, other)]
         if channels[0] != channels[1]:
             return f'part {one.name} of {channels[0]} here, of {channels[1]} there'
+        if one.role != other.role:
+            return f'part {one.name} as {one.role} here, as {other.role} there'
         if one.sample_rate_hz != other.sample_rate_hz:
             return f'part {one.name} at {one.sample_rate_hz:g} Hz here, at {other.sample_rate_hz:g} Hz there'
     return f'windows of {first.window_samples} samples here, of {second.window_samples} there'

@@ -54,14 +54,14 @@ def label_windows(
             labeller.reset()
         values = {name: windows[row] for name, windows in parts.items()}
         measured = {name: ~np.isnan(window) for name, window in values.items()}
-        total = sum(mask.size for mask in measured.values())
+        seen = [measured[name] for name in labeller.part_names]
         yield labeller.label(
             Window(
                 index=row,
                 start_ns=start,
                 end_ns=end,
                 parts=values,
-                coverage=sum(int(mask.sum()) for mask in measured.values()) / total,
+                coverage=sum(int(mask.sum()) for mask in seen) / sum(mask.size for mask in seen),
                 part_starts_ns=dict.fromkeys(values, start),
                 part_coverage={name: float(mask.mean()) for name, mask in measured.items()},
             )

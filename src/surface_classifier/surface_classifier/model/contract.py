@@ -214,7 +214,7 @@ def describe_windows(config: WindowConfig) -> str:
     """Say in one line what a window holds, such as `100 samples of motor (left [A], right [A]) at 100 Hz`."""
     parts = [
         f'{part.name} ({", ".join(f"{channel.name} [{channel.unit}]" for channel in part.channels)}) '
-        f'at {part.sample_rate_hz:g} Hz'
+        f'at {part.sample_rate_hz:g} Hz{" as motion" if part.role == "motion" else ""}'
         for part in config.parts
     ]
     return f'{config.window_samples} samples of {" with ".join(parts)}'

@@ -183,7 +183,10 @@ def load_engine(path: Path | str, engine: EngineName = 'auto', device: DeviceNam
     else:
         loaded = OnnxEngine(folder, contract)
     if contract.novelty_sha256:
-        loaded.novelty_test = NoveltyTest.from_bytes(read_verified(folder / NOVELTY_FILE, contract.novelty_sha256))
+        try:
+            loaded.novelty_test = NoveltyTest.from_bytes(read_verified(folder / NOVELTY_FILE, contract.novelty_sha256))
+        except SurfaceError as error:
+            raise SurfaceError(f'{folder}: {error}') from error
     return loaded
 
 

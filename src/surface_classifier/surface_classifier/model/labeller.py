@@ -88,6 +88,7 @@ class Labeller:
 
     Attributes:
         engine: Runs the model.
+        part_names: Names of the parts that its network sees.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class Labeller:
         """
         self.engine = engine
         self._contract = contract = engine.contract
-        self._part_names = tuple(part.name for part in contract.config.input_parts)
+        self.part_names = tuple(part.name for part in contract.config.input_parts)
         self._motion_part = contract.config.motion_part
         self._possible_level = math.nan if possible_level is None else possible_level
         self._threshold = None if possible_level is None else contract.possible_threshold(possible_level)
@@ -130,7 +131,7 @@ class Labeller:
         trained on; such a window does not count in what is believed. Else it is the surface that is believed in.
         """
         begin = time.perf_counter()
-        parts = [window.parts[name] for name in self._part_names]
+        parts = [window.parts[name] for name in self.part_names]
         raw = self.engine.predict([part[np.newaxis] for part in parts])[0]
         reason, novelty = self._check(window, parts, raw)
         if not np.isfinite(raw).all():

@@ -23,6 +23,7 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from current_driver.errors import SurfaceError
 from surface_classifier.model.level_features import LevelFeatures
 from surface_classifier.model.unseen_motion import MotionTest
 
@@ -180,8 +181,16 @@ class NoveltyTest:
 
     @classmethod
     def from_bytes(cls, content: bytes) -> NoveltyTest:
-        """Return the test that `to_bytes` gave."""
+        """Return the test that `to_bytes` gave.
+
+        Raises:
+            SurfaceError: An earlier version wrote it.
+        """
         arrays: Mapping[str, NDArray[np.generic]] = safetensors.numpy.load(content)
+        if not any(name.startswith('levels.') for name in arrays):
+            raise SurfaceError(
+                'its test for windows unlike the training data was written by an earlier version; train the model again'
+            )
         forest, levels, motion = (
             {name.removeprefix(f'{prefix}.'): array for name, array in arrays.items() if name.startswith(f'{prefix}.')}
             for prefix in _NESTED

@@ -10,11 +10,12 @@ has a motion nearby. How near is near enough comes from recordings that were hel
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+SPEED_UNIT = 'm/s'
 _BATCH = 128  # windows at once, whose distances to all references are in memory
 
 Values = NDArray[np.float64]
@@ -34,17 +35,28 @@ class MotionSeries:
     turns: Values
 
 
-def motion_series(values: Values, units: Sequence[str]) -> MotionSeries:
+def speed_channels(units: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which channels of a motion part are speeds; the others are turn rates, (channels,).
+
+    Those in m/s are; where none is, such as with wheel speeds in rad/s, those of the first one's unit.
+
+    Args:
+        units: Unit of each channel.
+    """
+    unit = SPEED_UNIT if SPEED_UNIT in units else units[0]
+    return np.array([other == unit for other in units])
+
+
+def motion_series(values: Values, is_speed: NDArray[np.bool_]) -> MotionSeries:
     """Read speed and turn from the channels of a part.
 
-    Channels of the first one's unit are speeds: of wheels where there are several, whose mean is the robot's and whose
-    largest difference is its turn. Channels of other units are turn rates.
+    Several speeds are those of wheels: their mean is the robot's, their largest difference is its turn.
 
     Args:
         values: (windows, samples, channels); NaN where unmeasured.
-        units: Unit of each channel.
+        is_speed: As `speed_channels` gives it, (channels,).
     """
-    is_speed = np.array([unit == units[0] for unit in units])
+    values = np.where(np.isfinite(values), values, np.nan)
     speeds, turns = values[:, :, is_speed], values[:, :, ~is_speed]
     if speeds.shape[2] > 1:
         turns = np.concatenate([np.ptp(speeds, axis=2, keepdims=True), turns], axis=2)
@@ -83,15 +95,26 @@ class MotionTest:
     references: Floats
     threshold: Values
 
+    def _features(self, values: Values) -> Values:
+        return motion_features(motion_series(np.asarray(values, dtype=np.float64), self.is_speed)) / self.scale
+
+    def with_references(self, values: Values) -> MotionTest:
+        """Return a test for which the motions of these windows were driven, too.
+
+        Args:
+            values: Windows of the motion part, (windows, samples, channels); NaN where unmeasured.
+        """
+        features = self._features(values)
+        features = features[np.isfinite(features).all(axis=1)].astype(np.float32)
+        return replace(self, references=np.unique(np.concatenate([self.references, features]), axis=0))
+
     def distance(self, values: Values) -> Values:
         """Return the distance to the nearest motion that was driven, (windows,); NaN where nothing was measured [1].
 
         Args:
             values: Windows of the motion part, (windows, samples, channels); NaN where unmeasured.
         """
-        units = ['speed' if is_speed else 'turn' for is_speed in self.is_speed]
-        features = motion_features(motion_series(np.asarray(values, dtype=np.float64), units)) / self.scale
-        return nearest_distance(features, self.references)
+        return nearest_distance(self._features(values), self.references)
 
     def novelty(self, values: Values) -> Values:
         """Return how unlike the motions that were driven each window's is: 1 at the threshold, (windows,) [1].

@@ -32,7 +32,7 @@ PREPROCESSOR_PARAMETERS = (
         'motion_channels',
         (),
         'Such mappings of wheel speeds or of a twist, which no network sees: a model trained with them tells speeds '
-        'and turns that were never driven.',
+        'and turns that were never driven. No window comes without their topic.',
     ),
     NodeParameter(
         'motion_sample_rate_hz',
@@ -115,8 +115,8 @@ CLASSIFIER_PARAMETERS = (
     NodeParameter(
         'check_novelty',
         True,
-        'Answer known = false where windows are unlike the training data. Off: a label for every measured window, with '
-        'REASON_NOT_CHECKED.',
+        'Answer known = false where windows are unlike the training data, a sensor is dead or the robot stands. Off: a '
+        'label for every measured window, with REASON_NOT_CHECKED.',
     ),
     LOSSLESS,
 )

@@ -44,7 +44,7 @@ def window_config(values: Mapping[str, Any]) -> WindowConfig:
             'cut; give one of them'
         )
     channels = [parse_channel(text) for text in values['channels']]
-    motion_channels = [parse_channel(text) for text in values['motion_channels']]
+    motion_channels = [parse_channel(text, 'motion_channels') for text in values['motion_channels']]
     if values['model']:
         config = load_contract(values['model']).config
     elif values['window_file']:
@@ -56,7 +56,7 @@ def window_config(values: Mapping[str, Any]) -> WindowConfig:
     if channels:
         config = rewire(config, channels)
     if motion_channels and config.motion_part is not None:
-        config = rewire(config, motion_channels)
+        config = rewire(config, motion_channels, 'motion_channels')
     elif motion_channels and values['model']:
         raise SurfaceError(
             f'parameter motion_channels: the model {values["model"]} was trained without a motion part; leave them '
@@ -65,7 +65,12 @@ def window_config(values: Mapping[str, Any]) -> WindowConfig:
     elif motion_channels:
         motion = PartConfig('motion', MOTION_SAMPLE_RATE_HZ, tuple(motion_channels), role='motion')
         config = replace(config, parts=(*config.parts, motion))
-    if values['motion_sample_rate_hz'] and config.motion_part is not None:
+    if values['motion_sample_rate_hz']:
+        if config.motion_part is None:
+            raise SurfaceError(
+                f'parameter motion_sample_rate_hz is {values["motion_sample_rate_hz"]:g}, but no part of the windows '
+                'tells the motion; give motion_channels, too'
+            )
         motion = replace(config.motion_part, sample_rate_hz=values['motion_sample_rate_hz'])
         config = replace(config, parts=(*config.input_parts, motion))
 
@@ -125,8 +130,12 @@ def _preprocessor_parameters(path: Path) -> Mapping[str, Any] | None:
     return None
 
 
-def parse_channel(text: str) -> ChannelConfig:
+def parse_channel(text: str, parameter: str = 'channels') -> ChannelConfig:
     """Return the channel that a YAML flow mapping describes.
+
+    Args:
+        text: The mapping.
+        parameter: Name of the parameter that holds it, for errors.
 
     Raises:
         SurfaceError: It is not a mapping, or a key is unknown or missing.
@@ -134,37 +143,43 @@ def parse_channel(text: str) -> ChannelConfig:
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise SurfaceError(f'parameter channels: {text!r} is not YAML ({" ".join(str(error).split())})') from error
+        raise SurfaceError(f'parameter {parameter}: {text!r} is not YAML ({" ".join(str(error).split())})') from error
     if not isinstance(values, Mapping):
-        raise SurfaceError(f'parameter channels: {text!r} is not a mapping; write such as {EXAMPLE_CHANNEL}')
+        raise SurfaceError(f'parameter {parameter}: {text!r} is not a mapping; write such as {EXAMPLE_CHANNEL}')
     try:
         return ChannelConfig.from_dict(values)
     except SurfaceError as error:
-        raise SurfaceError(f'parameter channels: {text!r}: {error}') from error
+        raise SurfaceError(f'parameter {parameter}: {text!r}: {error}') from error
 
 
-def rewire(config: WindowConfig, channels: Sequence[ChannelConfig]) -> WindowConfig:
+def rewire(config: WindowConfig, channels: Sequence[ChannelConfig], parameter: str = 'channels') -> WindowConfig:
     """Let channels of a configuration come from other topics or fields.
 
     Args:
         config: The configuration.
         channels: Replacements, found by name.
+        parameter: Name of the parameter that holds them: `channels` are those that a network sees, `motion_channels`
+            those of the motion.
 
     Raises:
         SurfaceError: A name is none of the configuration's channels, or is in several parts.
     """
+    role = 'motion' if parameter == 'motion_channels' else 'input'
+    meant = [part for part in config.parts if part.role == role]
     for channel in channels:
-        count = sum(channel.name in part.channel_names for part in config.parts)
+        count = sum(channel.name in part.channel_names for part in meant)
         if count != 1:
-            known = ', '.join(name for part in config.parts for name in part.channel_names)
+            known = ', '.join(name for part in meant for name in part.channel_names)
             problem = 'is in several parts' if count else 'is none of them'
             raise SurfaceError(
-                f'parameter channels: the windows are made of the channels {known}; {channel.name!r} {problem}, '
+                f'parameter {parameter}: the windows are made of the channels {known}; {channel.name!r} {problem}, '
                 'rename it or use a window_file'
             )
     by_name = {channel.name: channel for channel in channels}
     parts = [
         replace(part, channels=tuple(by_name.get(channel.name, channel) for channel in part.channels))
+        if part.role == role
+        else part
         for part in config.parts
     ]
     return replace(config, parts=tuple(parts))

@@ -131,7 +131,9 @@ class PartConfig:
         channels: The channels, in the order of the columns.
         input_rate_hz: Rate of the incoming samples [Hz]. Given and above 1.5 times `sample_rate_hz`, the signal is
             low-passed before it is decimated. None: no low-pass.
-        role: `input`: a network sees the part. `motion`: it tells how the robot moves, and no network sees it.
+        role: `input`: a network sees the part. `motion`: it tells how the robot moves, and no network sees it. Of a
+            motion means are taken only: it is not low-passed, which would delay windows, its gaps void none, and they
+            are bridged for 2.5 periods of its grid at least.
     """
 
     name: str
@@ -160,7 +162,9 @@ class PartConfig:
     @property
     def decimates(self) -> bool:
         """Whether the signal is low-passed before it is put on the grid."""
-        return self.input_rate_hz is not None and self.input_rate_hz > LOW_PASS_RATIO * self.sample_rate_hz
+        if self.role == 'motion' or self.input_rate_hz is None:
+            return False
+        return self.input_rate_hz > LOW_PASS_RATIO * self.sample_rate_hz
 
     @property
     def channel_names(self) -> tuple[str, ...]:
@@ -206,7 +210,8 @@ class WindowConfig:
         window_samples: Samples of the first part in a window.
         stride_samples: Samples of the first part from one window's start to the next one's.
         gap_limit_s: Longest interval between two samples that is bridged [s]; None: 2.5 periods of the part's grid.
-        min_coverage: Smallest measured share of a window's values, above 0 and up to 1; windows with less are voided.
+        min_coverage: Smallest measured share of the values that a network sees, above 0 and up to 1; windows with less
+            are voided.
     """
 
     parts: tuple[PartConfig, ...]
@@ -320,17 +325,20 @@ class WindowConfig:
 
     def gap_limit_of_part_s(self, part_index: int) -> float:
         """Longest interval between two samples of this part that is bridged [s]."""
-        if self.gap_limit_s is not None:
-            return self.gap_limit_s
-        return DEFAULT_GAP_PERIODS / self.parts[part_index].sample_rate_hz
+        part = self.parts[part_index]
+        usual_s = DEFAULT_GAP_PERIODS / part.sample_rate_hz
+        if self.gap_limit_s is None:
+            return usual_s
+        # A limit that suits the currents may be shorter than the period of an odometry.
+        return max(self.gap_limit_s, usual_s) if part.role == 'motion' else self.gap_limit_s
 
     @property
     def digest(self) -> str:
         """SHA-256 of what a model and its input must agree on, in hexadecimal digits.
 
-        Names, units and rates of the parts and the length of a window. Left out: where the channels come from (topic,
-        type, field, scale, offset, input rate), the stride and how gaps are treated; a model serves any robot that
-        fills its window.
+        Names, units, rates and roles of the parts and the length of a window. Left out: where the channels come from
+        (topic, type, field, scale, offset, input rate), the stride and how gaps are treated; a model serves any robot
+        that fills its window.
         """
         agreed = {
             'window_samples': self.window_samples,
@@ -339,6 +347,8 @@ class WindowConfig:
                     'name': part.name,
                     'sample_rate_hz': str(Grid(part.sample_rate_hz).rate),
                     'channels': [{'name': channel.name, 'unit': channel.unit} for channel in part.channels],
+                    # What was written before parts had a role keeps its digest.
+                    **({} if part.role == 'input' else {'role': part.role}),
                 }
                 for part in self.parts
             ],

@@ -51,8 +51,11 @@ def rate_mismatches(parts: Sequence[PartConfig], observed_rate_hz: Mapping[str, 
         parts: The parts.
         observed_rate_hz: Rate of each part's samples by its name, as in `StreamCounters` [Hz].
     """
-    texts = (
-        rate_mismatch(part.name, observed_rate_hz.get(part.name, 0.0), part.sample_rate_hz, part.input_rate_hz)
-        for part in parts
-    )
+    texts = []
+    for part in parts:
+        observed_hz = observed_rate_hz.get(part.name, 0.0)
+        if part.role == 'motion':
+            # Of a motion means are taken only: nothing is lost when it comes faster than its grid.
+            observed_hz = min(observed_hz, part.sample_rate_hz)
+        texts.append(rate_mismatch(part.name, observed_hz, part.sample_rate_hz, part.input_rate_hz))
     return tuple(text for text in texts if text)

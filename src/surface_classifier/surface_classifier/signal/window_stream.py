@@ -314,8 +314,9 @@ class WindowStream:
             signals[name] = values
             starts[name] = part.grid.stamp_ns(part_first)
             coverages[name] = part_measured / values.size
-            measured += part_measured
-            total += values.size
+            if part.config.role == 'input':
+                measured += part_measured
+                total += values.size
         end_ns = grid.stamp_ns(first + self.config.window_samples - 1)
         start_ns = starts[self._parts[0].config.name]
         return Window(index, start_ns, end_ns, signals, measured / total, starts, coverages)

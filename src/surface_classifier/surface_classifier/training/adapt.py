@@ -53,11 +53,13 @@ class RobotWindows:
         parts: For each part that a network sees (windows, samples, channels); NaN where unmeasured.
         labels: Class of each window as an index into the model's classes, -1 where none is known, (windows,).
         recordings: Names of the recordings they come from.
+        motion: The part that tells the motion, (windows, samples, channels); None: the model has none.
     """
 
     parts: Sequence[Values]
     labels: Ids
     recordings: tuple[str, ...]
+    motion: Values | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def read_robot_windows(recordings: Iterable[Recording], contract: ModelContract)
         SurfaceError: A recording lacks a topic or a field, or holds a surface that the model does not know.
     """
     config: WindowConfig = contract.config
-    parts: list[list[Values]] = [[] for _ in config.input_parts]
+    parts: list[list[Values]] = [[] for _ in config.parts]
     labels: list[int] = []
     names: list[str] = []
     for recording in recordings:
@@ -111,7 +113,7 @@ def read_robot_windows(recordings: Iterable[Recording], contract: ModelContract)
                     for window in found:
                         label = surface_of_span(segments, window.start_ns, window.end_ns) if segments else None
                         labels.append(contract.classes.index(label) if label else UNLABELLED)
-                        for values, part in zip(parts, config.input_parts, strict=True):
+                        for values, part in zip(parts, config.parts, strict=True):
                             values.append(window.parts[part.name])
             except SurfaceError as error:
                 raise SurfaceError(f'{recording.path}: {error}') from error
@@ -120,7 +122,9 @@ def read_robot_windows(recordings: Iterable[Recording], contract: ModelContract)
             f'{", ".join(names) or "no recording"}: {len(labels)} windows are too few to adapt a model; record at '
             f'least {FEWEST_WINDOWS * config.stride_s:.0f} s'
         )
-    return RobotWindows([np.stack(values) for values in parts], np.array(labels, dtype=np.int64), tuple(names))
+    stacked = [np.stack(values) for values in parts]
+    motion = stacked.pop() if config.motion_part is not None else None
+    return RobotWindows(stacked, np.array(labels, dtype=np.int64), tuple(names), motion)
 
 
 def adapt_network(
@@ -189,7 +193,11 @@ def adapt_model(
         created_by=f'surface_classifier {__version__}',
     )
     written = save_model(
-        output, adapted, changed, overwrite, novelty_test=None if test is None else adapt_novelty(test, windows)
+        output,
+        adapted,
+        changed,
+        overwrite,
+        novelty_test=None if test is None else adapt_novelty(test, windows, use_labels=use_labels),
     )
     return Adaptation(
         contract=written,
@@ -200,12 +208,24 @@ def adapt_model(
     )
 
 
-def adapt_novelty(test: NoveltyTest, windows: RobotWindows) -> NoveltyTest:
-    """Return the test in the units of another robot: its levels are compared as shares of their typical size."""
+def adapt_novelty(test: NoveltyTest, windows: RobotWindows, *, use_labels: bool = True) -> NoveltyTest:
+    """Return the test in the units of another robot: its levels are compared as shares of their typical size.
+
+    Motions of the labelled windows are known from then on: the head has learnt from them.
+
+    Args:
+        test: The test of the old robot.
+        windows: Windows of the other robot.
+        use_labels: Whether the head was trained on the labelled ones.
+    """
     scale = np.concatenate([np.nanstd(part.reshape(-1, part.shape[2]), axis=0) for part in windows.parts])
     scale = np.where(np.isfinite(scale) & (scale > 0.0), scale, test.scale)
     stretch = scale / test.scale
-    return replace(test, scale=scale, quiet=test.quiet * stretch, idle=test.idle * stretch)
+    motion = test.motion
+    labelled = windows.labels != UNLABELLED
+    if motion is not None and windows.motion is not None and use_labels and labelled.any():
+        motion = motion.with_references(windows.motion[labelled])
+    return replace(test, scale=scale, quiet=test.quiet * stretch, idle=test.idle * stretch, motion=motion)
 
 
 def _features(network: SurfaceLstm, parts: Sequence[Tensor]) -> Tensor:

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.model.unseen_motion import motion_series
+from surface_classifier.model.unseen_motion import SPEED_UNIT, motion_features, motion_series, speed_channels
 
-SPEED_UNIT = 'm/s'
 STILL_MPS = 0.05
 # Turning: wheels differ by so much on average, or the robot turns at the rate at which wheels half a metre apart do.
 TURNING_MPS = 0.1
@@ -60,26 +59,26 @@ def window_motion(dataset: Dataset) -> WindowMotion:
             f'{dataset.path}: no part of its windows tells how the robot moved; build it with wheel speeds or a twist '
             'in a part with `role: motion`, see config/borealtc_motion.yaml'
         )
-    if part.channel_units[0] != SPEED_UNIT:
+    is_speed = speed_channels(part.channel_units)
+    unit = part.channel_units[int(np.argmax(is_speed))]
+    if unit != SPEED_UNIT:
         raise SurfaceError(
-            f'{dataset.path}: the speeds of part {part.name!r} are in {part.channel_units[0]}, bins of speed are in '
+            f'{dataset.path}: the speeds of part {part.name!r} are in {unit}, bins of speed are in '
             f'{SPEED_UNIT}; give its channels a scale to {SPEED_UNIT}, such as the radius of the wheels, and this unit'
         )
-    series = motion_series(np.asarray(dataset.parts[part.name], dtype=np.float64), part.channel_units)
-    wheels = sum(unit == SPEED_UNIT for unit in part.channel_units) > 1
-    limits = [TURNING_MPS] * wheels + [TURNING_RADPS] * (series.turns.shape[2] - wheels)
-    turns = np.abs(series.turns) / np.array(limits)
-    speed = np.abs(series.speed).mean(axis=1)
-    known = np.isfinite(speed) & np.isfinite(turns).all(axis=(1, 2))
-    still = (np.abs(series.speed).max(axis=1) < STILL_MPS) & (turns < STILL_MPS / TURNING_MPS).all(axis=(1, 2))
+    series = motion_series(np.asarray(dataset.parts[part.name], dtype=np.float64), is_speed)
+    features = motion_features(series)
+    known = np.asarray(np.isfinite(features).all(axis=1))
+    speed, spread, turn = features[:, 0], features[:, 1], features[:, 2:]
+    wheels = int(is_speed.sum()) > 1
+    limits = np.array([TURNING_MPS] * wheels + [TURNING_RADPS] * (turn.shape[1] - wheels))
+    # Unmeasured samples are as good as still: the others tell.
+    fastest = np.nan_to_num(np.abs(series.speed)).max(axis=1)
+    sharpest = np.nan_to_num(np.abs(series.turns) / limits).max(axis=(1, 2), initial=0.0)
     kinds = np.where(
-        still,
+        (fastest < STILL_MPS) & (sharpest < STILL_MPS / TURNING_MPS),
         'still',
-        np.where(
-            series.speed.std(axis=1) > VARYING_MPS,
-            'varying',
-            np.where((turns.mean(axis=1) > 1.0).any(axis=1), 'turning', 'straight'),
-        ),
+        np.where(spread > VARYING_MPS, 'varying', np.where((turn > limits).any(axis=1), 'turning', 'straight')),
     )
     return WindowMotion(
         speed_mps=np.where(known, speed, np.nan),

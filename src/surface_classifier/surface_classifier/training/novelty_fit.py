@@ -66,12 +66,12 @@ def fit_novelty(
     unseen = [np.zeros(len(held), dtype=bool) for _, held in divisions]
     if motion is not None and held_out:
         unseen = [novelty > 1.0 for novelty in motion.held_out]
+        if all(mask.all() for mask in unseen):
+            unseen = [~mask for mask in unseen]
     tests = [_fit(dataset, kept, seed, memory_s) for kept, _ in divisions]
     found = [test.components(dataset.inputs(held)) for test, (_, held) in zip(tests, divisions, strict=True)]
     # A held-out window with a motion of its own is told by that: its currents do not say what is usual.
     components = np.concatenate([rows[~mask] for rows, mask in zip(found, unseen, strict=True)])
-    if not len(components):
-        components = np.concatenate(found)
     usual = np.stack([components.mean(axis=0), np.maximum(components.std(axis=0), 1e-6)])
     scores = np.concatenate(
         [
@@ -90,6 +90,8 @@ def fit_novelty(
 
 def window_novelty(test: NoveltyTest, dataset: Dataset, windows: Ids) -> tuple[Values, Values]:
     """Return how unlike the training data windows of a data set are, as the live path tells it.
+
+    Only the test for dead sensors and a standing robot, which there comes first, is not made.
 
     Args:
         test: The test.

@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.model.unseen_motion import MotionTest, motion_features, motion_series, nearest_distance
+from surface_classifier.model.unseen_motion import (
+    MotionTest,
+    motion_features,
+    motion_series,
+    nearest_distance,
+    speed_channels,
+)
 from surface_classifier.signal.config import PartConfig
 
 MOST_REFERENCES = 4000
@@ -44,7 +50,8 @@ def fit_motion(
     """Fit the test on training windows; None where no part of the data set tells the motion.
 
     A recording that was driven as no other was is unlike all others from end to end, and may hold more windows than
-    they do. So that such a one does not make everything else look usual, recordings count the same, not windows.
+    they do. So that such a one does not make everything else look usual, recordings count the same, not windows; and
+    where there are so few that one is more than the stated share, the one that is most unlike the others is left out.
 
     Args:
         dataset: The data set.
@@ -60,7 +67,8 @@ def fit_motion(
     known = np.isfinite(features).all(axis=1)
     if not known.any():
         return None
-    scale = _scale(features[known], sum(unit == part.channel_units[0] for unit in part.channel_units) > 1)
+    is_speed = speed_channels(part.channel_units)
+    scale = _scale(features[known], turns_are_speeds=int(is_speed.sum()) > 1)
     row_of = {int(window): row for row, window in enumerate(windows)}
     distances, owners = [], []
     for kept, held in held_out:
@@ -72,7 +80,7 @@ def fit_motion(
     if distances:
         threshold = max(threshold, _balanced_quantile(np.concatenate(distances), np.concatenate(owners), false_alarms))
     test = MotionTest(
-        is_speed=np.array([unit == part.channel_units[0] for unit in part.channel_units]),
+        is_speed=is_speed,
         scale=scale,
         references=_distinct(features[known] / scale, seed).astype(np.float32),
         threshold=np.array([threshold]),
@@ -82,7 +90,7 @@ def fit_motion(
 
 def _features(dataset: Dataset, part: PartConfig, windows: Ids) -> Values:
     values = np.asarray(dataset.parts[part.name][windows], dtype=np.float64)
-    return motion_features(motion_series(values, part.channel_units))
+    return motion_features(motion_series(values, speed_channels(part.channel_units)))
 
 
 def _scale(features: Values, turns_are_speeds: bool) -> Values:
@@ -103,9 +111,17 @@ def _distinct(motions: Values, seed: int) -> Values:
 
 
 def _balanced_quantile(values: Values, owners: NDArray[np.integer], share_above: float) -> float:
-    """Return what a share of the values exceeds when every owner counts the same; NaN values are left out."""
+    """Return what a share of the values exceeds when every owner counts the same.
+
+    NaN values are left out, and so is the owner of the largest ones where one owner is more than the share.
+    """
     known = np.isfinite(values)
     values, owners = values[known], owners[known]
+    present = np.unique(owners)
+    if len(present) > 1 and len(present) * share_above < 1.0:
+        own = [np.quantile(values[owners == owner], 1.0 - share_above) for owner in present]
+        usual = owners != present[int(np.argmax(own))]
+        values, owners = values[usual], owners[usual]
     if not len(values):
         return 0.0
     weights = 1.0 / np.bincount(owners)[owners]
