@@ -300,7 +300,9 @@ def test_a_finished_model_is_scored_on_a_data_set_with_motion_and_refuses_anothe
     )
     assert 'part motion as motion here, as input there' in capsys.readouterr().err
     assert main(['dataset', 'info', str(dataset.path)]) == 0
-    assert 'duplicate' not in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert 'duplicate' not in text
+    assert 'right [m/s], which tell the motion' in text
 
 
 def test_the_command_names_motions_and_what_is_called_what(

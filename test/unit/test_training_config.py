@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from current_driver.errors import SurfaceError
 from surface_classifier.model.lstm_config import LstmConfig
-from surface_classifier.training.config import PRESETS, TrainingConfig, load_training_config
+from surface_classifier.training.config import PRESETS, TrainingConfig, load_training_config, recipe_advice
 from surface_classifier.training.recipe_rules import (
     auto_batch_size,
     auto_dropout,
@@ -162,3 +162,11 @@ def test_a_file_may_hold_words(tmp_path: Path) -> None:
     file.write_text('batch_size: full\nlearning_rate: auto\nclass_balance: weights\n', encoding='utf-8')
     found = load_training_config(file)
     assert (found.batch_size, found.learning_rate, found.class_balance) == ('full', 'auto', 'weights')
+
+
+def test_another_recipe_is_advised_where_there_is_enough_to_learn_from() -> None:
+    default = load_training_config('default')
+    assert '--config accurate' in recipe_advice(default, 5586, 71)
+    assert '5586 windows of 71 recordings' in recipe_advice(default, 5586, 71)
+    assert recipe_advice(default, 98, 71) == recipe_advice(default, 5586, 0) == recipe_advice(default, 5586, 8) == ''
+    assert recipe_advice(load_training_config('accurate'), 5586, 71) == ''

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from surface_classifier.data.dataset import Dataset
-    from surface_classifier.training.config import load_training_config
+    from surface_classifier.training.config import load_training_config, recipe_advice
 
     config = load_training_config(args.config)
     if args.epochs is not None:
@@ -100,6 +100,9 @@ def run(args: argparse.Namespace) -> int:
         write_json(_summary(args.output, contract, result), args.json)
     if args.json != '-':
         _print(args.output, contract, result)
+        recordings = len(dataset.recordings) if dataset.has_recordings else 0
+        if advice := recipe_advice(config, len(dataset), recordings):
+            print(f'note: {advice}')
     return 0
 
 

@@ -277,6 +277,28 @@ PRESET_NAMES = (
 )
 
 
+# With so many the accurate recipe was measured; with four recordings its calibration is poor.
+_WINDOWS_FOR_ACCURATE, _RECORDINGS_FOR_ACCURATE = 1000, 20
+
+
+def recipe_advice(config: TrainingConfig, windows: int, recordings: int) -> str:
+    """Say when another recipe is likely to label new drives better; empty when none is.
+
+    Args:
+        config: The recipe.
+        windows: Number of windows to train on.
+        recordings: Number of recordings they come from; 0 where none are known.
+    """
+    if config.network != PRESETS['default'].network:
+        return ''
+    if windows < _WINDOWS_FOR_ACCURATE or recordings < _RECORDINGS_FOR_ACCURATE:
+        return ''
+    return (
+        f'with {windows} windows of {recordings} recordings, --config accurate (three networks, some five times as '
+        'long) is likely to label new drives better than the default recipe'
+    )
+
+
 def load_training_config(source: str | Path) -> TrainingConfig:
     """Return a preset by its name, or the recipe in a YAML file.
 

@@ -51,7 +51,7 @@ from surface_classifier.training.confidence import (
     held_out_streams,
     tune_belief,
 )
-from surface_classifier.training.config import TrainingConfig
+from surface_classifier.training.config import TrainingConfig, recipe_advice
 from surface_classifier.training.fold_cache import FoldCache
 from surface_classifier.training.loop import (
     EpochResult,
@@ -294,6 +294,7 @@ def evaluate_folds(
     fold_of_window = np.zeros(len(dataset), dtype=np.int64)
     for fold in folds:
         fold_of_window[fold.test] = fold.index
+    advice = recipe_advice(config, len(dataset), _count_recordings(dataset))
     balance = {'none': 'as they come', 'weights': 'class-weighted', 'sampling': 'class-balanced'}[config.class_balance]
     return EvaluationResult(
         classes=dataset.classes,
@@ -307,7 +308,7 @@ def evaluate_folds(
         seconds=time.perf_counter() - begin,
         predictions=predictions,
         epochs=epochs,
-        notes=[*folds.warnings, *notes],
+        notes=[*folds.warnings, *notes, *([advice] if advice else [])],
         provenance={'dataset_digest': dataset.digest, 'training': config.to_dict()},
         streams={name: score_labelled_streams(labelled) for name, labelled in joined.items() if labelled},
         motion=motion,

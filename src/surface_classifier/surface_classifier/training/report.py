@@ -420,7 +420,8 @@ def data_rows(dataset: Dataset) -> Iterable[tuple[str, str]]:
     yield 'window', f'{span}, a new one every {stride}'
     for part in window.parts:
         channels = ', '.join(f'{channel.name} [{channel.unit}]' for channel in part.channels)
-        yield f'part {part.name}', f'{part.sample_rate_hz:g} Hz: {channels}'
+        motion = ', which tell the motion' if part.role == 'motion' else ''
+        yield f'part {part.name}', f'{part.sample_rate_hz:g} Hz: {channels}{motion}'
     labels = np.asarray(dataset.labels)
     for index, name in enumerate(dataset.classes):
         mine = labels == index
