@@ -132,6 +132,15 @@ def test_delay_missed_changes_and_false_changes_are_counted() -> None:
     assert perfect['accuracy'] == pytest.approx(15 / 17)  # the warm-up counts
 
 
+def test_accuracy_is_told_by_the_time_on_a_surface() -> None:
+    stream, labels = made_stream([0] * 8 + [1] * 8, [0] * 11 + [1] * 5)
+    found = score_streams([stream], [labels])['by_time_on_surface']
+    assert found['0 to 5 s']['accuracy'] < 1.0
+    assert found['5 to 10 s']['accuracy'] == 1.0
+    assert sum(entry['steps'] for entry in found.values()) == 16
+    assert list(found) == ['0 to 5 s', '5 to 10 s']
+
+
 def test_labels_of_streams_come_back_from_json_types() -> None:
     stream, _ = made_stream([0, 0, 1], [0, 1, 1])
     again = StreamLabels.from_json(stream.to_json())

@@ -349,6 +349,11 @@ def _print_comparison(summary: dict[str, Any]) -> None:
                     f'{_TITLES[key]:<16} {kind:<8} {found["accuracy"]:.3f}  {found["median_delay_s"]:>9.1f} s  '
                     f'{found["missed"]:>6.1%}  {found["false_changes_per_minute"]:.2f} a minute'
                 )
+        times = list(summary['streams']['lstm']['filtered']['by_time_on_surface'])
+        print('\nfiltered, right after so long on a surface: ' + ', '.join(times))
+        for key, kinds in summary['streams'].items():
+            by_time = kinds['filtered']['by_time_on_surface']
+            print(f'{_TITLES[key]:<16} ' + '  '.join(f'{by_time[name]["accuracy"]:.3f}' for name in times))
 
 
 def _print_left_out(found: dict[str, Any]) -> None:

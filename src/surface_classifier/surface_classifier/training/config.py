@@ -294,8 +294,8 @@ def recipe_advice(config: TrainingConfig, windows: int, recordings: int) -> str:
     if windows < _WINDOWS_FOR_ACCURATE or recordings < _RECORDINGS_FOR_ACCURATE:
         return ''
     return (
-        f'with {windows} windows of {recordings} recordings, --config accurate (three networks, some five times as '
-        'long) is likely to label new drives better than the default recipe'
+        '--config accurate (three networks, and more to calibrate them: up to ten times as long) is likely to label '
+        f'new drives better than the default recipe, with {windows} windows of {recordings} recordings'
     )
 
 

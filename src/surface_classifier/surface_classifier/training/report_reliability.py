@@ -64,7 +64,11 @@ def comparison_sentences(result: Mapping[str, Any]) -> Iterator[str]:
             told = 'more often missed than told'
             if delay is not None and math.isfinite(delay):
                 told = f'told after {delay:.1f} s (median)'
+            sharpens = ', '.join(
+                f'{entry["accuracy"]:.3f} ({name})' for name, entry in (found.get('by_time_on_surface') or {}).items()
+            )
             yield (
                 f'{title} with the belief filter on streams of joined recordings: accuracy {found["accuracy"]:.3f}, a '
-                f'change of surface is {told}, {found["false_changes_per_minute"]:.2f} false changes a minute.'
+                f'change of surface is {told}, {found["false_changes_per_minute"]:.2f} false changes a minute'
+                + (f'; right after so long on a surface: {sharpens}.' if sharpens else '.')
             )
