@@ -106,19 +106,22 @@ def test_motion_is_offered_where_a_topic_tells_it(tmp_path: Path, capsys: pytest
     bag = write_stranger_bag(tmp_path / 'bag', 3, 'puma')
     file = tmp_path / 'robot.yaml'
     assert main(['inspect', str(bag.path), '-o', str(file)]) == 0
+    assert f'{file} also offers motion_channels of ' in capsys.readouterr().out
     offered = file.read_text(encoding='utf-8')
     assert '# motion_channels:' in offered
-    begin = offered.index('    # motion_channels:')
-    file.write_text(
-        offered[:begin] + offered[begin:].replace('    # ', '    ').replace('    #', '    '), encoding='utf-8'
-    )
+    # As a user does it: a # away from each line that is not prose.
+    lines = [line if '##' in line else line.replace('# ', '', 1) for line in offered.splitlines() if '    #' in line]
+    kept = [line for line in offered.splitlines() if '    #' not in line]
+    file.write_text('\n'.join([*kept, *lines]) + '\n', encoding='utf-8')
     config = windows_from_file(file)
     assert config.motion_part is not None
     assert config.motion_part.channel_names == ('speed', 'turn_rate')
     assert config.motion_part.channel_units == ('m/s', 'rad/s')
     assert config.motion_part.sample_rate_hz <= 10.0
     assert main(['dataset', 'build', str(bag.path), '-o', str(tmp_path / 'set'), '--channels', str(file)]) == 0
-    assert 'motion' in capsys.readouterr().out
+    output = capsys.readouterr()
+    assert 'motion' in output.out
+    assert 'warning' not in output.err
     dataset = Dataset.load(tmp_path / 'set')
     assert len(dataset) > 0
     assert set(window_motion(dataset).motion) <= {'still', 'straight', 'turning', 'varying'}

@@ -164,6 +164,8 @@ def motion_layout(*roles: str) -> dict[str, Any]:
     layout = copy.deepcopy(LAYOUT)
     for part, role in zip(layout['parts'], roles, strict=True):
         part['role'] = role
+        if role == 'motion':
+            part['channels'] = [{**channel, 'unit': 'rad/s'} for channel in part['channels']]
     return layout
 
 
@@ -206,3 +208,14 @@ def test_a_motion_is_not_low_passed_and_its_gaps_are_judged_by_its_own_grid() ->
     short = dataclasses.replace(config, gap_limit_s=0.01)
     assert short.gap_limit_of_part_s(0) == 0.01
     assert short.gap_limit_of_part_s(1) == 2.5 / 100.0
+
+
+def test_a_motion_in_another_unit_or_of_too_few_samples_is_refused() -> None:
+    layout = motion_layout('input', 'motion')
+    layout['parts'][1]['channels'][0]['unit'] = 'km/h'
+    with pytest.raises(SurfaceError, match=r"channel 'wz' is in km/h; give speeds in m/s and turn rates in rad/s"):
+        WindowConfig.from_dict(layout)
+    layout = motion_layout('input', 'motion')
+    layout['parts'][1]['sample_rate_hz'] = 0.5
+    with pytest.raises(SurfaceError, match=r'holds 2 of its samples at 0\.5 Hz, which do not tell a motion'):
+        WindowConfig.from_dict(layout)

@@ -67,6 +67,18 @@ def test_an_unknown_surface_is_never_counted_as_right() -> None:
     label(state, 1.0, 'unknown', 0.4, known=False)
     assert (state.right, state.compared) == (0, 1)
     assert 'UNKNOWN' in shown(state)
+    state.add_label(
+        START_NS + 2 * SECOND_NS,
+        'unknown',
+        False,
+        0.9,
+        CLASSES,
+        [1 / len(CLASSES)] * len(CLASSES),
+        reason='unseen motion',
+    )
+    assert 'unseen motion' in shown(state)
+    assert '% sure' not in shown(state)
+    assert 'unseen motion' in state.line()
 
 
 def test_the_strip_reads_without_colours() -> None:

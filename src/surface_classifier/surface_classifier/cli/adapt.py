@@ -62,7 +62,8 @@ def run(args: argparse.Namespace) -> int:
         if result.labelled:
             print(
                 f'labels it agrees with: {result.agreement_before:.1%} before, {result.agreement_after:.1%} after; '
-                'it has learnt from them, so classify another drive to score it'
+                + ('' if args.normalisation_only else 'it has learnt from them, so ')
+                + 'classify another drive to score it'
             )
         print(f'model {args.output}, digest {contract.weights_sha256[:12]}')
     return 0

@@ -237,6 +237,16 @@ def _print(result: dict[str, Any]) -> None:
         )
     if result['accuracy'] is not None:
         _print_confusion(result['confusion'])
+    reasons = Counter(
+        label['reason'].replace('_', ' ')
+        for recording in result['recordings']
+        for label in recording['labels']
+        if not label['known']
+    )
+    if reasons:
+        told = ', '.join(f'{count} {reason}' for reason, count in reasons.most_common())
+        print(f'\nunknown: {told} (see --no-novelty)')
+    if result['accuracy'] is not None:
         print(f'\n{result["accuracy"]:.1%} of all labelled windows are right')
     print(f'model {result["model_digest"][:12]}, {result["engine"]}')
 

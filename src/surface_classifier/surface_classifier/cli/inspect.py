@@ -116,7 +116,7 @@ def _look_live(args: argparse.Namespace) -> list[TopicLog]:
 
 def _tell(args: argparse.Namespace, logs: list[TopicLog]) -> int:
     from surface_classifier.data.channels_file import channels_file
-    from surface_classifier.data.current_guesses import guess_currents
+    from surface_classifier.data.current_guesses import guess_currents, motion_channels
 
     guesses = guess_currents(logs)
     timings = {log.topic: log.timing for log in logs}
@@ -134,6 +134,11 @@ def _tell(args: argparse.Namespace, logs: list[TopicLog]) -> int:
         _print_topics(logs, timings)
         _print_guesses(guesses)
         if args.output and block:
+            if motion := motion_channels(logs):
+                print(
+                    f'{args.output} also offers motion_channels of {motion[0].topic}, commented out: with them a model '
+                    'tells speeds and turns that were never driven'
+                )
             print(f'next: surface dataset build RECORDINGS -o DATASET --channels {args.output}')
         elif block:
             print(f'channels of guess {args.guess} (-o FILE writes them):\n')

@@ -53,8 +53,8 @@ def _motion_lines(logs: Sequence[TopicLog]) -> list[str]:
     log, channels = found
     rate_hz = min(HIGHEST_MOTION_GRID_HZ, float(f'{log.timing.rate_hz:.2g}'))
     lines = [
-        f'    # {log.topic} tells how the robot moves. With these lines, too, a model says so at speeds and turns that',
-        '    # were never driven; the topic must then be there whenever the model runs.',
+        f'    ## {log.topic} tells how the robot moves. Without their # the next lines let a model say so at speeds',
+        '    ## and turns that were never driven; the topic must then be there whenever the model runs.',
         '    # motion_channels:',
     ]
     lines += [f'    #   - {json.dumps(flow_mapping(channel))}' for channel in channels]

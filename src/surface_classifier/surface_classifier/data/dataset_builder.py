@@ -37,7 +37,7 @@ from surface_classifier.data.input_timing import TimingTally
 from surface_classifier.data.recording import Recording, leave_margins, surface_of_span
 from surface_classifier.data.window_chunks import ChunkWriter, move_chunk
 from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig
-from surface_classifier.signal.rate_check import rate_mismatch
+from surface_classifier.signal.rate_check import part_mismatch
 from surface_classifier.signal.window_stream import StreamCounters, Window, WindowStream
 
 DEFAULT_SAMPLE_RATE_HZ = 100.0
@@ -466,7 +466,7 @@ def _other_rates(config: WindowConfig, recording: Recording, observed_rate_hz: M
     texts = []
     for part in config.parts:
         observed_hz, stated_hz = observed_rate_hz[part.name], part.input_rate_hz
-        text = rate_mismatch(part.name, observed_hz, part.sample_rate_hz, stated_hz)
+        text = part_mismatch(part, observed_hz)
         if not text and stated_hz is not None and abs(observed_hz - stated_hz) > _RATE_TOLERANCE * stated_hz:
             text = (
                 f'part {part.name}: samples come at {observed_hz:.4g} Hz, the data set is cut for an input of '

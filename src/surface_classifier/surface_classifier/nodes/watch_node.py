@@ -22,6 +22,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from current_driver.driver_node import NodeExecutor, stream_qos
+from surface_classifier.model.labeller import Reason
 from surface_classifier.nodes.conversion import NANOSECONDS, to_ns
 from surface_classifier.nodes.watch_view import DEFAULT_COLUMN_NS, WatchState, render, save_view
 from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
@@ -73,6 +74,7 @@ class WatchNode(Node):
             message.confidence,
             message.class_names,
             message.probabilities,
+            reason='' if message.known else Reason(message.reason).name.lower().replace('_', ' '),
         )
 
     def on_window(self, message: CurrentWindow) -> None:

@@ -51,6 +51,7 @@ class WatchState:
         surface: Latest label; empty before the first.
         known: Whether the latest label may be trusted.
         confidence: Confidence of the latest label, 0 to 1.
+        reason: Why the latest label is not known; empty when it is, or nobody said.
         probabilities: Latest probabilities, one per class.
         truth: Surface the robot really stands on, where somebody says so; empty otherwise.
         labels: Number of labels so far.
@@ -66,6 +67,7 @@ class WatchState:
     surface: str = ''
     known: bool = False
     confidence: float = float('nan')
+    reason: str = ''
     probabilities: tuple[float, ...] = ()
     truth: str = ''
     labels: int = 0
@@ -108,11 +110,15 @@ class WatchState:
         confidence: float,
         class_names: Sequence[str],
         probabilities: Sequence[float],
+        reason: str = '',
     ) -> None:
-        """Adds one label; `stamp_ns` is the end of its window [ns], `probabilities` go with `class_names`."""
+        """Adds one label; `stamp_ns` is the end of its window [ns], `probabilities` go with `class_names`.
+
+        `reason` says why it is not known.
+        """
         self._advance(stamp_ns, stamp_ns)
         self.class_names = tuple(class_names)
-        self.surface, self.known, self.confidence = surface, known, confidence
+        self.surface, self.known, self.confidence, self.reason = surface, known, confidence, reason
         self.probabilities = tuple(probabilities)
         self.labels += 1
         column = self._column(stamp_ns // self.column_ns)
@@ -171,6 +177,8 @@ class WatchState:
             return self.notice or 'no label yet'
         seconds = (self.newest_ns - self.first_ns) / 1e9
         text = f'{seconds:8.1f} s  {self.surface:<14} {self.confidence:4.2f}'
+        if not self.known and self.reason:
+            text = f'{seconds:8.1f} s  {self.surface:<14} {self.reason}'
         if self.truth:
             text += f'  truth {self.truth:<14}'
         if self.compared:
@@ -242,7 +250,8 @@ def _headline(state: WatchState) -> Text:
     name = state.surface if state.known else 'unknown'
     text = Text(no_wrap=True, overflow='ellipsis')
     text.append(f' {name.upper()} ', style=f'bold #101010 on {state.colour_of(name)}')
-    text.append(f'  {100 * state.confidence:3.0f} % sure', style='bold')
+    told = f'{100 * state.confidence:3.0f} % sure' if state.known or not state.reason else state.reason
+    text.append(f'  {told}', style='bold')
     if state.truth:
         agrees = state.known and name == state.truth
         text.append('   really: ', style='dim')

@@ -35,6 +35,8 @@ from surface_classifier.signal.grid import Grid
 MOTOR_CURRENT_TYPE = 'surface_msgs/msg/MotorCurrent'
 
 PartRole = Literal['input', 'motion']
+MOTION_UNITS = ('m/s', 'rad/s')
+LEAST_MOTION_SAMPLES = 4
 
 DEFAULT_GAP_PERIODS = 2.5
 # Below this ratio of input to output rate, what lies between the two Nyquist frequencies is not worth the filter's
@@ -158,6 +160,12 @@ class PartConfig:
         if self.role not in get_args(PartRole):
             raise SurfaceError(f'part {self.name!r}: role is {self.role!r}; choose {" or ".join(get_args(PartRole))}')
         _check_unique([channel.name for channel in self.channels], f'part {self.name!r}: channel')
+        for channel in self.channels if self.role == 'motion' else ():
+            if channel.unit not in MOTION_UNITS:
+                raise SurfaceError(
+                    f'part {self.name!r}, which tells the motion: channel {channel.name!r} is in {channel.unit}; give '
+                    f'speeds in {MOTION_UNITS[0]} and turn rates in {MOTION_UNITS[1]}, with a scale if need be'
+                )
 
     @property
     def decimates(self) -> bool:
@@ -280,6 +288,12 @@ class WindowConfig:
                 raise SurfaceError(
                     f'part {part.name!r}: a window of {float(self.window_samples / base):g} s holds no sample at '
                     f'{part.sample_rate_hz:g} Hz; make the window longer'
+                )
+            if part.role == 'motion' and samples < LEAST_MOTION_SAMPLES:
+                raise SurfaceError(
+                    f'part {part.name!r}: a window of {float(self.window_samples / base):g} s holds {samples} of its '
+                    f'samples at {part.sample_rate_hz:g} Hz, which do not tell a motion; give a rate at which it holds '
+                    f'{LEAST_MOTION_SAMPLES}'
                 )
             counts.append(samples)
         object.__setattr__(self, '_samples_of_part', tuple(counts))

@@ -44,6 +44,19 @@ def rate_mismatch(part: str, observed_hz: float, sample_rate_hz: float, input_ra
     return ''
 
 
+def part_mismatch(part: PartConfig, observed_hz: float) -> str:
+    """Say what is wrong with the rate at which a part's samples come; empty when nothing is.
+
+    Args:
+        part: The part.
+        observed_hz: Rate observed so far; 0 or NaN when too little has come [Hz].
+    """
+    if part.role == 'motion':
+        # Of a motion means are taken only: nothing is lost when it comes faster than its grid.
+        observed_hz = min(observed_hz, part.sample_rate_hz)
+    return rate_mismatch(part.name, observed_hz, part.sample_rate_hz, part.input_rate_hz)
+
+
 def rate_mismatches(parts: Sequence[PartConfig], observed_rate_hz: Mapping[str, float]) -> tuple[str, ...]:
     """Say which parts' samples come at a rate that does not suit them, one sentence each.
 
@@ -51,11 +64,5 @@ def rate_mismatches(parts: Sequence[PartConfig], observed_rate_hz: Mapping[str, 
         parts: The parts.
         observed_rate_hz: Rate of each part's samples by its name, as in `StreamCounters` [Hz].
     """
-    texts = []
-    for part in parts:
-        observed_hz = observed_rate_hz.get(part.name, 0.0)
-        if part.role == 'motion':
-            # Of a motion means are taken only: nothing is lost when it comes faster than its grid.
-            observed_hz = min(observed_hz, part.sample_rate_hz)
-        texts.append(rate_mismatch(part.name, observed_hz, part.sample_rate_hz, part.input_rate_hz))
+    texts = (part_mismatch(part, observed_rate_hz.get(part.name, 0.0)) for part in parts)
     return tuple(text for text in texts if text)

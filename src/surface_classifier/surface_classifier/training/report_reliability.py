@@ -57,6 +57,13 @@ def comparison_sentences(result: Mapping[str, Any]) -> Iterator[str]:
     wrong = (comparison.get('wholly_wrong') or {}).get('lstm') or []
     if wrong:
         yield f'The LSTM gets no window right of {len(wrong)} recordings: {", ".join(wrong)}.'
+    for key, title in (('by_motion', 'motion'), ('by_speed', 'speed')):
+        if comparison.get(key):
+            groups = ', '.join(
+                f'{name} {group["lstm"]:.3f} ({group["trees"]:.3f}) of {group["windows"]} windows'
+                for name, group in comparison[key].items()
+            )
+            yield f'Accuracy of the LSTM (of the trees) by {title}: {groups}.'
     for key, title in (('lstm', 'LSTM'), ('trees', 'Trees')):
         found = ((result.get('streams') or {}).get(key) or {}).get('filtered')
         if found:
