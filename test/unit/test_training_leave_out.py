@@ -166,7 +166,9 @@ def test_the_command_tells_streams_motions_intervals_and_calibration(
     assert 'Expected calibration error' in page
     results = ['--json', str(tmp_path / 'left_out.json')]
     assert main(['evaluate', str(moving.path), '--leave-speed-out', *options, *results]) == 0
-    assert 'mean AUROC' in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert 'mean AUROC' in text
+    assert 'groups of fewer than 50 windows are not left out' in text
     left_out = json.loads((tmp_path / 'left_out.json').read_text(encoding='utf-8'))
     # Half of the windows were driven at another speed, which nothing but the motion can tell.
     assert left_out['overall']['wrong_told'] == 1.0

@@ -366,6 +366,10 @@ def _print_left_out(found: dict[str, Any]) -> None:
         )
     overall = found['overall']
     print(
+        'told: called unknown; right: labels before any is called unknown; false alarms: other windows called unknown; '
+        f'groups of fewer than {found["fewest_windows"]} windows are not left out\n'
+    )
+    print(
         f'mean AUROC {overall["auroc"]:.3f}, worst {overall["worst"]} {overall["worst_auroc"]:.3f}; trained windows: '
         f'{overall["false_alarms"]:.1%} told as unknown ({overall["false_alarms_by_motion"]:.1%} by their motion), '
         f'{overall["accuracy_trained"]:.1%} right, '

@@ -76,8 +76,9 @@ def evaluate_left_out(
         `told` as unknown (`told_by_motion`: for a motion that was never driven), `accuracy` (before anything is told),
         share of the wrong labels that are told (`wrong_told`), accuracy of what stays known (`accuracy_known`),
         `false_alarms` (`false_alarms_by_motion`) and accuracy of the other windows (`accuracy_trained`, and of those
-        that stay known `accuracy_trained_known`); `overall`: means and sums over the groups; `protocol`; `notes`:
-        trainings without early stopping, and why.
+        that stay known `accuracy_trained_known`); `overall`: means and sums over the groups;
+        `fewest_windows` of a speed or motion that is left out; `protocol`; `notes`: trainings without early stopping,
+        and why.
     """
     kept = cache or FoldCache(None)
     tell = on_progress or (lambda _: None)
@@ -117,6 +118,7 @@ def evaluate_left_out(
     return {
         'protocol': f'{folds.protocol}; each of {", ".join(groups)} left out of training in turn, seed {seed}',
         'groups': rows,
+        'fewest_windows': FEWEST_WINDOWS,
         'overall': _overall(rows),
         'notes': notes,
     }
