@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -140,14 +140,18 @@ def with_motion(
     parts = dataset.config.input_parts
     config = replace(dataset.config, parts=(*parts, PartConfig('motion', 10.0, wheels, role='motion')))
     values = np.repeat(np.stack([left_mps, right_mps], axis=1)[:, np.newaxis, :], config.window_samples, axis=1)
-    return Dataset.save(
+    return saved_again(
+        dataset,
         path,
         config=config,
-        classes=dataset.classes,
         parts={**{part.name: np.asarray(dataset.parts[part.name]) for part in parts}, 'motion': values},
-        labels=dataset.labels,
-        start_ns=dataset.start_ns,
-        end_ns=dataset.end_ns,
-        recording=dataset.recording,
-        recordings=dataset.recordings,
     )
+
+
+def saved_again(dataset: Dataset, path: Path, **changes: Any) -> Dataset:
+    """Write a data set again, with other values for some of what `Dataset.save` takes."""
+    kept = {
+        name: getattr(dataset, name)
+        for name in ('config', 'classes', 'parts', 'labels', 'start_ns', 'end_ns', 'recording', 'recordings')
+    }
+    return Dataset.save(path, **{**kept, **changes})

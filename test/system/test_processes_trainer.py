@@ -32,13 +32,16 @@ READY_S = 40.0
 
 def start_recording(graph: Graph, launch: Launcher, folder: Path, storage: str) -> tuple[Any, Collected]:
     """Record a simulated drive in real time; return the trainer and what is published while it runs."""
+    # An answer is lost when the trainer does not yet know the client that asked: the client is there before it, and the
+    # trainer is heard before it is asked.
+    client = graph.watcher.create_client(StartRecording, 'trainer/start_recording')
     trainer = launch(
         'trainer_node',
         {'trainer': {'output_dir': str(folder), 'label_topic': 'surface_truth', 'storage': storage}},
     )
     request = StartRecording.Request(name='drive')
-    client = graph.watcher.create_client(StartRecording, 'trainer/start_recording')
     graph.wait_for(client.service_is_ready, 'the trainer', READY_S)
+    graph.status('trainer', lambda _: True, 'that it is there')
     assert graph.result(client.call_async(request)).success
     blocks = graph.collect(MotorCurrent, 'motor_current')
     launch('current_driver_node', {'current_driver': {'simulator': {'seconds_per_surface': 1.0}}})

@@ -14,7 +14,7 @@ pytest.importorskip('torch', reason='torch is not installed')
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from model_samples import MOTOR_CONFIG, learnable_dataset, with_motion
+from model_samples import learnable_dataset, saved_again, with_motion
 from safetensors.numpy import load, save
 from scipy.spatial import cKDTree
 
@@ -136,16 +136,14 @@ def test_one_recording_with_a_motion_of_its_own_does_not_make_all_others_look_us
     # One recording holds 60 % of all windows and was driven as no other was.
     odd = np.asarray(source.recording) == 3
     rows = np.concatenate([np.repeat(np.flatnonzero(odd), 26), np.flatnonzero(~odd)])
-    large = Dataset.save(
+    large = saved_again(
+        source,
         tmp_path / 'large',
-        config=source.config,
-        classes=source.classes,
         parts={'motor': np.asarray(source.parts['motor'])[rows]},
         labels=np.asarray(source.labels)[rows],
         start_ns=np.arange(len(rows)) * 1_000_000_000,
         end_ns=np.arange(len(rows)) * 1_000_000_000 + 500_000_000,
         recording=np.asarray(source.recording)[rows],
-        recordings=source.recordings,
     )
     speed = np.where(np.asarray(large.recording) == 3, 2.0, 0.3)
     speed += 0.01 * np.random.default_rng(0).normal(size=len(large))
@@ -224,17 +222,7 @@ def test_held_out_windows_with_a_motion_of_their_own_do_not_say_what_is_usual(so
     motor = np.array(source.parts['motor'])
     fast = np.asarray(source.recording) == 1
     motor[fast] += 40.0
-    strange = Dataset.save(
-        tmp_path / 'strange',
-        config=MOTOR_CONFIG,
-        classes=source.classes,
-        parts={'motor': motor},
-        labels=source.labels,
-        start_ns=source.start_ns,
-        end_ns=source.end_ns,
-        recording=source.recording,
-        recordings=source.recordings,
-    )
+    strange = saved_again(source, tmp_path / 'strange', parts={'motor': motor})
     speed = np.where(fast, 3.0, 0.3)
     moved = with_motion(strange, tmp_path / 'moved', speed, speed)
     windows = np.arange(len(strange))
@@ -281,17 +269,7 @@ def test_a_finished_model_is_scored_on_a_data_set_with_motion_and_refuses_anothe
     motion = dataset.config.motion_part
     assert motion is not None
     as_input = replace(dataset.config, parts=(*dataset.config.input_parts, replace(motion, role='input')))
-    other = Dataset.save(
-        tmp_path / 'other',
-        config=as_input,
-        classes=dataset.classes,
-        parts=dataset.parts,
-        labels=dataset.labels,
-        start_ns=dataset.start_ns,
-        end_ns=dataset.end_ns,
-        recording=dataset.recording,
-        recordings=dataset.recordings,
-    )
+    other = saved_again(dataset, tmp_path / 'other', config=as_input)
     assert other.digest != dataset.digest
     assert main(['evaluate', str(other.path), '--model', str(model)]) == EXIT_BAD_INPUT
     assert 'as motion' in capsys.readouterr().err

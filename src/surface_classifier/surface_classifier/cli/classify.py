@@ -109,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
         'classes': list(contract.classes),
         'accuracy': _accuracy(labels),
         'confusion': _confusion(labels),
+        'unknown': dict(Counter(label['reason'] for label in labels if not label['known']).most_common()),
         'recordings': recordings,
     }
     if args.json:
@@ -235,16 +236,10 @@ def _print(result: dict[str, Any]) -> None:
             f'{recording["name"]:<{width}}  {len(recording["labels"]):>7}  {recording["voided"]:>6}  '
             f'{_percent(recording["accuracy"]):>5}  {shares}'
         )
-    if result['accuracy'] is not None:
+    if result['confusion']:
         _print_confusion(result['confusion'])
-    reasons = Counter(
-        label['reason'].replace('_', ' ')
-        for recording in result['recordings']
-        for label in recording['labels']
-        if not label['known']
-    )
-    if reasons:
-        told = ', '.join(f'{count} {reason}' for reason, count in reasons.most_common())
+    if result['unknown']:
+        told = ', '.join(f'{count} {reason.replace("_", " ")}' for reason, count in result['unknown'].items())
         print(f'\nunknown: {told} (see --no-novelty)')
     if result['accuracy'] is not None:
         print(f'\n{result["accuracy"]:.1%} of all labelled windows are right')

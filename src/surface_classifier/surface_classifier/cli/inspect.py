@@ -116,16 +116,16 @@ def _look_live(args: argparse.Namespace) -> list[TopicLog]:
 
 def _tell(args: argparse.Namespace, logs: list[TopicLog]) -> int:
     from surface_classifier.data.channels_file import channels_file
-    from surface_classifier.data.current_guesses import guess_currents, motion_channels
+    from surface_classifier.data.current_guesses import guess_currents, guess_motion
 
-    guesses = guess_currents(logs)
+    guesses, motion = guess_currents(logs), guess_motion(logs)
     timings = {log.topic: log.timing for log in logs}
     block = ''
     if guesses:
         if args.guess > len(guesses):
             raise SurfaceError(f'--guess {args.guess}: there are {len(guesses)} guesses')
         chosen = guesses[args.guess - 1]
-        block = channels_file(chosen, timings[chosen.topic], logs)
+        block = channels_file(chosen, timings[chosen.topic], motion)
     if args.output and block:
         _write(Path(args.output), block)
     if args.json:
@@ -134,9 +134,9 @@ def _tell(args: argparse.Namespace, logs: list[TopicLog]) -> int:
         _print_topics(logs, timings)
         _print_guesses(guesses)
         if args.output and block:
-            if motion := motion_channels(logs):
+            if motion is not None:
                 print(
-                    f'{args.output} also offers motion_channels of {motion[0].topic}, commented out: with them a model '
+                    f'{args.output} also offers motion_channels of {motion.topic}, commented out: with them a model '
                     'tells speeds and turns that were never driven'
                 )
             print(f'next: surface dataset build RECORDINGS -o DATASET --channels {args.output}')

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import yaml
 
-from surface_classifier.data.current_guesses import CurrentGuess, motion_channels
-from surface_classifier.data.topic_log import TopicLog, TopicTiming
+from surface_classifier.data.current_guesses import CurrentGuess, MotionGuess
+from surface_classifier.data.topic_log import TopicTiming
 from surface_classifier.signal.config import DEFAULT_GAP_PERIODS, LOW_PASS_RATIO, ChannelConfig
 
 HIGHEST_GRID_HZ = 100.0
@@ -21,13 +21,13 @@ WINDOW_S, LEAST_WINDOW_SAMPLES = 2.0, 16
 USUAL_GAP_FACTOR = 1.5
 
 
-def channels_file(guess: CurrentGuess, timing: TopicTiming, logs: Sequence[TopicLog] = ()) -> str:
+def channels_file(guess: CurrentGuess, timing: TopicTiming, motion: MotionGuess | None = None) -> str:
     """Write the parameter file of one guess.
 
     Args:
         guess: The channels.
         timing: When their samples come.
-        logs: All topics; one that tells the robot's motion is offered in a comment.
+        motion: What tells the robot's motion; it is offered in a comment.
     """
     lines = [f'# {guess.field} of {guess.topic} ({guess.msgtype}), written by `surface inspect`.', '#']
     lines += [f'# {text}' for text in _remarks(guess, timing)]
@@ -42,22 +42,19 @@ def channels_file(guess: CurrentGuess, timing: TopicTiming, logs: Sequence[Topic
     ]
     lines += [f'      - {json.dumps(flow_mapping(found.channel))}' for found in guess.channels]
     lines += [f'    {name}: {value}' for name, value in window_settings(timing).items()]
-    lines += _motion_lines(logs)
+    if motion is not None:
+        lines += _motion_lines(motion)
     return '\n'.join(lines) + '\n'
 
 
-def _motion_lines(logs: Sequence[TopicLog]) -> list[str]:
-    found = motion_channels(logs)
-    if found is None or not found[0].timing.rate_hz > 0.0:
-        return []
-    log, channels = found
-    rate_hz = min(HIGHEST_MOTION_GRID_HZ, float(f'{log.timing.rate_hz:.2g}'))
+def _motion_lines(motion: MotionGuess) -> list[str]:
+    rate_hz = min(HIGHEST_MOTION_GRID_HZ, float(f'{motion.rate_hz:.2g}'))
     lines = [
-        f'    ## {log.topic} tells how the robot moves. Without their # the next lines let a model say so at speeds',
+        f'    ## {motion.topic} tells how the robot moves. Without their # the next lines let a model say so at speeds',
         '    ## and turns that were never driven; the topic must then be there whenever the model runs.',
         '    # motion_channels:',
     ]
-    lines += [f'    #   - {json.dumps(flow_mapping(channel))}' for channel in channels]
+    lines += [f'    #   - {json.dumps(flow_mapping(channel))}' for channel in motion.channels]
     return [*lines, f'    # motion_sample_rate_hz: {rate_hz}']
 
 

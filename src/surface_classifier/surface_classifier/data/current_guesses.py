@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from current_driver.messages import MOTOR_CURRENT, NANOSECONDS, SURFACE_TRUTH
 from surface_classifier.data.topic_log import NumberSeries, TopicLog
-from surface_classifier.signal.config import ChannelConfig
+from surface_classifier.signal.config import SPEED_UNIT, TURN_RATE_UNIT, ChannelConfig
 from surface_classifier.signal.presets import preset_config, preset_names, preset_notes
 
 LEAST_SAMPLES = 20
@@ -390,31 +390,54 @@ def _motion_signals(logs: Sequence[TopicLog]) -> list[_Motion]:
     return found
 
 
-def motion_channels(logs: Sequence[TopicLog]) -> tuple[TopicLog, list[ChannelConfig]] | None:
-    """Return what tells how fast the robot drives and turns: the topic and its channels; None without such a topic.
+@dataclass(frozen=True)
+class MotionGuess:
+    """What tells how fast the robot drives and turns.
+
+    Attributes:
+        topic: Its topic.
+        rate_hz: Mean rate of its samples [Hz].
+        channels: Speeds of wheels, or speed and turn rate of the robot.
+    """
+
+    topic: str
+    rate_hz: float
+    channels: tuple[ChannelConfig, ...]
+
+
+def guess_motion(logs: Sequence[TopicLog]) -> MotionGuess | None:
+    """Return what tells how fast the robot drives and turns; None where nothing does.
 
     Wheel speeds that come with the currents go first, as they are there whenever the currents are, and an odometry goes
     before a twist, which may be a command only.
+
+    Args:
+        logs: All topics.
     """
-    for log in logs:
-        if log.msgtype == MOTOR_CURRENT:
-            speeds = [series.path for series in log.series() if series.path.startswith('wheel_speed[')]
-            if speeds:
-                names = _channel_names(speeds)
-                return log, [
-                    ChannelConfig(f'{name}_speed', log.topic, log.msgtype, path, 'm/s')
-                    for name, path in zip(names, speeds, strict=True)
-                ]
-    for msgtype in _TWIST_TYPES:
-        speed, turn = _MOTION_FIELDS[msgtype]
+    for msgtype in (MOTOR_CURRENT, *_TWIST_TYPES):
         for log in logs:
-            found = {series.path: series.values for series in log.series()} if log.msgtype == msgtype else {}
-            if turn in found and len(found.get(speed, ())) and np.ptp(found[speed]) > 0.0:
-                return log, [
-                    ChannelConfig('speed', log.topic, msgtype, speed, 'm/s'),
-                    ChannelConfig('turn_rate', log.topic, msgtype, turn, 'rad/s'),
-                ]
+            channels = _motion_channels(log) if log.msgtype == msgtype else ()
+            if channels and log.timing.rate_hz > 0.0:
+                return MotionGuess(log.topic, log.timing.rate_hz, channels)
     return None
+
+
+def _motion_channels(log: TopicLog) -> tuple[ChannelConfig, ...]:
+    found = {series.path: series.values for series in log.series()}
+    if log.msgtype == MOTOR_CURRENT:
+        speeds = [path for path in found if path.startswith('wheel_speed[')]
+        names = _channel_names(speeds)
+        return tuple(
+            ChannelConfig(f'{name}_speed', log.topic, log.msgtype, path, SPEED_UNIT)
+            for name, path in zip(names, speeds, strict=True)
+        )
+    speed, turn = _MOTION_FIELDS[log.msgtype]
+    if turn not in found or not len(found.get(speed, ())) or not np.ptp(found[speed]) > 0.0:
+        return ()
+    return (
+        ChannelConfig('speed', log.topic, log.msgtype, speed, SPEED_UNIT),
+        ChannelConfig('turn_rate', log.topic, log.msgtype, turn, TURN_RATE_UNIT),
+    )
 
 
 def _channel_names(paths: Sequence[str]) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.signal.config import PartConfig
+from surface_classifier.signal.config import SPEED_UNIT, TURN_RATE_UNIT, PartConfig
 from surface_classifier.signal.grid import NANOSECONDS
 
 _WINDOWS_AT_ONCE = 512
@@ -212,8 +212,6 @@ def _input(dataset: Dataset, part: PartConfig) -> InputSurvey:
     )
 
 
-_SPEED_UNIT = 'm/s'
-_YAW_UNIT = 'rad/s'
 _TURNING_RAD_S = 0.1  # a mean yaw rate above it is a turn
 _TURNING_SHARE = 0.1  # a difference between the sides above this share of the usual speed is a turn
 _NARROW_SHARE = 0.5  # a class that spans less than this share of all speeds lacks some
@@ -224,11 +222,11 @@ def _motion(dataset: Dataset) -> Motion | None:
     channels = [
         (part.name, column, channel) for part in dataset.config.parts for column, channel in enumerate(part.channels)
     ]
-    speeds = [(part, column, channel.name) for part, column, channel in channels if channel.unit == _SPEED_UNIT]
+    speeds = [(part, column, channel.name) for part, column, channel in channels if channel.unit == SPEED_UNIT]
     yaws = [
         (part, column, channel.name)
         for part, column, channel in channels
-        if channel.unit == _YAW_UNIT
+        if channel.unit == TURN_RATE_UNIT
         and ('yaw' in channel.name.lower() or channel.field.endswith(('_velocity.z', 'angular.z')))
     ]
     if not speeds:
@@ -238,7 +236,7 @@ def _motion(dataset: Dataset) -> Motion | None:
     what, unit, limit = '', '', 0.0
     if yaws:
         turn = _means(dataset, [(yaws[0][0], yaws[0][1])])[:, 0]
-        what, unit, limit = yaws[0][2], _YAW_UNIT, _TURNING_RAD_S
+        what, unit, limit = yaws[0][2], TURN_RATE_UNIT, _TURNING_RAD_S
     else:
         sides = [
             [(part, column) for part, column, name in speeds if side in name.lower()] for side in ('left', 'right')
@@ -246,7 +244,7 @@ def _motion(dataset: Dataset) -> Motion | None:
         if all(sides):
             left, right = (_means(dataset, side).mean(axis=1) for side in sides)
             turn = right - left
-            what, unit = 'right wheels less left wheels', _SPEED_UNIT
+            what, unit = 'right wheels less left wheels', SPEED_UNIT
             limit = _TURNING_SHARE * float(np.nanmedian(np.abs(speed)))
     labels = np.asarray(dataset.labels)
     if not np.isfinite(speed).any():
@@ -261,7 +259,7 @@ def _motion(dataset: Dataset) -> Motion | None:
                 speed[mine], None if turn is None else turn[mine], limit, float(low), float(high)
             )
     names = tuple(name for _, _, name in speeds)
-    return Motion(names, _SPEED_UNIT, what, unit, classes, tuple(_lacking(classes, float(low), float(high))))
+    return Motion(names, SPEED_UNIT, what, unit, classes, tuple(_lacking(classes, float(low), float(high))))
 
 
 def _motion_of(
@@ -285,7 +283,7 @@ def _lacking(classes: Mapping[str, MotionSurvey], low: float, high: float) -> It
         spanned = entry.fastest - entry.slowest
         if high > low and spanned < _NARROW_SHARE * (high - low) and len(classes) > 1:
             yield (
-                f'{name} was driven at {entry.slowest:.2g} to {entry.fastest:.2g} {_SPEED_UNIT} only, all classes span '
+                f'{name} was driven at {entry.slowest:.2g} to {entry.fastest:.2g} {SPEED_UNIT} only, all classes span '
                 f'{low:.2g} to {high:.2g}: a model may learn the speed instead of the surface'
             )
     for side in ('left', 'right'):

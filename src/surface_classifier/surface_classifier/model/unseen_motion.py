@@ -9,13 +9,15 @@ has a motion nearby. How near is near enough comes from recordings that were hel
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-SPEED_UNIT = 'm/s'
+from surface_classifier.signal.config import SPEED_UNIT
+
 _BATCH = 128  # windows at once, whose distances to all references are in memory
 
 Values = NDArray[np.float64]
@@ -68,15 +70,13 @@ def motion_features(series: MotionSeries) -> Values:
 
     NaN where nothing of a window was measured.
     """
-    known = np.isfinite(series.speed)
-    speed = np.where(known, series.speed, 0.0)
-    with np.errstate(invalid='ignore'):
-        mean = speed.sum(axis=1) / known.sum(axis=1)
-        spread = np.sqrt(np.where(known, np.square(speed - mean[:, np.newaxis]), 0.0).sum(axis=1) / known.sum(axis=1))
-        level = np.abs(speed).sum(axis=1) / known.sum(axis=1)
-        finite = np.isfinite(series.turns)
-        turns = np.where(finite, np.abs(series.turns), 0.0).sum(axis=1) / finite.sum(axis=1)
-    return np.concatenate([level[:, np.newaxis], spread[:, np.newaxis], turns], axis=1)
+    with warnings.catch_warnings():
+        # A window without a single measured sample has no mean: NaN, as wanted.
+        warnings.simplefilter('ignore', RuntimeWarning)
+        level, spread = np.nanmean(np.abs(series.speed), axis=1), np.nanstd(series.speed, axis=1)
+        turns = np.nanmean(np.abs(series.turns), axis=1)
+    features: Values = np.concatenate([level[:, np.newaxis], spread[:, np.newaxis], turns], axis=1)
+    return features
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,8 @@ from surface_classifier.signal.grid import Grid
 MOTOR_CURRENT_TYPE = 'surface_msgs/msg/MotorCurrent'
 
 PartRole = Literal['input', 'motion']
-MOTION_UNITS = ('m/s', 'rad/s')
+# Units of a motion: of speeds, and of turn rates and wheels.
+SPEED_UNIT, TURN_RATE_UNIT = 'm/s', 'rad/s'
 LEAST_MOTION_SAMPLES = 4
 
 DEFAULT_GAP_PERIODS = 2.5
@@ -161,10 +162,10 @@ class PartConfig:
             raise SurfaceError(f'part {self.name!r}: role is {self.role!r}; choose {" or ".join(get_args(PartRole))}')
         _check_unique([channel.name for channel in self.channels], f'part {self.name!r}: channel')
         for channel in self.channels if self.role == 'motion' else ():
-            if channel.unit not in MOTION_UNITS:
+            if channel.unit not in (SPEED_UNIT, TURN_RATE_UNIT):
                 raise SurfaceError(
                     f'part {self.name!r}, which tells the motion: channel {channel.name!r} is in {channel.unit}; give '
-                    f'speeds in {MOTION_UNITS[0]} and turn rates in {MOTION_UNITS[1]}, with a scale if need be'
+                    f'speeds in {SPEED_UNIT} and turn rates in {TURN_RATE_UNIT}, with a scale if need be'
                 )
 
     @property

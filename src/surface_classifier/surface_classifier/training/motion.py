@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.model.unseen_motion import SPEED_UNIT, motion_features, motion_series, speed_channels
+from surface_classifier.model.unseen_motion import motion_features, motion_series, speed_channels
+from surface_classifier.signal.config import SPEED_UNIT
 
 STILL_MPS = 0.05
 # Turning: wheels differ by so much on average, or the robot turns at the rate at which wheels half a metre apart do.

@@ -18,7 +18,6 @@ from surface_classifier.model.unseen_motion import (
     nearest_distance,
     speed_channels,
 )
-from surface_classifier.signal.config import PartConfig
 
 MOST_REFERENCES = 4000
 # In scales: of training motions nearer to each other than the first one is kept; nearer than the second none is unseen.
@@ -63,16 +62,18 @@ def fit_motion(
     part = dataset.config.motion_part
     if part is None:
         return None
-    features = _features(dataset, part, windows)
-    known = np.isfinite(features).all(axis=1)
+    is_speed = speed_channels(part.channel_units)
+    values = np.asarray(dataset.parts[part.name][windows], dtype=np.float64)
+    found = motion_features(motion_series(values, is_speed))
+    known = np.isfinite(found).all(axis=1)
     if not known.any():
         return None
-    is_speed = speed_channels(part.channel_units)
-    scale = _scale(features[known], turns_are_speeds=int(is_speed.sum()) > 1)
-    row_of = {int(window): row for row, window in enumerate(windows)}
+    scale = _scale(found[known], turns_are_speeds=int(is_speed.sum()) > 1)
+    motions = np.full((len(dataset), found.shape[1]), np.nan)
+    motions[windows] = found / scale
     distances, owners = [], []
     for kept, held in held_out:
-        seen, asked = (features[[row_of[int(window)] for window in chosen]] / scale for chosen in (kept, held))
+        seen, asked = motions[kept], motions[held]
         seen = seen[np.isfinite(seen).all(axis=1)]
         distances.append(nearest_distance(asked, _distinct(seen, seed)) if len(seen) else np.full(len(held), np.nan))
         owners.append(np.asarray(dataset.recording)[held])
@@ -82,15 +83,10 @@ def fit_motion(
     test = MotionTest(
         is_speed=is_speed,
         scale=scale,
-        references=_distinct(features[known] / scale, seed).astype(np.float32),
+        references=_distinct(motions[windows[known]], seed).astype(np.float32),
         threshold=np.array([threshold]),
     )
-    return FittedMotion(test, tuple(np.nan_to_num(found / threshold) for found in distances))
-
-
-def _features(dataset: Dataset, part: PartConfig, windows: Ids) -> Values:
-    values = np.asarray(dataset.parts[part.name][windows], dtype=np.float64)
-    return motion_features(motion_series(values, speed_channels(part.channel_units)))
+    return FittedMotion(test, tuple(np.nan_to_num(distance / threshold) for distance in distances))
 
 
 def _scale(features: Values, turns_are_speeds: bool) -> Values:
