@@ -163,6 +163,9 @@ def test_the_command_tells_streams_motions_intervals_and_calibration(
     assert 'paired over recordings' in text
     page = (tmp_path / 'report.html').read_text(encoding='utf-8')
     assert 'Reliability: LSTM' in page
+    assert 'Where it is right' in page
+    assert all(f'by {kind}' in page for kind in ('motion', 'speed', 'time on a surface'))
+    assert '0.15 to 0.30 m/s' in page
     assert 'Expected calibration error' in page
     results = ['--json', str(tmp_path / 'left_out.json')]
     assert main(['evaluate', str(moving.path), '--leave-speed-out', *options, *results]) == 0

@@ -31,6 +31,7 @@ from surface_classifier.training.report_figures import (
     style_axes,
     training_pictures,
 )
+from surface_classifier.training.report_groups import GroupTable, group_tables
 from surface_classifier.training.report_reliability import comparison_sentences, reliability_picture
 from surface_classifier.training.report_sweep import SweepPart
 
@@ -129,6 +130,7 @@ class ReportPage:
         classes: Class names in the order of the confusion matrices.
         scores: The model first, then the baselines.
         epochs: Learning curves of one or more runs.
+        groups: Accuracy by motion, speed and time on a surface.
         recordings: One row per recording or stretch.
         recordings_title: Heading above these rows.
         figures: Further pictures, such as a drive over time.
@@ -151,6 +153,7 @@ class ReportPage:
     classes: tuple[str, ...]
     scores: tuple[ModelScore, ...]
     epochs: tuple[EpochPoint, ...] = ()
+    groups: tuple[GroupTable, ...] = ()
     recordings: tuple[RecordingScore, ...] = ()
     recordings_title: str = 'Per recording'
     figures: tuple[Picture, ...] = ()
@@ -251,6 +254,7 @@ def evaluation_page(
         classes=classes,
         scores=tuple(scores),
         epochs=epochs,
+        groups=group_tables(result),
         recordings=tuple(_recording_scores(first['predictions'], classes)) if first else (),
         data_summary=tuple(data_rows(dataset)) if dataset is not None else (),
         contract=tuple(contract_rows(contract)) if contract is not None else (),
@@ -394,6 +398,7 @@ def _sections(page: ReportPage) -> Iterable[tuple[str, str]]:
             ('suspects', 'Suspected labels', diagnosis is not None and diagnosis.suspects),
             ('scores', 'Scores', page.scores),
             ('confusion', 'Confusion matrix', page.scores),
+            ('groups', 'Where it is right', page.groups),
             ('curves', 'Learning curves', page.epochs),
             ('recordings', page.recordings_title, page.recordings),
             ('sweep', 'Sweep', page.sweep is not None),

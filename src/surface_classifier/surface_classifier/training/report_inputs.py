@@ -210,6 +210,7 @@ def _with_scores(page: ReportPage, scores: ReportPage) -> ReportPage:
         scores=scores.scores,
         scores_note=scores.lead,
         epochs=scores.epochs,
+        groups=scores.groups,
         recordings=scores.recordings,
         figures=scores.figures,
         notes=scores.notes,

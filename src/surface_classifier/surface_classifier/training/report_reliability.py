@@ -57,13 +57,6 @@ def comparison_sentences(result: Mapping[str, Any]) -> Iterator[str]:
     wrong = (comparison.get('wholly_wrong') or {}).get('lstm') or []
     if wrong:
         yield f'The LSTM gets no window right of {len(wrong)} recordings: {", ".join(wrong)}.'
-    for key, title in (('by_motion', 'motion'), ('by_speed', 'speed')):
-        if comparison.get(key):
-            groups = ', '.join(
-                f'{name} {group["lstm"]:.3f} ({group["trees"]:.3f}) of {group["windows"]} windows'
-                for name, group in comparison[key].items()
-            )
-            yield f'Accuracy of the LSTM (of the trees) by {title}: {groups}.'
     for key, title in (('lstm', 'LSTM'), ('trees', 'Trees')):
         found = ((result.get('streams') or {}).get(key) or {}).get('filtered')
         if found:
@@ -71,11 +64,7 @@ def comparison_sentences(result: Mapping[str, Any]) -> Iterator[str]:
             told = 'more often missed than told'
             if delay is not None and math.isfinite(delay):
                 told = f'told after {delay:.1f} s (median)'
-            sharpens = ', '.join(
-                f'{entry["accuracy"]:.3f} ({name})' for name, entry in (found.get('by_time_on_surface') or {}).items()
-            )
             yield (
                 f'{title} with the belief filter on streams of joined recordings: accuracy {found["accuracy"]:.3f}, a '
-                f'change of surface is {told}, {found["false_changes_per_minute"]:.2f} false changes a minute'
-                + (f'; right after so long on a surface: {sharpens}.' if sharpens else '.')
+                f'change of surface is {told}, {found["false_changes_per_minute"]:.2f} false changes a minute.'
             )
