@@ -77,7 +77,7 @@ format: setup ## Let ruff format the code and mend what it can
 
 .PHONY: messages
 messages: ## Copy the message definitions that bags carry from src/surface_msgs
-	@cp src/surface_msgs/msg/*.msg src/current_driver/current_driver/msg_definitions/surface_msgs/msg/
+	@cp src/surface_msgs/msg/*.msg src/current_driver/current_driver/recordings/msg_definitions/surface_msgs/msg/
 
 .PHONY: tree
 tree: ## Write the tree in README.md

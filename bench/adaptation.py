@@ -27,15 +27,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from current_driver.simulator import RobotParameters, Simulator, SimulatorConfig
-from current_driver.surfaces import SURFACES
+from current_driver.simulation.simulator import RobotParameters, Simulator, SimulatorConfig
+from current_driver.simulation.surfaces import SURFACES
 from surface_classifier.data.dataset import Dataset, RecordingInfo
 from surface_classifier.model.lstm import SurfaceLstm
-from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig
+from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.training.adapt import HEAD_PULL, RobotWindows, adapt_network
-from surface_classifier.training.config import PRESETS
 from surface_classifier.training.loop import predict_logits
 from surface_classifier.training.together import TrainingRun, train_together
+from surface_classifier.training.training_config import PRESETS
 
 MOTOR_CURRENT = 'surface_msgs/msg/MotorCurrent'
 RATE_HZ = 100.0

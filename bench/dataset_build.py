@@ -36,9 +36,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from current_driver import messages
-from current_driver.recording_reader import recording_base_ns
+from current_driver.recordings.reading.recording_reader import recording_base_ns
+from current_driver.recordings.writing.recording_writer import RecordingWriter
 from surface_classifier import __version__
-from surface_classifier.data.recording_writer import RecordingWriter
 
 RATE_HZ = 100
 BLOCK_SAMPLES = 10

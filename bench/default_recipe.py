@@ -37,11 +37,11 @@ from rich.table import Table
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from surface_classifier import __version__
-from surface_classifier.training.config import PRESETS, TrainingConfig
-from surface_classifier.training.hand_features import hand_features
+from surface_classifier.diagnosis.hand_features import hand_features
+from surface_classifier.reproduce.forum_task import GENERATORS, Generator, SeedTask, seed_task
 from surface_classifier.training.loop import TrainingResult, predict_logits
-from surface_classifier.training.seed_task import GENERATORS, Generator, SeedTask, seed_task
 from surface_classifier.training.together import TrainingRun, train_together
+from surface_classifier.training.training_config import PRESETS, TrainingConfig
 
 WINDOWS, TEST_WINDOWS = 98, 1200
 TEST_RECORDINGS_PER_SURFACE = 10

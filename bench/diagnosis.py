@@ -47,7 +47,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from current_driver.errors import SurfaceError
-from surface_classifier.training.seed_task import Generator
+from surface_classifier.reproduce.forum_task import Generator
 
 Record = dict[str, Any]
 
@@ -297,7 +297,7 @@ def _timed(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 
 
 def _ask_ours(case: Case, seed: int) -> dict[str, Any]:
-    from surface_classifier.training.diagnosis.diagnose import diagnose
+    from surface_classifier.diagnosis.diagnose import diagnose
 
     found = diagnose(case.setup.dataset, case.setup.config, seed, jobs=1).to_dict()
     # Curves are left out: they would make the file a hundred times as long.

@@ -26,16 +26,16 @@ from scipy.signal import resample_poly
 
 from current_driver import messages
 from current_driver.messages import CurrentBlock
-from current_driver.recording_reader import recording_base_ns
+from current_driver.recordings.reading.recording_reader import recording_base_ns
+from current_driver.recordings.recording import find_recordings
+from current_driver.recordings.writing.recording_writer import RecordingWriter
 from surface_classifier.data.dataset import Dataset, RecordingInfo, history_entry
 from surface_classifier.data.dataset_builder import build_dataset
-from surface_classifier.data.recording import find_recordings
-from surface_classifier.data.recording_writer import RecordingWriter
+from surface_classifier.reproduce.forum_task import Generator, seed_task
 from surface_classifier.signal.channel_map import TopicSamples
-from surface_classifier.signal.config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
+from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.signal.window_stream import WindowStream
-from surface_classifier.training.config import TrainingConfig, load_training_config
-from surface_classifier.training.seed_task import Generator, seed_task
+from surface_classifier.training.training_config import TrainingConfig, load_training_config
 
 VERSION = 1  # of the cases: results of another version are not mixed with those of this one
 HEALTHY = 'healthy'

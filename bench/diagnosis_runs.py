@@ -28,15 +28,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset, history_entry
-from surface_classifier.signal.config import WindowConfig
-from surface_classifier.training.config import TrainingConfig
-from surface_classifier.training.fluctuation import (
+from surface_classifier.diagnosis.fluctuation import (
     MEDIAN_EPOCHS,
     detrended_log_std,
     epochs_to,
     rising_share,
     running_median,
 )
+from surface_classifier.signal.window_config import WindowConfig
+from surface_classifier.training.training_config import TrainingConfig
 
 TRAININGS = 3  # of each set-up
 LEARNT_ACCURACY = 0.95

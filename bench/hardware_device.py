@@ -65,7 +65,7 @@ class SerialSender(Sender):
 
     def send(self, number: int, time_ns: int) -> None:
         """Write a frame; one that does not fit at all is dropped."""
-        from current_driver.sample_frames import encode_frame
+        from current_driver.devices.serial_port.sample_frames import encode_frame
 
         try:
             if self._rest:

@@ -50,7 +50,7 @@ from current_driver.driver_node import stream_qos
 from current_driver.errors import SurfaceError
 from surface_classifier import __version__
 from surface_classifier.nodes.conversion import to_ns
-from surface_classifier.nodes.node_processes import (
+from surface_classifier.startup.node_processes import (
     NodeProcesses,
     ParameterValue,
     free_domain_id,

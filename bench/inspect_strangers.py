@@ -26,13 +26,13 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test'))
 from stranger_bags import write_stranger_bag
 
-from current_driver.recording_reader import open_recording
+from current_driver.recordings.reading.recording_reader import open_recording
+from current_driver.recordings.recording import Recording
 from surface_classifier import __version__
-from surface_classifier.data.channels_file import channels_file
-from surface_classifier.data.current_guesses import guess_currents
 from surface_classifier.data.dataset_builder import build_dataset
-from surface_classifier.data.recording import Recording
-from surface_classifier.data.topic_log import log_recording
+from surface_classifier.data.inspection.channels_file import channels_file
+from surface_classifier.data.inspection.current_guesses import guess_currents
+from surface_classifier.data.inspection.topic_log import log_recording
 from surface_classifier.nodes.window_parameters import windows_from_file
 
 FIRST_GUESSES, LEAST_SHARE = 3, 0.9

@@ -48,18 +48,18 @@ from sensor_msgs.msg import JointState
 
 from current_driver.driver_node import stream_qos
 from current_driver.errors import SurfaceError
-from current_driver.simulator import Simulator, SimulatorConfig
+from current_driver.simulation.simulator import Simulator, SimulatorConfig
 from surface_classifier import __version__
 from surface_classifier.model.contract import ModelContract
 from surface_classifier.model.engine import InferenceEngine, load_engine
 from surface_classifier.nodes.conversion import WindowWriter, to_ns
-from surface_classifier.nodes.node_processes import (
+from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig
+from surface_classifier.signal.window_stream import Window
+from surface_classifier.startup.node_processes import (
     NodeProcesses,
     ParameterValue,
     free_domain_id,
 )
-from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig
-from surface_classifier.signal.window_stream import Window
 from surface_msgs.msg import CurrentWindow, MotorCurrent, SurfaceLabel
 
 BENCH = Path(__file__).resolve().parent

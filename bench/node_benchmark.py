@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from current_driver.errors import SurfaceError
-from surface_classifier.nodes.node_processes import interrupted_by_stop_requests
+from surface_classifier.startup.node_processes import interrupted_by_stop_requests
 
 Result = dict[str, Any]
 

@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.training.config import TrainingConfig
+from surface_classifier.training.training_config import TrainingConfig
 
 PINNED_VERSION = '1.3.2'
 INSTALL = f'pip install --no-deps neuraldbg=={PINNED_VERSION}'

@@ -42,11 +42,11 @@ from sensor_msgs.msg import JointState
 from current_driver.driver_node import stream_qos
 from current_driver.errors import SurfaceError
 from current_driver.messages import NANOSECONDS
+from current_driver.recordings.recording import Recording
+from current_driver.recordings.repair.bag_recovery import RecoveryResult, recover_bag
 from surface_classifier import __version__
-from surface_classifier.data.bag_recovery import RecoveryResult, recover_bag
-from surface_classifier.data.recording import Recording
 from surface_classifier.nodes.conversion import to_ns, to_time
-from surface_classifier.nodes.node_processes import NodeProcesses, free_domain_id
+from surface_classifier.startup.node_processes import NodeProcesses, free_domain_id
 from surface_msgs.msg import MotorCurrent
 from surface_msgs.srv import StartRecording
 

@@ -41,8 +41,8 @@ from rich.table import Table
 
 from surface_classifier import __version__
 from surface_classifier.signal.channel_map import TopicSamples
-from surface_classifier.signal.config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.signal.resampler import PASS_BAND, STOP_BAND
+from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.signal.window_stream import WindowStream
 
 RATE_HZ = 100.0
@@ -302,7 +302,7 @@ def _print(qualities: Sequence[Quality]) -> None:
 def _draw(measured: Sequence[tuple[Quality, Points, Points]], path: Path) -> None:
     from matplotlib.figure import Figure
 
-    from surface_classifier.training.report_figures import INK, PALETTE, style_axes
+    from surface_classifier.report.figures import INK, PALETTE, style_axes
 
     figure = Figure(figsize=(11, 4.2), layout='constrained')
     band_axes, stop_axes = figure.subplots(1, 2)

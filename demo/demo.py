@@ -27,7 +27,7 @@ from rich.console import Console
 from steps import Steps, shown
 
 from current_driver.errors import SurfaceError
-from surface_classifier.nodes.node_processes import (
+from surface_classifier.startup.node_processes import (
     NodeProcesses,
     ParameterValue,
     free_domain_id,
@@ -161,7 +161,7 @@ class Demo:
         self.output.mkdir(parents=True, exist_ok=True)
 
     def _record(self, recordings: Path) -> None:
-        from surface_classifier.nodes.trainer_client import TrainerClient
+        from surface_classifier.nodes.clients.trainer_client import TrainerClient
 
         with NodeProcesses(self.output / 'log', self.environment) as nodes, TrainerClient() as trainer:
             nodes.start(
@@ -206,10 +206,10 @@ class Demo:
 
     def _drive_live(self, model: Path, dataset: Path) -> LiveResult:
         from surface_classifier.data.dataset import Dataset
-        from surface_classifier.nodes.drive_observer import observe_drive
-        from surface_classifier.nodes.watch_node import Screen
-        from surface_classifier.nodes.watch_view import render
-        from surface_classifier.training.baselines import fit_nearest_mean
+        from surface_classifier.evaluation.baselines import fit_nearest_mean
+        from surface_classifier.nodes.clients.drive_observer import observe_drive
+        from surface_classifier.nodes.clients.watch_node import Screen
+        from surface_classifier.terminal.watch_view import render
 
         data = Dataset.load(dataset)
         names = [part.name for part in data.config.input_parts]

@@ -28,21 +28,21 @@ from rich.table import Table
 from steps import Steps, shown
 
 from current_driver.errors import SurfaceError
+from current_driver.recordings.recording import Recording, find_recordings, surface_of_span
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.data.recording import Recording, find_recordings, surface_of_span
 from surface_classifier.data.splits import Fold, folds_from_file
 from surface_classifier.model.engine import load_engine
 from surface_classifier.model.labeller import Label, Labeller
-from surface_classifier.nodes.drive_observer import Drive, observe_drive
-from surface_classifier.nodes.node_processes import (
+from surface_classifier.nodes.clients.drive_observer import Drive, observe_drive
+from surface_classifier.nodes.clients.watch_node import Screen
+from surface_classifier.signal.window_stream import Window, WindowStream
+from surface_classifier.startup.node_processes import (
     NodeProcesses,
     ParameterValue,
     free_domain_id,
     interrupted_by_stop_requests,
 )
-from surface_classifier.nodes.watch_node import Screen
-from surface_classifier.nodes.watch_view import render
-from surface_classifier.signal.window_stream import Window, WindowStream
+from surface_classifier.terminal.watch_view import render
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA_VARIABLE = 'SURFACE_DATA_DIR'
@@ -198,9 +198,9 @@ def train(dataset: Dataset, model: Path, fold: Fold, epochs: int | None, console
 
     from tqdm import tqdm
 
-    from surface_classifier.training.config import load_training_config
     from surface_classifier.training.loop import EpochResult
     from surface_classifier.training.train_model import train_model
+    from surface_classifier.training.training_config import load_training_config
 
     config = load_training_config('default')
     if epochs is not None:

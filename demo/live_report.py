@@ -18,9 +18,8 @@ from rich.text import Text
 
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.contract import load_contract
-from surface_classifier.nodes.drive_observer import Drive
-from surface_classifier.training.metrics import confusion
-from surface_classifier.training.report import (
+from surface_classifier.nodes.clients.drive_observer import Drive
+from surface_classifier.report.page import (
     EpochPoint,
     ReportPage,
     contract_rows,
@@ -31,6 +30,7 @@ from surface_classifier.training.report import (
     render_page,
     verdict,
 )
+from surface_classifier.training.metrics import confusion
 
 NANOSECONDS = 1_000_000_000
 

@@ -35,7 +35,7 @@ from launch_ros.parameter_descriptions import ParameterFile
 from launch_ros.substitutions import FindPackageShare
 
 from surface_classifier.model.contract import load_contract
-from surface_classifier.nodes.launch_arguments import (
+from surface_classifier.startup.launch_arguments import (
     CLASSIFIER,
     DRIVER,
     DRIVER_ARGUMENTS,

@@ -20,7 +20,13 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterFile
 from launch_ros.substitutions import FindPackageShare
 
-from surface_classifier.nodes.launch_arguments import DRIVER, DRIVER_ARGUMENTS, TRAINER, record_parameters, resolve_name
+from surface_classifier.startup.launch_arguments import (
+    DRIVER,
+    DRIVER_ARGUMENTS,
+    TRAINER,
+    record_parameters,
+    resolve_name,
+)
 
 PACKAGE = 'surface_classifier'
 

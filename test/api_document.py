@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from current_driver.node_parameters import NodeParameter
+from current_driver.node.node_parameters import NodeParameter
 
 DOCUMENT = Path(__file__).resolve().parents[1] / 'ROS_API.md'
 

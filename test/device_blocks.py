@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from current_driver.device_source import DeviceSource
+from current_driver.devices.device_source import DeviceSource
 from current_driver.messages import deserialize
 
 DEADLINE_S = 30.0

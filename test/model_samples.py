@@ -14,7 +14,7 @@ import pytest
 from surface_classifier.data.dataset import Dataset, RecordingInfo
 from surface_classifier.model.contract import ModelContract
 from surface_classifier.model.lstm_config import LstmConfig
-from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig
+from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig
 
 if TYPE_CHECKING:
     from surface_classifier.model.lstm import SurfaceLstm

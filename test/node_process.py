@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from current_driver.errors import SurfaceError
-from surface_classifier.nodes.node_processes import find_executable
+from surface_classifier.startup.node_processes import find_executable
 
 PACKAGES = {'current_driver_node': 'current_driver'}
 STOP_TIMEOUT_S = 20.0

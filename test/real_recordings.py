@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from current_driver import messages
-from current_driver.recording_reader import open_recording, recording_base_ns
-from surface_classifier.data.recording_writer import RecordingWriter
-from surface_classifier.signal.config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
+from current_driver.recordings.reading.recording_reader import open_recording, recording_base_ns
+from current_driver.recordings.writing.recording_writer import RecordingWriter
+from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
 
 CONFIG = Path(__file__).resolve().parents[1] / 'config'
 RATE_HZ = 6.5

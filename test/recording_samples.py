@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from current_driver import messages
+from current_driver.recordings.writing.recording_writer import RecordingWriter
 from surface_classifier.data.dataset import Dataset, RecordingInfo
-from surface_classifier.data.recording_writer import RecordingWriter
-from surface_classifier.signal.config import WindowConfig, default_window_config
+from surface_classifier.signal.window_config import WindowConfig, default_window_config
 
 START_NS = 1_000_000_000 * messages.NANOSECONDS
 LEVELS_A = {'ice': 1.0, 'snow': 2.0, 'asphalt': 3.0}

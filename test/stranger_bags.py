@@ -19,7 +19,7 @@ from foreign_messages import filled_message, header, serialised, whole_definitio
 from numpy.typing import NDArray
 
 from current_driver import messages
-from surface_classifier.data.recording_writer import RecordingWriter
+from current_driver.recordings.writing.recording_writer import RecordingWriter
 
 START_NS = 1_700_000_000 * messages.NANOSECONDS
 SECONDS = 16.0

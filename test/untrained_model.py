@@ -10,7 +10,7 @@ import pytest
 
 from surface_classifier.model.contract import ModelContract
 from surface_classifier.model.lstm_config import LstmConfig
-from surface_classifier.signal.config import WindowConfig
+from surface_classifier.signal.window_config import WindowConfig
 
 CLASSES = ('asphalt', 'flooring', 'ice', 'sandy_loam', 'snow')
 

@@ -33,15 +33,15 @@ PURPOSES = {
     'CONTRIBUTING.md': 'How to set up, test and add things; the rules of the house.',
     'EXPERIMENTS.md': 'What was tried and measured, also what did not help.',
     'ROS_API.md': 'Every topic, service, action and parameter.',
-    'report.html.j2': 'The page that report.py fills.',
-    'reproduce_seed.html.j2': 'The page that seed_page.py fills.',
+    'page.html.j2': 'The page that page.py fills.',
+    'forum_page.html.j2': 'The page that forum_page.py fills.',
 }
 # Folders in which, and below which, one line says enough.
 FOLDED = {
     'docs': 'pictures for this page',
     'examples/ina_current': 'a sketch for Arduino and ESP32: currents from INA219 or INA226 sensors',
     'requirements': 'what is installed, pinned for each Python and each set of ROS wheels',
-    'src/current_driver/current_driver/msg_definitions/surface_msgs/msg': (
+    'src/current_driver/current_driver/recordings/msg_definitions/surface_msgs/msg': (
         'copies of the message definitions that bags carry; a test compares them'
     ),
     'src/current_driver/resource': 'the marker of ament',

@@ -18,7 +18,7 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(exclude=['test']),
     # The message definitions that bags carry: copies of src/surface_msgs, kept equal by a test.
-    package_data={PACKAGE: ['py.typed', 'msg_definitions/*/msg/*.msg']},
+    package_data={PACKAGE: ['py.typed', 'recordings/msg_definitions/*/msg/*.msg']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (f'share/{PACKAGE}', ['package.xml']),

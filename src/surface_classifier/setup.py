@@ -61,10 +61,10 @@ setup(
     entry_points={
         'console_scripts': [
             'surface = surface_classifier.cli.main:main',
-            'bringup = surface_classifier.nodes.executables:bringup',
-            'classifier_node = surface_classifier.nodes.executables:classifier_node',
-            'preprocessor_node = surface_classifier.nodes.executables:preprocessor_node',
-            'trainer_node = surface_classifier.nodes.executables:trainer_node',
+            'bringup = surface_classifier.startup.executables:bringup',
+            'classifier_node = surface_classifier.startup.executables:classifier_node',
+            'preprocessor_node = surface_classifier.startup.executables:preprocessor_node',
+            'trainer_node = surface_classifier.startup.executables:trainer_node',
         ]
     },
 )

@@ -12,7 +12,7 @@ import pytest
 from real_recordings import BOREALTC_WINDOWS
 from untrained_model import save_untrained_model
 
-from surface_classifier.signal.config import default_window_config
+from surface_classifier.signal.window_config import default_window_config
 
 if TYPE_CHECKING:
     from ros_graph import Graph

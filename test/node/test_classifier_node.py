@@ -25,7 +25,7 @@ from surface_classifier.model.contract import load_contract
 from surface_classifier.model.labeller import Labeller
 from surface_classifier.nodes.classifier_node import ClassifierNode
 from surface_classifier.nodes.conversion import WindowWriter
-from surface_classifier.signal.config import WindowConfig, default_window_config
+from surface_classifier.signal.window_config import WindowConfig, default_window_config
 from surface_classifier.signal.window_stream import Window
 from surface_msgs.msg import CurrentWindow, SurfaceLabel
 from surface_msgs.srv import LoadModel
@@ -247,8 +247,8 @@ def test_a_motion_that_was_never_driven_is_named(graph: Graph, tmp_path: Path) -
     pytest.importorskip('torch', reason='torch is not installed')
     from model_samples import learnable_dataset, with_motion
 
-    from surface_classifier.training.config import load_training_config
     from surface_classifier.training.train_model import train_model
+    from surface_classifier.training.training_config import load_training_config
 
     plain = learnable_dataset(tmp_path / 'plain')
     speed = np.where(np.arange(len(plain)) % 2, 0.2, 0.3)

@@ -31,7 +31,7 @@ from surface_classifier.nodes.conversion import (
     window_from_message,
 )
 from surface_classifier.nodes.raw_stamps import header_stamp_ns, time_reader
-from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig
+from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.signal.window_stream import Window
 from surface_msgs.msg import MotorCurrent, SurfaceLabel
 

@@ -16,8 +16,8 @@ pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
 from pty_board import PtyBoard
 from ros_graph import Graph, level_of, values_of
 
+from current_driver.devices.serial_port.sample_frames import encode_frame
 from current_driver.driver_node import CurrentDriverNode
-from current_driver.sample_frames import encode_frame
 from surface_classifier.nodes.conversion import to_ns
 from surface_msgs.msg import MotorCurrent
 

@@ -22,7 +22,7 @@ from rosgraph_msgs.msg import Clock
 from current_driver.driver_node import CurrentDriverNode, stream_qos
 from current_driver.errors import SurfaceError
 from current_driver.messages import NANOSECONDS, CurrentBlock, current_block_message
-from surface_classifier.data.recording_writer import RecordingWriter
+from current_driver.recordings.writing.recording_writer import RecordingWriter
 from surface_classifier.nodes.conversion import to_ns
 from surface_msgs.msg import MotorCurrent, StreamProgress, SurfaceTruth
 

@@ -18,9 +18,9 @@ from std_msgs.msg import Float64
 
 from current_driver.driver_node import stream_qos
 from current_driver.errors import SurfaceError
-from surface_classifier.data.channels_file import channels_file
-from surface_classifier.data.current_guesses import guess_currents
-from surface_classifier.nodes.inspect_node import listen
+from surface_classifier.data.inspection.channels_file import channels_file
+from surface_classifier.data.inspection.current_guesses import guess_currents
+from surface_classifier.nodes.clients.inspect_node import listen
 from surface_classifier.nodes.preprocessor_node import PreprocessorNode
 from surface_msgs.msg import CurrentWindow
 

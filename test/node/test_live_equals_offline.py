@@ -17,7 +17,7 @@ from ros_graph import Collected, Graph
 
 from current_driver.driver_node import CurrentDriverNode, stream_qos
 from current_driver.messages import MOTOR_CURRENT
-from current_driver.recording_reader import open_recording
+from current_driver.recordings.reading.recording_reader import open_recording
 from surface_classifier.nodes.classifier_node import ClassifierNode
 from surface_classifier.nodes.preprocessor_node import PreprocessorNode
 from surface_msgs.msg import CurrentWindow, MotorCurrent, SurfaceLabel

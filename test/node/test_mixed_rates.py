@@ -19,11 +19,11 @@ from real_recordings import CONFIG, three_rate_bag
 from ros_graph import Graph
 
 from current_driver.driver_node import CurrentDriverNode
-from current_driver.recording_reader import open_recording
+from current_driver.recordings.reading.recording_reader import open_recording
+from current_driver.recordings.recording import Recording
 from surface_classifier.data.dataset_builder import build_dataset
-from surface_classifier.data.recording import Recording
 from surface_classifier.nodes.preprocessor_node import PreprocessorNode
-from surface_classifier.signal.config import WindowConfig
+from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.signal.window_stream import Window, WindowStream
 from surface_msgs.msg import CurrentWindow
 

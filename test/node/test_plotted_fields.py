@@ -8,8 +8,8 @@ pytest.importorskip('rclpy', reason='ROS 2 is not installed')
 pytest.importorskip('surface_msgs', reason='the workspace is not built')
 
 from surface_classifier.nodes.classifier_node import LABEL_TOPIC as PUBLISHED_TOPIC
-from surface_classifier.nodes.launch_arguments import LABEL_TOPIC, LABEL_TYPE, plotted_fields
 from surface_classifier.signal.field_path import FieldReader
+from surface_classifier.startup.launch_arguments import LABEL_TOPIC, LABEL_TYPE, plotted_fields
 from surface_msgs.msg import SurfaceLabel
 
 

@@ -26,7 +26,7 @@ from nav_msgs.msg import Odometry
 from ros_graph import Graph
 from sensor_msgs.msg import JointState
 
-from surface_classifier.data.recording import Recording
+from current_driver.recordings.recording import Recording
 from surface_classifier.nodes.conversion import to_time
 from surface_classifier.nodes.trainer_node import TrainerNode
 

@@ -19,7 +19,7 @@ from ros_graph import Graph
 
 from current_driver.driver_node import CurrentDriverNode, MonitoredNode
 from current_driver.driver_parameters import DRIVER_PARAMETERS
-from current_driver.node_parameters import NodeParameter
+from current_driver.node.node_parameters import NodeParameter
 from surface_classifier.nodes.classifier_node import ClassifierNode
 from surface_classifier.nodes.parameters import CLASSIFIER_PARAMETERS, PREPROCESSOR_PARAMETERS, TRAINER_PARAMETERS
 from surface_classifier.nodes.preprocessor_node import PreprocessorNode

@@ -13,7 +13,7 @@ import pytest
 from current_driver.errors import SurfaceError
 from current_driver.messages import serialize, typestore
 from surface_classifier.signal.channel_map import TopicReader
-from surface_classifier.signal.config import MOTOR_CURRENT_TYPE, ChannelConfig
+from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig
 
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 pytest.importorskip('surface_msgs', reason='surface_msgs is not built')

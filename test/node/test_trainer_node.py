@@ -27,12 +27,12 @@ from sensor_msgs.msg import JointState, Joy
 from current_driver.driver_node import CurrentDriverNode
 from current_driver.errors import SurfaceError
 from current_driver.messages import NANOSECONDS
-from surface_classifier.data.recording import Recording
+from current_driver.recordings.recording import Recording
 from surface_classifier.model.contract import load_contract
+from surface_classifier.nodes.clients.trainer_client import TrainerClient
 from surface_classifier.nodes.conversion import to_time, truth_message
-from surface_classifier.nodes.train_job import CANCEL_TIMEOUT_S
-from surface_classifier.nodes.trainer_client import TrainerClient
 from surface_classifier.nodes.trainer_node import TrainerNode
+from surface_classifier.training_process.train_job import CANCEL_TIMEOUT_S
 from surface_msgs.action import Train
 from surface_msgs.msg import MotorCurrent, SurfaceTruth
 from surface_msgs.srv import SetSurface, StartRecording, StopRecording

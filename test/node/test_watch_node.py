@@ -19,14 +19,14 @@ from rich.console import Console
 
 from current_driver.driver_node import stream_qos
 from current_driver.errors import SurfaceError
-from surface_classifier.nodes import drive_observer, trainer_client
+from surface_classifier.nodes.clients import drive_observer, trainer_client
+from surface_classifier.nodes.clients.drive_observer import observe_drive
+from surface_classifier.nodes.clients.trainer_client import TrainerClient
+from surface_classifier.nodes.clients.watch_node import Screen, WatchNode, watch
 from surface_classifier.nodes.conversion import WindowWriter, to_time, truth_message
-from surface_classifier.nodes.drive_observer import observe_drive
-from surface_classifier.nodes.trainer_client import TrainerClient
-from surface_classifier.nodes.watch_node import Screen, WatchNode, watch
-from surface_classifier.nodes.watch_view import render
-from surface_classifier.signal.config import default_window_config
+from surface_classifier.signal.window_config import default_window_config
 from surface_classifier.signal.window_stream import Window
+from surface_classifier.terminal.watch_view import render
 from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def test_the_view_is_fed_by_labels_windows_and_the_truth(graph: Graph) -> None:
 
 
 def test_a_silent_graph_is_told_with_the_topic(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('surface_classifier.nodes.watch_node.SILENCE_S', 0.0)
+    monkeypatch.setattr('surface_classifier.nodes.clients.watch_node.SILENCE_S', 0.0)
     node: WatchNode = graph.add(WatchNode(context=graph.context, namespace='/robot_1'))
     node.refresh_notice()
     assert 'no message on /robot_1/surface_label' in node.state.notice

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'demo'))
 import demo_real
 
 from surface_classifier.model.labeller import Label, Reason
-from surface_classifier.nodes.drive_observer import Drive, LiveLabel
+from surface_classifier.nodes.clients.drive_observer import Drive, LiveLabel
 from surface_classifier.signal.window_stream import Window
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -78,8 +78,8 @@ def test_the_bags_hold_every_sample_that_was_simulated(
 ) -> None:
     import numpy as np
 
-    from current_driver.recording_reader import open_recording
-    from current_driver.simulator import Simulator, SimulatorConfig
+    from current_driver.recordings.reading.recording_reader import open_recording
+    from current_driver.simulation.simulator import Simulator, SimulatorConfig
 
     output, _ = demo
     config = SimulatorConfig(seed=1, duration_s=240.0, seconds_per_surface=20.0)

@@ -31,8 +31,8 @@ from untrained_model import save_untrained_model
 
 from current_driver.messages import NANOSECONDS
 from surface_classifier.nodes.conversion import to_ns
-from surface_classifier.nodes.launch_arguments import CLASSIFIER, LABEL_TOPIC, PREPROCESSOR, resolve_name
-from surface_classifier.signal.config import default_window_config
+from surface_classifier.signal.window_config import default_window_config
+from surface_classifier.startup.launch_arguments import CLASSIFIER, LABEL_TOPIC, PREPROCESSOR, resolve_name
 from surface_msgs.msg import SurfaceLabel
 
 ROOT = Path(__file__).resolve().parents[2]

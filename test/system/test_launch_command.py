@@ -23,8 +23,8 @@ from recording_samples import write_drive
 from ros_graph import LosslessReader, open_graph
 from untrained_model import save_untrained_model
 
-from surface_classifier.nodes.launch_arguments import LABEL_TOPIC, plotted_fields
-from surface_classifier.signal.config import default_window_config
+from surface_classifier.signal.window_config import default_window_config
+from surface_classifier.startup.launch_arguments import LABEL_TOPIC, plotted_fields
 from surface_msgs.msg import SurfaceLabel, SurfaceTruth
 from surface_msgs.srv import LoadModel
 

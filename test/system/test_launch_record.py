@@ -28,8 +28,8 @@ from ros_graph import Graph, open_graph, values_of
 from sensor_msgs.msg import JointState
 
 from current_driver.messages import NANOSECONDS
-from surface_classifier.data.recording import Recording
-from surface_classifier.nodes.launch_arguments import TRAINER, resolve_name
+from current_driver.recordings.recording import Recording
+from surface_classifier.startup.launch_arguments import TRAINER, resolve_name
 from surface_msgs.srv import SetSurface, StartRecording, StopRecording
 
 ROOT = Path(__file__).resolve().parents[2]

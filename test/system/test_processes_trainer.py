@@ -21,7 +21,7 @@ from recording_samples import save_dataset
 from ros_graph import Collected, Graph, values_of
 
 from current_driver.messages import NANOSECONDS
-from surface_classifier.data.recording import Recording
+from current_driver.recordings.recording import Recording
 from surface_classifier.nodes.conversion import to_ns
 from surface_msgs.action import Train
 from surface_msgs.msg import MotorCurrent

@@ -25,7 +25,7 @@ from diagnosis_cases import FAULTS, SEVERITIES, VERSION, Case, CaseKey, make_cas
 from diagnosis_runs import Change, advised_change, changed_setup, menu_of
 
 from current_driver.errors import SurfaceError
-from surface_classifier.training.diagnosis.result import CAUSES
+from surface_classifier.diagnosis.result import CAUSES
 
 RECIPE_FAULTS = (
     'batch_too_small',

@@ -34,7 +34,7 @@ def bench() -> ModuleType:
 @pytest.fixture(scope='module')
 def case(bench: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A case of a few short windows."""
-    from surface_classifier.training.seed_task import seed_task
+    from surface_classifier.reproduce.forum_task import seed_task
 
     folder = tmp_path_factory.mktemp('epoch_time')
     dataset = seed_task('texture', 0, windows=26, samples=12).save(folder / 'dataset')

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from surface_classifier.signal.config import PartConfig
+from surface_classifier.signal.window_config import PartConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'bench'))
 import resampling_quality as bench

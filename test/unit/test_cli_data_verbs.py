@@ -18,12 +18,12 @@ from recording_samples import save_dataset, write_drive
 
 from current_driver import messages
 from current_driver.messages import StampedMessage
-from current_driver.simulator_source import SimulatorSource
+from current_driver.recordings.recording import Recording
+from current_driver.recordings.writing.recording_writer import RecordingWriter
+from current_driver.simulation.simulator_source import SimulatorSource
 from surface_classifier.cli.main import main
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.npy_file import NpyAppender
-from surface_classifier.data.recording import Recording
-from surface_classifier.data.recording_writer import RecordingWriter
 
 
 def write_csv(path: Path, text: str = '', rows: int = 300) -> Path:

@@ -13,10 +13,10 @@ from stranger_bags import write_stranger_bag
 
 from surface_classifier.cli.main import main
 from surface_classifier.data.dataset import Dataset
+from surface_classifier.evaluation.motion_scores import window_motion
 from surface_classifier.nodes.window_parameters import windows_from_file
-from surface_classifier.signal.config import WindowConfig
 from surface_classifier.signal.presets import preset_config, preset_names
-from surface_classifier.training.motion import window_motion
+from surface_classifier.signal.window_config import WindowConfig
 
 
 def test_from_a_strangers_bag_to_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,9 +14,9 @@ import pytest
 pytest.importorskip('torch', reason='torch is not installed')
 from recording_samples import save_dataset, write_drive
 
+from current_driver.recordings.writing.recording_writer import STATE_COMPLETE, STATE_KEY, STATE_OPEN
 from surface_classifier.cli.main import EXIT_BAD_INPUT, main
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.data.recording_writer import STATE_COMPLETE, STATE_KEY, STATE_OPEN
 from surface_classifier.model.contract import load_contract
 
 RECIPE = """\

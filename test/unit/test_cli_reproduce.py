@@ -15,8 +15,8 @@ pytest.importorskip('matplotlib')
 pytest.importorskip('sklearn')
 
 from surface_classifier.cli.main import main
-from surface_classifier.training import reproduce_seed
-from surface_classifier.training.seed_claims import seed_arms, seed_claims
+from surface_classifier.reproduce import forum_runs as reproduce_seed
+from surface_classifier.reproduce.forum_claims import seed_arms, seed_claims
 
 TINY = ['--epochs', '3', '--seeds', '1', '--windows', '12']
 

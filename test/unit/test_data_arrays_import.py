@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from current_driver.errors import SurfaceError
-from surface_classifier.data.arrays_import import import_arrays
 from surface_classifier.data.dataset import Dataset
+from surface_classifier.data.importers.arrays_import import import_arrays
 
 IDS = [2, 0, 2, 5, 0, 5]
 RNG = np.random.default_rng(0)

@@ -21,7 +21,7 @@ from rosbags.typesys import get_types_from_msg
 
 from current_driver import messages
 from current_driver.messages import StampedMessage
-from surface_classifier.data.recording_writer import RecordingWriter
+from current_driver.recordings.writing.recording_writer import RecordingWriter
 
 START_NS = 1_700_000_000 * 10**9
 NOTES = {'robot': 'husky', 'operator': 'Ann'}

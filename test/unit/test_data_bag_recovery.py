@@ -23,11 +23,11 @@ from rosbags.rosbag2 import Reader
 from current_driver import messages
 from current_driver.errors import SurfaceError
 from current_driver.messages import StampedMessage
-from current_driver.recording_reader import open_recording
+from current_driver.recordings.reading.recording_reader import open_recording
+from current_driver.recordings.recording import Recording, find_recordings
+from current_driver.recordings.repair.bag_recovery import recover_bag
+from current_driver.recordings.writing.recording_writer import RecordingWriter
 from surface_classifier.cli.main import main
-from surface_classifier.data.bag_recovery import recover_bag
-from surface_classifier.data.recording import Recording, find_recordings
-from surface_classifier.data.recording_writer import RecordingWriter
 
 NOTES = {'robot': 'husky', 'operator': 'Ann'}
 CDR_HEAD = b'\x00\x01\x00\x00'

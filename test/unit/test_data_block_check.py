@@ -14,14 +14,14 @@ from recording_samples import START_NS, write_drive
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
+from current_driver.recordings.recording import Recording
+from current_driver.recordings.writing.recording_writer import RecordingWriter
 from surface_classifier.cli.main import main
 from surface_classifier.data import block_check
 from surface_classifier.data.block_check import check_blocks
 from surface_classifier.data.dataset_builder import motor_window_config
-from surface_classifier.data.recording import Recording
-from surface_classifier.data.recording_writer import RecordingWriter
 from surface_classifier.signal.channel_map import TopicSamples
-from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig, default_window_config
+from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig, default_window_config
 from surface_classifier.signal.window_stream import Window, WindowStream
 
 

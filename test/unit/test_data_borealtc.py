@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from surface_classifier.data.csv_import import CsvImportResult, import_csv
+from current_driver.recordings.recording import find_recordings
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.dataset_builder import build_dataset
-from surface_classifier.data.recording import find_recordings
+from surface_classifier.data.importers.csv_import import CsvImportResult, import_csv
 from surface_classifier.data.splits import folds_from_file, grouped_holdout
-from surface_classifier.signal.config import WindowConfig
+from surface_classifier.signal.window_config import WindowConfig
 
 DATA = Path(os.environ.get('SURFACE_DATA_DIR', ''))
 CONFIG = Path(__file__).resolve().parents[2] / 'config'

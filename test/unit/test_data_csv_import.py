@@ -13,9 +13,9 @@ from rosbags.rosbag2 import Reader
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
-from current_driver.recording_reader import recording_base_ns
-from surface_classifier.data.csv_import import CsvRecording, import_csv
-from surface_classifier.data.recording import find_recordings
+from current_driver.recordings.reading.recording_reader import recording_base_ns
+from current_driver.recordings.recording import find_recordings
+from surface_classifier.data.importers.csv_import import CsvRecording, import_csv
 
 COLUMNS = """
 files: {motor: 'pro_{id}.csv', imu: 'imu_{id}.csv'}

@@ -15,11 +15,11 @@ import yaml
 from foreign_messages import filled_message, header
 
 from current_driver import messages
-from surface_classifier.data.channels_file import channels_file, flow_mapping, window_settings
-from surface_classifier.data.current_guesses import CurrentGuess, guess_currents, kind_of
-from surface_classifier.data.topic_log import TopicLog, TopicTiming
+from surface_classifier.data.inspection.channels_file import channels_file, flow_mapping, window_settings
+from surface_classifier.data.inspection.current_guesses import CurrentGuess, guess_currents, kind_of
+from surface_classifier.data.inspection.topic_log import TopicLog, TopicTiming
 from surface_classifier.nodes.window_parameters import parse_channel, windows_from_file
-from surface_classifier.signal.config import ChannelConfig
+from surface_classifier.signal.window_config import ChannelConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'bench'))
 import inspect_strangers

@@ -17,7 +17,7 @@ from recording_samples import save_dataset
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset, DatasetWriter, RecordingInfo, history_entry
 from surface_classifier.data.npy_file import NpyAppender
-from surface_classifier.signal.config import default_window_config
+from surface_classifier.signal.window_config import default_window_config
 
 COUNTS = {'a': {'ice': 3, 'snow': 2}, 'b': {'snow': 4}, 'c': {}}
 

@@ -16,15 +16,15 @@ from recording_samples import START_NS, write_drive
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
+from current_driver.recordings.recording import Recording, find_recordings
+from current_driver.recordings.writing.recording_writer import RecordingWriter
 from surface_classifier.data.dataset_builder import (
     build_dataset,
     motor_window_config,
     override_window_config,
     recording_seconds,
 )
-from surface_classifier.data.recording import Recording, find_recordings
-from surface_classifier.data.recording_writer import RecordingWriter
-from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig, default_window_config
+from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig, default_window_config
 from surface_classifier.signal.window_stream import WindowStream
 
 SECOND = messages.NANOSECONDS
@@ -277,8 +277,8 @@ MEASURE_MEMORY = """
 import resource, sys
 from pathlib import Path
 from surface_classifier.data.dataset_builder import build_dataset
-from surface_classifier.data.recording import Recording
-from surface_classifier.signal.config import default_window_config
+from current_driver.recordings.recording import Recording
+from surface_classifier.signal.window_config import default_window_config
 import dataclasses
 config = dataclasses.replace(default_window_config(), stride_samples=1)
 short, long = (Recording(path) for path in sys.argv[1:3])

@@ -14,12 +14,12 @@ from recording_samples import save_dataset, write_drive
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
+from current_driver.recordings.recording import Recording
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.dataset_builder import build_dataset
-from surface_classifier.data.dataset_edit import drop, relabel
-from surface_classifier.data.recording import Recording
-from surface_classifier.data.window_selection import TimeSpan, parse_numbers, select_windows
-from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig, default_window_config
+from surface_classifier.data.editing.dataset_edit import drop, relabel
+from surface_classifier.data.editing.window_selection import TimeSpan, parse_numbers, select_windows
+from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig, default_window_config
 
 COUNTS = {'hall/1': {'ice': 3, 'snow': 2}, 'hall/2': {'snow': 4}, 'yard/1': {'ice': 1, 'mud': 2}, 'empty': {}}
 

@@ -16,12 +16,12 @@ from recording_samples import save_dataset, write_drive
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.data.dataset_balance import balance, choose_windows, quotas
 from surface_classifier.data.dataset_builder import build_dataset
-from surface_classifier.data.dataset_merge import merge
 from surface_classifier.data.dataset_sources import find_sources, is_edited, source_paths
-from surface_classifier.data.dataset_split import assign_recordings, parse_parts, split
-from surface_classifier.signal.config import PartConfig, WindowConfig, default_window_config
+from surface_classifier.data.editing.dataset_balance import balance, choose_windows, quotas
+from surface_classifier.data.editing.dataset_merge import merge
+from surface_classifier.data.editing.dataset_split import assign_recordings, parse_parts, split
+from surface_classifier.signal.window_config import PartConfig, WindowConfig, default_window_config
 
 Counts = Mapping[str, Mapping[str, int]]
 

@@ -10,11 +10,11 @@ import pytest
 from recording_samples import write_drive
 
 from current_driver.errors import SurfaceError
-from surface_classifier.data.csv_import import import_csv
+from current_driver.recordings.recording import find_recordings
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.dataset_builder import build_dataset, motor_window_config
 from surface_classifier.data.dataset_sources import LabelledCsv, find_sources, is_edited, source_paths
-from surface_classifier.data.recording import find_recordings
+from surface_classifier.data.importers.csv_import import import_csv
 
 
 def write_csv(path: Path, rows: int = 300, step: int = 7, names: str = 'time,curL,curR') -> Path:

@@ -17,15 +17,15 @@ from recording_samples import START_NS, save_dataset, write_drive
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
+from current_driver.recordings.recording import find_recordings
+from current_driver.recordings.writing.recording_writer import RecordingWriter
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.dataset_builder import build_dataset
-from surface_classifier.data.dataset_survey import covered_seconds, survey
 from surface_classifier.data.input_timing import TimingTally
-from surface_classifier.data.recording import find_recordings
-from surface_classifier.data.recording_writer import RecordingWriter
+from surface_classifier.data.survey.dataset_survey import covered_seconds, survey
 from surface_classifier.signal.channel_map import TopicSamples
-from surface_classifier.signal.config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
-from surface_classifier.signal.config import default_window_config as default_config
+from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
+from surface_classifier.signal.window_config import default_window_config as default_config
 
 SECOND = messages.NANOSECONDS
 
@@ -159,7 +159,7 @@ def test_a_class_driven_at_one_speed_is_told(tmp_path: Path) -> None:
 
 def test_a_picture_names_every_recording_and_class(tmp_path: Path) -> None:
     pytest.importorskip('matplotlib', reason='matplotlib is not installed')
-    from surface_classifier.data.dataset_plot import draw_dataset, plot_dataset
+    from surface_classifier.data.survey.dataset_plot import draw_dataset, plot_dataset
 
     counts = {f'drive_{number:02d}': {('ice', 'snow')[number % 2]: 4} for number in range(7)}
     dataset = save_dataset(tmp_path / 'set', {**counts, 'a_very_long_name_of_a_drive_at_noon': {'mud': 3}})
@@ -185,7 +185,7 @@ def test_a_picture_names_every_recording_and_class(tmp_path: Path) -> None:
 
 def test_a_strip_shows_lowest_and_highest_value_and_label_over_time(tmp_path: Path) -> None:
     pytest.importorskip('matplotlib', reason='matplotlib is not installed')
-    from surface_classifier.data.dataset_plot import class_spectrum, recording_strip
+    from surface_classifier.data.survey.dataset_plot import class_spectrum, recording_strip
 
     write_drive(tmp_path / 'r', [('ice', 4.0), ('', 2.0), ('snow', 4.0)])
     dataset = build_dataset(find_recordings([tmp_path / 'r']), default_config(), tmp_path / 'set').dataset
@@ -202,7 +202,7 @@ def test_a_strip_shows_lowest_and_highest_value_and_label_over_time(tmp_path: Pa
 
 def test_many_recordings_and_classes_are_still_drawn(tmp_path: Path) -> None:
     pytest.importorskip('matplotlib', reason='matplotlib is not installed')
-    from surface_classifier.data.dataset_plot import class_colours, draw_dataset
+    from surface_classifier.data.survey.dataset_plot import class_colours, draw_dataset
 
     dataset = save_dataset(tmp_path / 'set', {f'r{number:03d}': {f'class_{number % 14}': 1} for number in range(170)})
     figure = draw_dataset(dataset, dataset.config.parts[0])

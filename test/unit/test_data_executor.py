@@ -14,10 +14,10 @@ from executor_tasks import refuse_three, run_until_cancelled, square
 from recording_samples import write_drive
 
 from current_driver.errors import SurfaceError
+from current_driver.recordings.recording import Recording, find_recordings
 from surface_classifier.data.dataset_builder import build_dataset
 from surface_classifier.data.executor import LocalExecutor, make_executor
-from surface_classifier.data.recording import Recording, find_recordings
-from surface_classifier.signal.config import default_window_config
+from surface_classifier.signal.window_config import default_window_config
 
 
 class Counted(list[int]):

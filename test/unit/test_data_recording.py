@@ -14,8 +14,8 @@ from recording_samples import START_NS, write_drive
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
-from surface_classifier.data.recording import Recording, Segment, find_recordings, leave_margins, surface_of_span
-from surface_classifier.data.recording_writer import RecordingWriter
+from current_driver.recordings.recording import Recording, Segment, find_recordings, leave_margins, surface_of_span
+from current_driver.recordings.writing.recording_writer import RecordingWriter
 
 SECOND = messages.NANOSECONDS
 

@@ -23,9 +23,9 @@ from rosbags.rosbag2 import Reader
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
-from current_driver.recording_reader import open_recording
-from surface_classifier.data.bag_storage import McapStorage, SqliteStorage
-from surface_classifier.data.recording_writer import RecordingWriter
+from current_driver.recordings.reading.recording_reader import open_recording
+from current_driver.recordings.writing.bag_storage import McapStorage, SqliteStorage
+from current_driver.recordings.writing.recording_writer import RecordingWriter
 
 STORAGES = ('mcap', 'sqlite3')
 
@@ -33,7 +33,7 @@ STORAGES = ('mcap', 'sqlite3')
 ENDLESS_WRITER = """
 import sys, time
 from current_driver import messages
-from surface_classifier.data.recording_writer import RecordingWriter
+from current_driver.recordings.writing.recording_writer import RecordingWriter
 writer = RecordingWriter(sys.argv[1], sys.argv[2], metadata={'robot': 'test robot'})
 start = time.monotonic()
 count = 0

@@ -24,7 +24,7 @@ from surface_classifier.data.splits import (
     join_folds,
     stratified_folds,
 )
-from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig
+from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig
 
 # Windows of one value: splits look at labels and recordings only.
 TINY = WindowConfig((PartConfig('motor', 1.0, (ChannelConfig('a', 'topic', 'std_msgs/msg/Float64', 'data'),)),), 1, 1)

@@ -13,29 +13,29 @@ from hypothesis import strategies as st
 
 from current_driver import messages
 from current_driver.messages import CurrentBlock
-from current_driver.recording_reader import recording_base_ns
+from current_driver.recordings.reading.recording_reader import recording_base_ns
+from current_driver.recordings.recording import find_recordings
+from current_driver.recordings.writing.recording_writer import RecordingWriter
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.dataset_builder import build_dataset
-from surface_classifier.data.dataset_edit import drop, relabel
-from surface_classifier.data.recording import find_recordings
-from surface_classifier.data.recording_writer import RecordingWriter
-from surface_classifier.data.window_selection import select_windows
-from surface_classifier.signal.config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
-from surface_classifier.training.seed_task import seed_task
+from surface_classifier.data.editing.dataset_edit import drop, relabel
+from surface_classifier.data.editing.window_selection import select_windows
+from surface_classifier.reproduce.forum_task import seed_task
+from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
 
 pytest.importorskip('sklearn', reason='the diagnosis needs the training dependencies')
 pytest.importorskip('torch', reason='the diagnosis needs the training dependencies')
 
-from surface_classifier.training.diagnosis.aliasing import find_aliasing, low_passed
-from surface_classifier.training.diagnosis.balance_check import rarity_cost
-from surface_classifier.training.diagnosis.label_checks import (
+from surface_classifier.data.survey.aliasing import find_aliasing, low_passed
+from surface_classifier.data.survey.sensor_checks import find_sensor_faults
+from surface_classifier.diagnosis.balance_check import rarity_cost
+from surface_classifier.diagnosis.label_checks import (
     check_labels,
     count_out_of_line,
     estimate_label_noise,
     shuffled_splits,
     window_features,
 )
-from surface_classifier.training.diagnosis.sensor_checks import find_sensor_faults
 
 
 def two_channels(windows: int = 40) -> np.ndarray[tuple[int, int, int], np.dtype[np.float64]]:

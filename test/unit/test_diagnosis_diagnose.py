@@ -16,11 +16,11 @@ pytest.importorskip('sklearn', reason='the diagnosis needs the training dependen
 
 from surface_classifier.cli.main import main
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.training.config import load_training_config
-from surface_classifier.training.diagnosis.diagnose import diagnose
-from surface_classifier.training.diagnosis.result import CAUSES, HEALTHY
+from surface_classifier.diagnosis.diagnose import diagnose
+from surface_classifier.diagnosis.result import CAUSES, HEALTHY
+from surface_classifier.reproduce.forum_task import seed_task
 from surface_classifier.training.loop import TrainingCancelledError
-from surface_classifier.training.seed_task import seed_task
+from surface_classifier.training.training_config import load_training_config
 
 
 @pytest.fixture(scope='module')

@@ -13,14 +13,14 @@ import pytest
 pytest.importorskip('torch', reason='the diagnosis needs the training dependencies')
 pytest.importorskip('sklearn', reason='the diagnosis needs the training dependencies')
 
+from surface_classifier.diagnosis.arms import SAME, Arm, forked_arms, fresh_arms
+from surface_classifier.diagnosis.judge import RecipeJudge, strength_of
+from surface_classifier.diagnosis.measure import BASE, ArmOutcome, Experiment
+from surface_classifier.diagnosis.noise import StepNoise
+from surface_classifier.diagnosis.probe import Curves, GradientSize
 from surface_classifier.model.lstm_config import LstmConfig
-from surface_classifier.training.config import TrainingConfig
-from surface_classifier.training.diagnosis.arms import SAME, Arm, forked_arms, fresh_arms
-from surface_classifier.training.diagnosis.judge import RecipeJudge, strength_of
-from surface_classifier.training.diagnosis.measure import BASE, ArmOutcome, Experiment
-from surface_classifier.training.diagnosis.noise import StepNoise
-from surface_classifier.training.diagnosis.probe import Curves, GradientSize
-from surface_classifier.training.seed_task import seed_task
+from surface_classifier.reproduce.forum_task import seed_task
+from surface_classifier.training.training_config import TrainingConfig
 
 CONFIG = TrainingConfig(
     network=LstmConfig(hidden_sizes=(16,), dropout=0.0, pooling='mean_max', inputs='derived'),

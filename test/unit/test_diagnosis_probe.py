@@ -15,10 +15,10 @@ pytest.importorskip('torch', reason='the diagnosis needs the training dependenci
 
 import torch
 
+from surface_classifier.diagnosis.noise import measure_step_noise
+from surface_classifier.diagnosis.probe import LARGEST_LOSS, Probe, ProbeData
 from surface_classifier.model.lstm_config import LstmConfig
-from surface_classifier.training.config import TrainingConfig
-from surface_classifier.training.diagnosis.noise import measure_step_noise
-from surface_classifier.training.diagnosis.probe import LARGEST_LOSS, Probe, ProbeData
+from surface_classifier.reproduce.forum_task import seed_task
 from surface_classifier.training.loop import (
     RandomState,
     TrainingCancelledError,
@@ -27,7 +27,7 @@ from surface_classifier.training.loop import (
     train,
     training_loss,
 )
-from surface_classifier.training.seed_task import seed_task
+from surface_classifier.training.training_config import TrainingConfig
 
 CONFIG = TrainingConfig(
     network=LstmConfig(hidden_sizes=(8,), dropout=0.3, pooling='mean_max'),

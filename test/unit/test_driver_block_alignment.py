@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from current_driver.driver_parameters import DRIVER_PARAMETERS, make_source
 from current_driver.messages import MOTOR_CURRENT, deserialize, stamp_ns
-from current_driver.node_parameters import check_all
+from current_driver.node.node_parameters import check_all
 
 SECOND_NS = 1_000_000_000
 

@@ -23,14 +23,14 @@ import cantools
 from can.interfaces.virtual import VirtualBus
 from device_blocks import BlockReader
 
-from current_driver.can_decoders import DbcDecoder, OdriveDecoder, VescDecoder
-from current_driver.can_link import frames_dropped, widen_receive_buffer
-from current_driver.device_source import DeviceSource
+from current_driver.devices.can_bus.can_decoders import DbcDecoder, OdriveDecoder, VescDecoder
+from current_driver.devices.can_bus.can_link import frames_dropped, widen_receive_buffer
+from current_driver.devices.can_bus.row_assembler import MISSING, RowAssembler
+from current_driver.devices.device_source import DeviceSource
 from current_driver.driver_parameters import DRIVER_PARAMETERS, make_source
 from current_driver.errors import SurfaceError
-from current_driver.health import Level
-from current_driver.node_parameters import check_all
-from current_driver.row_assembler import MISSING, RowAssembler
+from current_driver.node.health import Level
+from current_driver.node.node_parameters import check_all
 
 # The table of CAN_PACKET_STATUS in documentation/comm_can.md of the VESC firmware, as a DBC file: bytes 0 to 3 ERPM, 4
 # and 5 current times 10, 6 and 7 duty cycle times 1000, big endian; the command 9 above the controller's id, 29 bits.

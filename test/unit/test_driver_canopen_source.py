@@ -19,10 +19,10 @@ import canopen
 from canopen import objectdictionary as od
 from device_blocks import BlockReader
 
-from current_driver.device_source import DeviceSource
+from current_driver.devices.device_source import DeviceSource
 from current_driver.driver_parameters import DRIVER_PARAMETERS, make_source
-from current_driver.health import Level
-from current_driver.node_parameters import check_all
+from current_driver.node.health import Level
+from current_driver.node.node_parameters import check_all
 
 STATUS_WORD, CURRENT, RATED_CURRENT, MAKERS_OWN = 0x6041, 0x6078, 0x6075, 0x2033
 

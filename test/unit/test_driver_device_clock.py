@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from current_driver.device_clock import CounterUnwrapper, DeviceClock
+from current_driver.devices.device_clock import CounterUnwrapper, DeviceClock
 from current_driver.messages import NANOSECONDS
 
 HOST_START_NS = 1_700_000_000 * NANOSECONDS

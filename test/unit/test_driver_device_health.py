@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from current_driver.device_health import DeviceState, device_health
-from current_driver.health import DriverState, Level, driver_health
+from current_driver.devices.device_health import DeviceState, device_health
+from current_driver.node.health import DriverState, Level, driver_health
 
 BOARD = '/dev/ttyUSB0 (csv at 115200 baud)'
 

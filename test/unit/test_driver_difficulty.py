@@ -11,8 +11,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import NearestCentroid
 
-from current_driver.simulator import Simulator, SimulatorConfig, parameter_digest
-from surface_classifier.training.hand_features import hand_features
+from current_driver.simulation.simulator import Simulator, SimulatorConfig, parameter_digest
+from surface_classifier.diagnosis.hand_features import hand_features
 
 Windows = tuple[NDArray[np.float64], NDArray[np.int64]]
 

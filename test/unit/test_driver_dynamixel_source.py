@@ -18,12 +18,12 @@ from device_blocks import BlockReader
 from pty_board import PtyBoard
 from servo_bus import ServoBus, packet, status
 
-from current_driver.device_source import DeviceSource
+from current_driver.devices.device_source import DeviceSource
+from current_driver.devices.dynamixel_link import DynamixelLink
 from current_driver.driver_parameters import DRIVER_PARAMETERS, make_source
-from current_driver.dynamixel_link import DynamixelLink
 from current_driver.errors import SurfaceError
-from current_driver.health import Level
-from current_driver.node_parameters import check_all
+from current_driver.node.health import Level
+from current_driver.node.node_parameters import check_all
 
 PRESENT_CURRENT = 126
 Answer = Callable[[int, int, int, list[int]], bytes]
@@ -78,7 +78,7 @@ def test_the_link_asks_as_the_manual_prints_it_and_reads_the_printed_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The example reads four bytes at another address; two of them are the numbers that it names.
-    monkeypatch.setattr('current_driver.dynamixel_link.LENGTH', 4)
+    monkeypatch.setattr('current_driver.devices.dynamixel_link.LENGTH', 4)
     with PtyBoard(tmp_path) as board, ServoBus(board, lambda *_: PRINTED_ANSWERS) as bus:
         link = DynamixelLink(
             str(board.port), 57600, ['a=1', 'b=2'], 100.0, time.time_ns, address=132, milliampere_per_step=1000.0

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 from scipy import stats
 
-from surface_classifier.training.hand_features import FEATURE_NAMES, hand_features
+from surface_classifier.diagnosis.hand_features import FEATURE_NAMES, hand_features
 
 
 def feature(windows: NDArray[np.float64], name: str) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from current_driver.errors import SurfaceError
-from current_driver.pacing import FlowWindow, Pacer
+from current_driver.node.pacing import FlowWindow, Pacer
 
 SECOND = 10**9
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from current_driver.device_link import LinkTiming, Reading
+from current_driver.devices.device_link import LinkTiming, Reading
+from current_driver.devices.sample_stream import SampleStream
 from current_driver.messages import NANOSECONDS, CurrentBlock
-from current_driver.sample_stream import SampleStream
 
 START_NS = 1_700_000_000 * NANOSECONDS
 PERIOD_NS = 1_000_000

@@ -17,13 +17,13 @@ pytest.importorskip('serial', reason='pyserial is not installed')
 from device_blocks import BlockReader
 from pty_board import PtyBoard
 
-from current_driver.device_parameters import DEVICE_PARAMETERS
-from current_driver.device_source import DeviceSource
+from current_driver.devices.device_parameters import DEVICE_PARAMETERS
+from current_driver.devices.device_source import DeviceSource
+from current_driver.devices.serial_port.sample_frames import encode_frame
 from current_driver.driver_parameters import DRIVER_PARAMETERS, make_source
 from current_driver.errors import SurfaceError
-from current_driver.health import Level
-from current_driver.node_parameters import check_all
-from current_driver.sample_frames import encode_frame
+from current_driver.node.health import Level
+from current_driver.node.node_parameters import check_all
 
 CSV_HEAD = b'seq,time_us,current_left,current_right_mA\n'
 
@@ -232,7 +232,7 @@ def test_a_real_time_priority_is_that_of_the_sampling_thread_or_a_warning(
 
 
 def test_blocks_that_nobody_takes_are_dropped_and_counted(board: PtyBoard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('current_driver.device_source.QUEUED_BLOCKS', 4)
+    monkeypatch.setattr('current_driver.devices.device_source.QUEUED_BLOCKS', 4)
     with serial_source(board.port) as source:
         reader = BlockReader(source)
         reader.until(lambda: connected(source), 'the board')

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from current_driver import messages
-from current_driver.drive_plan import PlanParameters, SurfaceSchedule
 from current_driver.errors import SurfaceError
 from current_driver.messages import MOTOR_CURRENT, SURFACE_TRUTH, CurrentBlock
-from current_driver.recording_reader import recording_base_ns
-from current_driver.simulator import MOTOR_NAMES, RobotParameters, Simulator, SimulatorConfig
-from current_driver.simulator_source import SimulatorSource
-from current_driver.surfaces import SURFACES
+from current_driver.recordings.reading.recording_reader import recording_base_ns
+from current_driver.simulation.drive_plan import PlanParameters, SurfaceSchedule
+from current_driver.simulation.simulator import MOTOR_NAMES, RobotParameters, Simulator, SimulatorConfig
+from current_driver.simulation.simulator_source import SimulatorSource
+from current_driver.simulation.surfaces import SURFACES
 
 # A robot and a drive without anything random, so that the physics can be checked.
 PLAIN_ROBOT = RobotParameters(

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from current_driver.device_link import LinkTiming, Reading
-from current_driver.sample_frames import FRAME_TIMING, FrameParser
-from current_driver.sample_lines import LineParser
-from current_driver.sample_stream import SampleStream
+from current_driver.devices.device_link import LinkTiming, Reading
+from current_driver.devices.sample_stream import SampleStream
+from current_driver.devices.serial_port.sample_frames import FRAME_TIMING, FrameParser
+from current_driver.devices.serial_port.sample_lines import LineParser
 
 ROOT = Path(__file__).resolve().parents[2]
 SKETCH = ROOT / 'examples' / 'ina_current' / 'ina_current.ino'

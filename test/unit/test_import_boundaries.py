@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Each room imports what the table of rooms allows, ROS stays in its files, and labelling needs no torch."""
+"""Each subpackage imports what the table allows, ROS stays in its files, and labelling needs no torch."""
 
 import ast
 import subprocess
@@ -30,18 +30,29 @@ ROS_FOLDERS = (CLASSIFIER / 'nodes', ROOT / 'launch', ROOT / 'bench', ROOT / 'te
 # The graph of a test is shared by test/node and test/system.
 ROS_FILES = (DRIVER / 'driver_node.py', ROOT / 'test' / 'ros_graph.py')
 
-# What the rooms without ROS may import beside the standard library and themselves. Every room may raise SurfaceError
-# (current_driver.errors), read YAML and name the package's version.
+# What the subpackages without ROS may import beside the standard library and themselves. Every one may raise
+# SurfaceError (current_driver.errors), read YAML and name the package's version.
 EVERYWHERE = {'current_driver.errors', 'surface_classifier', 'yaml'}
-ROOMS = {
-    DRIVER: {
-        'current_driver',
-        'lz4',
-        'mcap',
+RECORDINGS = {'current_driver.recordings', 'current_driver.messages', 'lz4', 'mcap', 'numpy', 'rosbags', 'zstandard'}
+DATA = {'current_driver.messages', 'current_driver.recordings', 'numpy', 'surface_classifier.signal'}
+MODEL = {'numpy', 'surface_classifier.signal'}
+TRAINING = {
+    'numpy',
+    'sklearn',
+    'torch',
+    'surface_classifier.data',
+    'surface_classifier.model',
+    'surface_classifier.signal',
+}
+PAGES = {'jinja2', 'matplotlib', 'numpy', 'surface_classifier.data', 'surface_classifier.model'}
+SUBPACKAGES: dict[Path, set[str]] = {
+    DRIVER / 'recordings': RECORDINGS,
+    DRIVER / 'devices': {
+        'current_driver.messages',
+        'current_driver.node.health',
+        'current_driver.node.node_parameters',
+        'current_driver.source',
         'numpy',
-        'rosbags',
-        'scipy',
-        'zstandard',
         # The libraries of devices.
         'can',
         'canopen',
@@ -49,46 +60,57 @@ ROOMS = {
         'dynamixel_sdk',
         'serial',
     },
-    CLASSIFIER / 'signal': {'numpy', 'scipy'},
-    CLASSIFIER / 'data': {
-        'current_driver',
-        'matplotlib',
-        'mcap',
+    DRIVER / 'simulation': {
+        'current_driver.messages',
+        'current_driver.recordings.reading.recording_reader',
+        'current_driver.source',
         'numpy',
-        'ray',
-        'rosbags',
-        'surface_classifier.signal',
-        'tqdm',
-    },
-    CLASSIFIER / 'model': {
-        'numpy',
-        'onnx',
-        'onnxruntime',
-        'onnxscript',
-        'safetensors',
-        'surface_classifier.signal',
-        'torch',
-    },
-    CLASSIFIER / 'training': {
-        # The simulated tasks on which recipes and verdicts are tested come from the simulator.
-        'current_driver.recording_reader',
-        'current_driver.simulator',
-        'current_driver.surfaces',
-        'jinja2',
-        'joblib',
-        'llvmlite',
-        'matplotlib',
-        'numba',
-        'numpy',
-        'optuna',
         'scipy',
-        'sklearn',
+    },
+    CLASSIFIER / 'signal': {'numpy', 'scipy'},
+    CLASSIFIER / 'data': {*DATA, 'matplotlib', 'mcap', 'ray', 'rosbags', 'tqdm'},
+    CLASSIFIER / 'model': {*MODEL, 'onnx', 'onnxruntime', 'onnxscript', 'safetensors', 'torch'},
+    CLASSIFIER / 'training': {*TRAINING, 'current_driver.recordings', 'llvmlite', 'numba', 'scipy', 'tqdm'},
+    CLASSIFIER / 'evaluation': {*TRAINING, 'joblib', 'scipy', 'surface_classifier.training', 'tqdm'},
+    CLASSIFIER / 'diagnosis': {*TRAINING, 'scipy', 'surface_classifier.training', 'tqdm'},
+    CLASSIFIER / 'sweep': {
+        *TRAINING,
+        'optuna',
         'sqlalchemy',
-        'surface_classifier.data',
-        'surface_classifier.model',
-        'surface_classifier.signal',
-        'torch',
+        'surface_classifier.evaluation',
+        'surface_classifier.training',
+    },
+    CLASSIFIER / 'report': {
+        *PAGES,
+        'surface_classifier.diagnosis',
+        'surface_classifier.training.metrics',
+    },
+    CLASSIFIER / 'reproduce': {
+        *TRAINING,
+        *PAGES,
+        # The simulated tasks on which recipes and verdicts are tested come from the simulator.
+        'current_driver.recordings.reading.recording_reader',
+        'current_driver.simulation',
+        'scipy',
+        'surface_classifier.diagnosis',
+        'surface_classifier.report',
+        'surface_classifier.training',
         'tqdm',
+    },
+    CLASSIFIER / 'terminal': {'current_driver.messages', 'numpy', 'rich'},
+    CLASSIFIER / 'training_process': {
+        *TRAINING,
+        'current_driver.recordings',
+        'surface_classifier.diagnosis',
+        'surface_classifier.training',
+    },
+    CLASSIFIER / 'startup': {
+        'current_driver.driver_parameters',
+        'current_driver.devices.device_parameters',
+        'current_driver.entry',
+        'current_driver.node.node_parameters',
+        'surface_classifier.model.contract',
+        'surface_classifier.nodes.parameters',
     },
 }
 
@@ -108,7 +130,7 @@ def imports(path: Path) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else ()
             module = '.'.join([*base, *([node.module] if node.module else [])])
-            # `from package import x` may name a module x: one step more, so that rooms are told apart.
+            # `from package import x` may name a module x: one step more, to find out which subpackage it is.
             if module in ('current_driver', 'surface_classifier'):
                 yield from ((node.lineno, f'{module}.{alias.name}') for alias in node.names)
             else:
@@ -130,11 +152,11 @@ def allowed(module: str, names: set[str]) -> bool:
     return any(module == name or module.startswith(f'{name}.') for name in names)
 
 
-def room_violations(room: Path, extra: set[str]) -> list[str]:
-    """List the imports of a room that its line in the table does not allow."""
-    own = '.'.join(room.relative_to(SRC).parts[1:])
+def violations(subpackage: Path, extra: set[str]) -> list[str]:
+    """List the imports of a subpackage that the table does not allow."""
+    own = '.'.join(subpackage.relative_to(SRC).parts[1:])
     found = []
-    for path in python_files(room):
+    for path in python_files(subpackage):
         if path in ROS_FILES:
             continue
         for line, module in imports(path):
@@ -160,10 +182,10 @@ def test_ros_is_imported_only_where_it_belongs() -> None:
     assert not found, '\n'.join(found)
 
 
-@pytest.mark.parametrize('room', ROOMS, ids=lambda room: room.name)
-def test_room_imports_what_the_table_allows(room: Path) -> None:
-    assert python_files(room), f'{room} is empty'
-    found = room_violations(room, ROOMS[room])
+@pytest.mark.parametrize('subpackage', SUBPACKAGES, ids=lambda path: path.name)
+def test_subpackage_imports_what_the_table_allows(subpackage: Path) -> None:
+    assert python_files(subpackage), f'{subpackage} is empty'
+    found = violations(subpackage, SUBPACKAGES[subpackage])
     assert not found, '\n'.join(found)
 
 

@@ -22,8 +22,8 @@ from surface_classifier.model.contract import CONTRACT_FILE, ONNX_FILE, WEIGHTS_
 from surface_classifier.model.engine import EngineName, load_engine, softmax
 from surface_classifier.model.lstm import SurfaceLstm
 from surface_classifier.model.lstm_config import LstmConfig
-from surface_classifier.signal.config import WindowConfig
-from surface_classifier.training.config import PRESETS
+from surface_classifier.signal.window_config import WindowConfig
+from surface_classifier.training.training_config import PRESETS
 
 
 @pytest.fixture(scope='module')

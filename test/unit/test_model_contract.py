@@ -23,7 +23,7 @@ from surface_classifier.model.contract import (
     read_verified,
     save_contract,
 )
-from surface_classifier.signal.config import PartConfig, WindowConfig
+from surface_classifier.signal.window_config import PartConfig, WindowConfig
 
 CONTRACT = ModelContract(
     config=TWO_PART_CONFIG,

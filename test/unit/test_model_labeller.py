@@ -15,7 +15,7 @@ from surface_classifier.model.classify import label_windows
 from surface_classifier.model.contract import ModelContract
 from surface_classifier.model.engine import InferenceEngine, load_engine
 from surface_classifier.model.labeller import Labeller, Reason
-from surface_classifier.signal.config import WindowConfig
+from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.signal.window_stream import Window
 
 

@@ -15,7 +15,7 @@ import torch
 
 from surface_classifier.model.lstm import SurfaceLstm
 from surface_classifier.model.lstm_config import LstmConfig
-from surface_classifier.training.config import PRESETS
+from surface_classifier.training.training_config import PRESETS
 
 
 def network(channels: tuple[int, ...] = (2,), **settings: Any) -> SurfaceLstm:

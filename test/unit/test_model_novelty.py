@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import held_out_parts
 from surface_classifier.model.novelty import NANOSECONDS, NoveltyAverage, NoveltyTest, distribution_features
-from surface_classifier.training.novelty_fit import average_scores, fit_novelty, forest_of
+from surface_classifier.training.confidence.novelty_fit import average_scores, fit_novelty, forest_of
 
 
 @pytest.fixture(scope='module')

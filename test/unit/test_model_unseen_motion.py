@@ -30,10 +30,10 @@ from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.model.novelty import NoveltyTest
 from surface_classifier.model.unseen_motion import motion_features, motion_series, nearest_distance, speed_channels
 from surface_classifier.training.adapt import UNLABELLED, RobotWindows, adapt_novelty
-from surface_classifier.training.config import TrainingConfig
-from surface_classifier.training.novelty_fit import fit_novelty, window_novelty
+from surface_classifier.training.confidence.novelty_fit import fit_novelty, window_novelty
+from surface_classifier.training.confidence.unseen_motion_fit import fit_motion
 from surface_classifier.training.train_model import train_model
-from surface_classifier.training.unseen_motion_fit import fit_motion
+from surface_classifier.training.training_config import TrainingConfig
 
 QUICK = TrainingConfig(
     network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'), epochs=4, batch_size=16, learning_rate=2e-2

@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from current_driver.errors import SurfaceError
-from surface_classifier.nodes import node_processes
-from surface_classifier.nodes.node_processes import (
+from surface_classifier.startup import node_processes
+from surface_classifier.startup.node_processes import (
     NodeProcesses,
     ParameterValue,
     free_domain_id,

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from current_driver.health import DriverState, FaultLog, Health, Level, driver_health
-from surface_classifier.nodes.health import (
+from current_driver.node.health import DriverState, FaultLog, Health, Level, driver_health
+from surface_classifier.nodes.chain_health import (
     ClassifierState,
     PreprocessorState,
     TrainerState,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from surface_classifier.nodes.inference_worker import InferenceWorker
+from surface_classifier.model.inference_worker import InferenceWorker
 
 DEADLINE_S = 10.0
 

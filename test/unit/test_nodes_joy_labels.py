@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from current_driver.errors import SurfaceError
-from surface_classifier.nodes.joy_labels import JoyLabels
+from surface_classifier.terminal.joy_labels import JoyLabels
 
 ENTRIES = ['{button: 2, surface: gravel}', '{button: 0, surface: grass}', '{button: 5, surface: }']
 

@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 import yaml
 
-from current_driver.device_parameters import DEVICES
-from current_driver.device_source import DeviceSource
+from current_driver.devices.device_parameters import DEVICES
+from current_driver.devices.device_source import DeviceSource
 from current_driver.driver_parameters import DRIVER_PARAMETERS, make_source
 from current_driver.errors import SurfaceError
 from current_driver.messages import to_time, typestore
-from current_driver.node_parameters import NodeParameter, check_all
-from surface_classifier.nodes.launch_arguments import (
+from current_driver.node.node_parameters import NodeParameter, check_all
+from surface_classifier.nodes.parameters import CLASSIFIER_PARAMETERS, PREPROCESSOR_PARAMETERS, TRAINER_PARAMETERS
+from surface_classifier.nodes.window_parameters import window_config
+from surface_classifier.signal.field_path import FieldReader, parse_field_path
+from surface_classifier.startup.launch_arguments import (
     CLASSIFIER,
     DRIVER,
     DRIVER_ARGUMENTS,
@@ -31,9 +34,6 @@ from surface_classifier.nodes.launch_arguments import (
     resolve_name,
     truth_value,
 )
-from surface_classifier.nodes.parameters import CLASSIFIER_PARAMETERS, PREPROCESSOR_PARAMETERS, TRAINER_PARAMETERS
-from surface_classifier.nodes.window_parameters import window_config
-from surface_classifier.signal.field_path import FieldReader, parse_field_path
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH_FILES = ('bringup', 'record')

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from current_driver.driver_parameters import DRIVER_PARAMETERS, describe_source, make_source
 from current_driver.errors import SurfaceError
-from current_driver.node_parameters import NodeParameter, check_all
+from current_driver.node.node_parameters import NodeParameter, check_all
 from current_driver.replay_source import ReplaySource
-from current_driver.simulator_source import SimulatorSource
+from current_driver.simulation.simulator_source import SimulatorSource
 from surface_classifier.nodes.parameters import CLASSIFIER_PARAMETERS, PREPROCESSOR_PARAMETERS, TRAINER_PARAMETERS
 from surface_classifier.nodes.window_parameters import window_config, windows_from_file
-from surface_classifier.signal.config import default_window_config
 from surface_classifier.signal.presets import preset_config
+from surface_classifier.signal.window_config import default_window_config
 
 TABLES = (DRIVER_PARAMETERS, PREPROCESSOR_PARAMETERS, CLASSIFIER_PARAMETERS, TRAINER_PARAMETERS)
 NOW_NS = 1_700_000_000_000_000_000

@@ -21,11 +21,11 @@ from rich.console import Console
 from current_driver import messages
 from current_driver.errors import SurfaceError
 from surface_classifier.cli.main import main
-from surface_classifier.nodes.motion import Motion, motion_of, preferred_topics
-from surface_classifier.nodes.record_coverage import Coverage
-from surface_classifier.nodes.record_keys import Command, KeyMap, Press, Terminal
-from surface_classifier.nodes.record_view import RecordState, render
-from surface_classifier.nodes.watch_view import save_view
+from surface_classifier.terminal.drive_motion import Motion, motion_of, preferred_topics
+from surface_classifier.terminal.record_coverage import Coverage
+from surface_classifier.terminal.record_keys import Command, KeyMap, Press, Terminal
+from surface_classifier.terminal.record_view import RecordState, render
+from surface_classifier.terminal.watch_view import save_view
 
 SLOW, FAST = Motion(0.2, turning=False), Motion(0.8, turning=False)
 TURN = Motion(0.2, turning=True)

@@ -10,11 +10,11 @@ import pytest
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
-from current_driver.message_definitions import message_definition
 from current_driver.messages import IMU, NANOSECONDS
-from surface_classifier.data.recording import Recording
-from surface_classifier.data.recording_writer import RecordingWriter
-from surface_classifier.nodes.recording_session import RecordingSession
+from current_driver.recordings.message_definitions import message_definition
+from current_driver.recordings.recording import Recording
+from current_driver.recordings.writing.recording_session import RecordingSession
+from current_driver.recordings.writing.recording_writer import RecordingWriter
 
 START_NS = 1_000_000_000 * NANOSECONDS
 CDR = b'\0\1\0\0' + bytes(60)

@@ -20,10 +20,10 @@ import pytest
 from recording_samples import save_dataset, write_drive
 
 from current_driver.errors import SurfaceError
-from surface_classifier.nodes import train_job
-from surface_classifier.nodes.train_files import TrainFiles
-from surface_classifier.nodes.train_job import TrainJob
-from surface_classifier.nodes.train_process import AUTOGROUP, NICENESS
+from surface_classifier.training_process import train_job
+from surface_classifier.training_process.train_files import TrainFiles
+from surface_classifier.training_process.train_job import TrainJob
+from surface_classifier.training_process.train_process import AUTOGROUP, NICENESS
 
 DEADLINE_S = 60.0
 

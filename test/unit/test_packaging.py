@@ -36,7 +36,7 @@ def tracked_files() -> list[Path]:
 
 
 def test_bundled_message_definitions_are_those_of_surface_msgs() -> None:
-    bundled = SRC / 'current_driver' / 'current_driver' / 'msg_definitions' / 'surface_msgs' / 'msg'
+    bundled = SRC / 'current_driver' / 'current_driver' / 'recordings' / 'msg_definitions' / 'surface_msgs' / 'msg'
     original = {path.name: path.read_text() for path in (SRC / 'surface_msgs' / 'msg').glob('*.msg')}
     assert original
     copied = {path.name: path.read_text() for path in bundled.glob('*.msg')}

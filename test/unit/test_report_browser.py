@@ -18,9 +18,9 @@ pytest.importorskip('sklearn')
 import report_samples
 from headless_browser import NAMES, Page, find_browser, open_page
 
-from surface_classifier.training.report import ReportPage, drive_timeline, write_page
-from surface_classifier.training.report_inputs import read_run, run_page
-from surface_classifier.training.seed_task import seed_task
+from surface_classifier.report.page import ReportPage, drive_timeline, write_page
+from surface_classifier.report.page_inputs import read_run, run_page
+from surface_classifier.reproduce.forum_task import seed_task
 
 PHONE = (390, 844)
 DESK = (1280, 900)

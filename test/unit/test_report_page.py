@@ -19,11 +19,12 @@ pytest.importorskip('sklearn')
 import report_samples
 
 from current_driver.errors import SurfaceError
-from surface_classifier.training import report, report_diagnosis
-from surface_classifier.training.diagnosis.result import CAUSES
-from surface_classifier.training.report_diagnosis import config_diff, plain_words
-from surface_classifier.training.report_sweep import sweep_part
-from surface_classifier.training.seed_task import seed_task
+from surface_classifier.diagnosis.result import CAUSES
+from surface_classifier.report import diagnosis_sections as report_diagnosis
+from surface_classifier.report import page as report
+from surface_classifier.report.diagnosis_sections import config_diff, plain_words
+from surface_classifier.report.sweep_sections import sweep_part
+from surface_classifier.reproduce.forum_task import seed_task
 
 CLASSES = ('asphalt', 'grass', 'sand')
 VOID_ELEMENTS = {'meta', 'img', 'br', 'link'}

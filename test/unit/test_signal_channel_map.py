@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from current_driver.errors import SurfaceError
 from current_driver.messages import typestore
 from surface_classifier.signal.channel_map import TopicReader, resolve_topic
-from surface_classifier.signal.config import MOTOR_CURRENT_TYPE, ChannelConfig
 from surface_classifier.signal.field_path import FieldReader, PathStep, parse_field_path
+from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig
 
 TYPES = typestore().types
 STAMP_NS = 1_700_000_000_123_456_789

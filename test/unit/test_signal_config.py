@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from current_driver.errors import SurfaceError
-from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig, default_window_config
+from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig, default_window_config
 
 JOINT = 'sensor_msgs/msg/JointState'
 LAYOUT: dict[str, Any] = {

@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from surface_classifier.signal.channel_map import TopicSamples
-from surface_classifier.signal.config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.signal.grid import Grid
 from surface_classifier.signal.sample_gate import CLOCK_JUMP_NS
+from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.signal.window_stream import StreamCounters, Window, WindowStream
 
 MS = 1_000_000

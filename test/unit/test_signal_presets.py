@@ -12,7 +12,6 @@ from foreign_messages import definition_texts, empty_message, filled_message, he
 
 from current_driver.errors import SurfaceError
 from surface_classifier.signal.channel_map import MessageReaders, TopicSamples
-from surface_classifier.signal.config import WindowConfig
 from surface_classifier.signal.presets import (
     HEADER_STAMP,
     RECEIPT_STAMP,
@@ -22,6 +21,7 @@ from surface_classifier.signal.presets import (
     preset_notes,
     preset_text,
 )
+from surface_classifier.signal.window_config import WindowConfig
 
 STAMP_NS = 1_700_000_000_123_456_789
 RECEIVE_NS = STAMP_NS + 5_000_000

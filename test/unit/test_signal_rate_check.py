@@ -8,8 +8,8 @@ import math
 
 import pytest
 
-from surface_classifier.signal.config import default_window_config
 from surface_classifier.signal.rate_check import rate_mismatch, rate_mismatches
+from surface_classifier.signal.window_config import default_window_config
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from current_driver.errors import SurfaceError
 from current_driver.messages import typestore
 from surface_classifier.signal.channel_map import TopicSamples
-from surface_classifier.signal.config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.signal.grid import Grid
+from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.signal.window_stream import Window, WindowStream
 
 MS = 1_000_000

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
+from surface_classifier.evaluation.baselines import fit_majority, fit_nearest_mean, fit_trees
 from surface_classifier.model.level_features import LevelFeatures
-from surface_classifier.training.baselines import fit_majority, fit_nearest_mean, fit_trees
 from surface_classifier.training.metrics import confusion, per_class_scores, scores
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from surface_classifier.data.csv_import import import_csv
+from current_driver.recordings.recording import find_recordings
 from surface_classifier.data.dataset_builder import build_dataset
-from surface_classifier.data.recording import find_recordings
+from surface_classifier.data.importers.csv_import import import_csv
 from surface_classifier.data.splits import folds_from_file
-from surface_classifier.signal.config import WindowConfig
-from surface_classifier.training.baselines import fit_trees
+from surface_classifier.evaluation.baselines import fit_trees
+from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.training.metrics import scores
 
 DATA = Path(os.environ.get('SURFACE_DATA_DIR', ''))

@@ -13,8 +13,8 @@ import pytest
 from current_driver.errors import SurfaceError
 from surface_classifier.cli.main import main
 from surface_classifier.data.dataset import Dataset, DatasetWriter, RecordingInfo
-from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig
-from surface_classifier.training.borealtc_paper import Slides, cut_pieces, paper_folds, slides_of_class
+from surface_classifier.reproduce.borealtc_protocol import Slides, cut_pieces, paper_folds, slides_of_class
+from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig
 
 PIECES = WindowConfig(
     (

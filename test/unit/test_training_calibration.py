@@ -7,16 +7,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from surface_classifier.evaluation.comparison import bootstrap_mean, by_group, compare, wholly_wrong
 from surface_classifier.model.engine import softmax
-from surface_classifier.training.calibration import (
+from surface_classifier.training.confidence.calibration import (
     LARGEST_LOG_SHARPENING,
     LARGEST_LOG_TEMPERATURE,
     fit_temperature,
     match_confidence,
     reliability,
 )
-from surface_classifier.training.comparison import bootstrap_mean, by_group, compare, wholly_wrong
-from surface_classifier.training.conformal import conformal_thresholds, set_coverage
+from surface_classifier.training.confidence.conformal import conformal_thresholds, set_coverage
 
 
 def drawn(seed: int, windows: int = 6000) -> tuple[np.ndarray, np.ndarray]:

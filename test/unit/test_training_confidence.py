@@ -17,23 +17,23 @@ from model_samples import CLASSES, learnable_dataset, save_random_model
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset, RecordingInfo
 from surface_classifier.data.splits import held_out_parts
+from surface_classifier.evaluation.streams import StreamLabels
 from surface_classifier.model.belief import filter_sequence
 from surface_classifier.model.classify import label_windows
 from surface_classifier.model.contract import load_contract
 from surface_classifier.model.engine import load_engine
 from surface_classifier.model.labeller import Labeller, Reason
 from surface_classifier.model.lstm_config import LstmConfig
-from surface_classifier.training.confidence import (
+from surface_classifier.training.confidence.fit_confidence import (
     PRIOR_DWELL_S,
     class_prior,
     first_belief,
     fit_confidence,
     tune_belief,
 )
-from surface_classifier.training.config import TrainingConfig
 from surface_classifier.training.loop import TrainingCancelledError, train
-from surface_classifier.training.streams import StreamLabels
 from surface_classifier.training.train_model import train_model
+from surface_classifier.training.training_config import TrainingConfig
 
 QUICK = TrainingConfig(
     network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),

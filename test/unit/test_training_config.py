@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from current_driver.errors import SurfaceError
 from surface_classifier.model.lstm_config import LstmConfig
-from surface_classifier.training.config import PRESETS, TrainingConfig, load_training_config, recipe_advice
 from surface_classifier.training.recipe_rules import (
     auto_batch_size,
     auto_dropout,
@@ -23,6 +22,7 @@ from surface_classifier.training.recipe_rules import (
     auto_learning_rate,
     auto_sharpness,
 )
+from surface_classifier.training.training_config import PRESETS, TrainingConfig, load_training_config, recipe_advice
 
 
 def test_a_preset_is_found_by_its_name() -> None:

@@ -21,12 +21,13 @@ from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.executor import make_executor
 from surface_classifier.data.splits import stratified_folds
+from surface_classifier.evaluation import evaluate
+from surface_classifier.evaluation.evaluate import EvaluationProgress, evaluate_folds, evaluate_model
 from surface_classifier.model.lstm_config import LstmConfig
-from surface_classifier.signal.config import WindowConfig
-from surface_classifier.training import evaluate, loop, together
-from surface_classifier.training.config import TrainingConfig
-from surface_classifier.training.evaluate import EvaluationProgress, evaluate_folds, evaluate_model
+from surface_classifier.signal.window_config import WindowConfig
+from surface_classifier.training import loop, together
 from surface_classifier.training.train_model import train_model
+from surface_classifier.training.training_config import TrainingConfig
 
 QUICK = TrainingConfig(
     network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),

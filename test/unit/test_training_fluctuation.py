@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from surface_classifier.training.fluctuation import (
+from surface_classifier.diagnosis.fluctuation import (
     MEDIAN_EPOCHS,
     detrended_log_std,
     epochs_to,

@@ -19,13 +19,14 @@ from current_driver.errors import SurfaceError
 from surface_classifier.cli.main import EXIT_BAD_INPUT, main
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import stratified_folds
+from surface_classifier.evaluation import evaluate
+from surface_classifier.evaluation.evaluate import evaluate_folds
+from surface_classifier.evaluation.fold_cache import FoldCache
+from surface_classifier.evaluation.leave_out import evaluate_left_out, left_out_classes, left_out_motions
+from surface_classifier.evaluation.motion_scores import speed_bin, window_motion
 from surface_classifier.model.lstm_config import LstmConfig
-from surface_classifier.training import evaluate, loop, together
-from surface_classifier.training.config import TrainingConfig
-from surface_classifier.training.evaluate import evaluate_folds
-from surface_classifier.training.fold_cache import FoldCache
-from surface_classifier.training.leave_out import evaluate_left_out, left_out_classes, left_out_motions
-from surface_classifier.training.motion import speed_bin, window_motion
+from surface_classifier.training import loop, together
+from surface_classifier.training.training_config import TrainingConfig
 
 QUICK = TrainingConfig(
     network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),

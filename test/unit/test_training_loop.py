@@ -20,11 +20,11 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.reproduce.forum_task import seed_task
 from surface_classifier.training import loop
-from surface_classifier.training.config import PRESETS, Optimizer, TrainingConfig
 from surface_classifier.training.head_start import linear_discriminant, soften_head, start_head_from_discriminant
 from surface_classifier.training.loop import EpochResult, TrainingCancelledError, predict_logits, resident, train
-from surface_classifier.training.seed_task import seed_task
+from surface_classifier.training.training_config import PRESETS, Optimizer, TrainingConfig
 
 QUICK = TrainingConfig(
     network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),

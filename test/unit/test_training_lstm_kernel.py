@@ -20,11 +20,12 @@ from torch import Tensor
 
 from surface_classifier.model.lstm import SurfaceLstm
 from surface_classifier.model.lstm_config import LstmConfig, Pooling
-from surface_classifier.training import kernel_engine, loop
-from surface_classifier.training import lstm_kernel as kernel
-from surface_classifier.training.config import Optimizer, Schedule, TrainingConfig
-from surface_classifier.training.kernel_engine import KernelEngine, give_random_state, take_random_state
+from surface_classifier.training import loop
+from surface_classifier.training.engines import kernel_engine
+from surface_classifier.training.engines import lstm_kernel as kernel
+from surface_classifier.training.engines.kernel_engine import KernelEngine, give_random_state, take_random_state
 from surface_classifier.training.loop import PreparedWindows, RandomState, TorchEngine
+from surface_classifier.training.training_config import Optimizer, Schedule, TrainingConfig
 
 WINDOWS = 40
 PLAIN = TrainingConfig(

@@ -21,13 +21,13 @@ pytest.importorskip('matplotlib')
 pytest.importorskip('sklearn')
 
 from current_driver.errors import SurfaceError
+from surface_classifier.diagnosis.fluctuation import detrended_log_std, rising_share
+from surface_classifier.reproduce import forum_runs as seed
+from surface_classifier.reproduce.forum_claims import Arm, seed_arms
+from surface_classifier.reproduce.forum_page import render_seed_page, write_seed_page
+from surface_classifier.reproduce.forum_runs import SeedResult, SeedSettings, missing_seconds, reproduce_seed
+from surface_classifier.reproduce.forum_task import seed_task
 from surface_classifier.training import loop
-from surface_classifier.training import reproduce_seed as seed
-from surface_classifier.training.fluctuation import detrended_log_std, rising_share
-from surface_classifier.training.reproduce_seed import SeedResult, SeedSettings, missing_seconds, reproduce_seed
-from surface_classifier.training.seed_claims import Arm, seed_arms
-from surface_classifier.training.seed_page import render_seed_page, write_seed_page
-from surface_classifier.training.seed_task import seed_task
 
 SMALL = SeedSettings(seeds=2, epochs=5, windows=24, samples=20)
 SELECTED = ('lda', 'default', 'flipped', 'simple-rmsprop-32', 'simple-sgd-full', 'toy-sgd-32')

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from recording_samples import save_dataset
 
-from surface_classifier.training.config import TrainingConfig
-from surface_classifier.training.running_verdict import RunningJudge, RunningVerdict, chance_loss, lowest_loss
+from surface_classifier.diagnosis.running_verdict import RunningJudge, RunningVerdict, chance_loss, lowest_loss
+from surface_classifier.training.training_config import TrainingConfig
 
 CHANCE = math.log(6)
 PROOF = 'surface diagnose floors --config recipe.yaml'

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surface_classifier.training import seed_claims as claims
-from surface_classifier.training.seed_claims import Claim, ClaimTest, Judgement, Network, Outcome, Run, Verdict
+from surface_classifier.reproduce import forum_claims as claims
+from surface_classifier.reproduce.forum_claims import Claim, ClaimTest, Judgement, Network, Outcome, Run, Verdict
 
 EPOCHS = 1500
 OUTCOMES: Sequence[Outcome] = ('holds', 'fails', 'undecided')

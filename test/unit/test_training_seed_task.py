@@ -14,8 +14,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import ExtraTreesClassifier
 
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.training.hand_features import hand_features
-from surface_classifier.training.seed_task import GENERATORS, Generator, SeedTask, seed_task, two_class_toy
+from surface_classifier.diagnosis.hand_features import hand_features
+from surface_classifier.reproduce.forum_task import GENERATORS, Generator, SeedTask, seed_task, two_class_toy
 
 
 def check(task: SeedTask, windows: int, samples: int, classes: int, recordings: int) -> None:

@@ -14,9 +14,10 @@ from model_samples import TWO_PART_CONFIG, channels
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset, RecordingInfo
-from surface_classifier.signal.config import PartConfig, WindowConfig
+from surface_classifier.data.joined_streams import Stream, join_recordings
+from surface_classifier.evaluation.streams import StreamLabels, score_streams
 from surface_classifier.signal.grid import Grid
-from surface_classifier.training.streams import Stream, StreamLabels, join_recordings, score_streams
+from surface_classifier.signal.window_config import PartConfig, WindowConfig
 
 CONFIG = WindowConfig((PartConfig('motor', 10.0, channels('left'), 10.0),), window_samples=8, stride_samples=2)
 

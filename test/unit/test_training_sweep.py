@@ -31,12 +31,12 @@ from surface_classifier.cli.main import EXIT_BAD_INPUT, build_parser, main
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import Fold
 from surface_classifier.model.lstm_config import LstmConfig
-from surface_classifier.training import sweep
-from surface_classifier.training.config import TrainingConfig, load_training_config
+from surface_classifier.sweep import search as sweep
+from surface_classifier.sweep.search import SweepSettings, divide, run_sweep
+from surface_classifier.sweep.sweep_space import Choices, Range, Space, load_space
+from surface_classifier.sweep.sweep_storage import open_storage, shown_address
 from surface_classifier.training.loop import train
-from surface_classifier.training.sweep import SweepSettings, divide, run_sweep
-from surface_classifier.training.sweep_space import Choices, Range, Space, load_space
-from surface_classifier.training.sweep_storage import open_storage, shown_address
+from surface_classifier.training.training_config import TrainingConfig, load_training_config
 
 QUICK = TrainingConfig(
     network=LstmConfig(hidden_sizes=(8,), dropout=0.0, pooling='mean_max'),

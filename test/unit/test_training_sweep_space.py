@@ -15,8 +15,8 @@ import optuna
 
 from current_driver.errors import SurfaceError
 from surface_classifier.model.lstm_config import LstmConfig
-from surface_classifier.training.config import TrainingConfig
-from surface_classifier.training.sweep_space import load_space
+from surface_classifier.sweep.sweep_space import load_space
+from surface_classifier.training.training_config import TrainingConfig
 
 RECIPE = TrainingConfig(network=LstmConfig(hidden_sizes=(64,), dropout=0.2), batch_size=32, learning_rate=2e-3)
 WINDOWS = 58

@@ -23,9 +23,9 @@ from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.training import together
-from surface_classifier.training.config import TrainingConfig
 from surface_classifier.training.loop import EpochResult, TrainingCancelledError, TrainingResult, train
 from surface_classifier.training.together import TrainingRun, kernel_obstacle, train_together
+from surface_classifier.training.training_config import TrainingConfig
 
 QUICK = TrainingConfig(
     network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from surface_classifier.nodes.watch_view import MAX_COLUMNS, WatchState, render, save_view
+from surface_classifier.terminal.watch_view import MAX_COLUMNS, WatchState, render, save_view
 
 CLASSES = ('asphalt', 'grass', 'sand')
 START_NS = 1_700_000_000_000_000_000

@@ -1,3 +1,17 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""ROS-free sources and readers of motor current: simulator, replay, rosbag2 bags and CSV recordings."""
+"""Sources of motor current (simulator, replay, devices), recordings, and the driver node."""
+
+__all__ = [
+    'current_driver',
+    'devices',
+    'driver_node',
+    'driver_parameters',
+    'entry',
+    'errors',
+    'messages',
+    'node',
+    'recordings',
+    'simulation',
+    'source',
+]

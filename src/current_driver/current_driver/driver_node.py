@@ -35,11 +35,11 @@ from rosgraph_msgs.msg import Clock as ClockMessage
 
 from current_driver.driver_parameters import DRIVER_PARAMETERS, describe_source, make_source
 from current_driver.errors import SurfaceError
-from current_driver.health import DriverState, FaultLog, Health, driver_health
 from current_driver.messages import StampedMessage, to_time
-from current_driver.node_parameters import NodeParameter, check_all
-from current_driver.pacing import FlowWindow, Pacer
-from current_driver.ros_types import ros_message_class
+from current_driver.node.health import DriverState, FaultLog, Health, driver_health
+from current_driver.node.node_parameters import NodeParameter, check_all
+from current_driver.node.pacing import FlowWindow, Pacer
+from current_driver.node.ros_types import ros_message_class
 from current_driver.source import CurrentSource
 from surface_msgs.msg import StreamProgress
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from current_driver.device_parameters import DEVICE_PARAMETERS, DEVICES, make_device
+from current_driver.devices.device_parameters import DEVICE_PARAMETERS, DEVICES, make_device
 from current_driver.messages import NANOSECONDS
-from current_driver.node_parameters import NodeParameter
+from current_driver.node.node_parameters import NodeParameter
 from current_driver.source import CurrentSource
 
 if TYPE_CHECKING:
-    from current_driver.simulator import SimulatorConfig
+    from current_driver.simulation.simulator import SimulatorConfig
 
 SIMULATOR = 'simulator'
 REPLAY = 'replay'
@@ -108,7 +108,7 @@ def make_source(
             columns=values['replay.columns_file'] or None,
         )
     if values['source'] == SIMULATOR:
-        from current_driver.simulator_source import SimulatorSource
+        from current_driver.simulation.simulator_source import SimulatorSource
 
         return SimulatorSource(_simulator_config(values, now_ns), values['block_samples'], values['frame_id'])
     if values['source'] in DEVICES:
@@ -129,7 +129,7 @@ def describe_source(values: Mapping[str, Any]) -> str:
 
 
 def _simulator_config(values: Mapping[str, Any], now_ns: int) -> SimulatorConfig:
-    from current_driver.simulator import SimulatorConfig
+    from current_driver.simulation.simulator import SimulatorConfig
 
     given = {
         name: values[f'simulator.{name}']

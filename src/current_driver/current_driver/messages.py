@@ -87,7 +87,7 @@ class CurrentBlock:
 
 def surface_msgs_definitions() -> dict[str, str]:
     """Return the text of every message of `surface_msgs` by full type name."""
-    folder = resources.files('current_driver') / 'msg_definitions' / 'surface_msgs' / 'msg'
+    folder = resources.files('current_driver') / 'recordings' / 'msg_definitions' / 'surface_msgs' / 'msg'
     return {
         f'surface_msgs/msg/{entry.name[: -len(".msg")]}': entry.read_text(encoding='utf-8')
         for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)

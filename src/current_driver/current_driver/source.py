@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TypeVar
 
-from current_driver.health import Health
 from current_driver.messages import StampedMessage
+from current_driver.node.health import Health
 
 _Source = TypeVar('_Source', bound='CurrentSource')
 
@@ -19,7 +19,7 @@ class CurrentSource(ABC):
     """A source of serialized messages: open it, read blocks until it ends, close it.
 
     A source knows no clock. It hands out messages in the order of their stamps, and whoever publishes them decides when
-    (see `current_driver.pacing`). Use it as a context manager:
+    (see `current_driver.node.pacing`). Use it as a context manager:
 
         with SimulatorSource(config) as source:
             while (block := source.read_block()) is not None:

@@ -40,8 +40,8 @@ surface adapt models/floors recordings/unlabelled -o models/floors_new_robot --n
 
 def run(args: argparse.Namespace) -> int:
     """Adapt and write the model."""
+    from current_driver.recordings.recording import find_recordings
     from surface_classifier.cli.progress import progress_bar
-    from surface_classifier.data.recording import find_recordings
     from surface_classifier.training.adapt import adapt_model
 
     found = find_recordings(args.recordings)

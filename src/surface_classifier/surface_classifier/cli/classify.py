@@ -15,10 +15,10 @@ from current_driver.errors import SurfaceError
 from surface_classifier.cli.parsing import add_command, add_json_argument, positive_float, write_json
 
 if TYPE_CHECKING:
+    from current_driver.recordings.recording import Recording
     from surface_classifier.data.dataset import Dataset
-    from surface_classifier.data.recording import Recording
     from surface_classifier.model.labeller import Label, Labeller
-    from surface_classifier.signal.config import WindowConfig
+    from surface_classifier.signal.window_config import WindowConfig
 
 _DESCRIPTION = """\
 Label recordings or a data set with a trained model.
@@ -128,15 +128,15 @@ def _with_input_rate(config: WindowConfig, input_rate_hz: float | None) -> Windo
 
 
 def _classify_recordings(labeller: Labeller, config: WindowConfig, source: str) -> list[dict[str, Any]]:
+    from current_driver.recordings.recording import find_recordings
     from surface_classifier.cli.progress import progress_bar
-    from surface_classifier.data.recording import find_recordings
 
     found = progress_bar(find_recordings([source]), 'classifying', 'recordings')
     return [_classify_recording(labeller, config, recording) for recording in found]
 
 
 def _classify_recording(labeller: Labeller, config: WindowConfig, recording: Recording) -> dict[str, Any]:
-    from surface_classifier.data.recording import surface_of_span
+    from current_driver.recordings.recording import surface_of_span
     from surface_classifier.model.classify import label_messages
     from surface_classifier.signal.rate_check import rate_mismatches
     from surface_classifier.signal.window_stream import WindowStream

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from surface_classifier.cli.parsing import add_command, add_json_argument, non_negative_int, write_json
 
 if TYPE_CHECKING:
-    from surface_classifier.training.diagnosis.result import Diagnosis
+    from surface_classifier.diagnosis.result import Diagnosis
 
 _DESCRIPTION = """\
 Say by experiment why a training behaves as it does, and what to change.
@@ -57,12 +57,12 @@ def run(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from surface_classifier.data.dataset import Dataset
-    from surface_classifier.training.config import load_training_config
+    from surface_classifier.training.training_config import load_training_config
 
     config = load_training_config(args.config)
     dataset = Dataset.load(args.dataset)
 
-    from surface_classifier.training.diagnosis.diagnose import diagnose
+    from surface_classifier.diagnosis.diagnose import diagnose
 
     form = '{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}] {postfix}'
     with tqdm(total=1.0, desc='diagnosing', bar_format=form, disable=None, leave=False) as bar:
@@ -83,13 +83,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write_report(path: str, result: dict[str, Any], dataset: Any) -> None:
-    from surface_classifier.training.report import write_diagnosis_report
+    from surface_classifier.report.page import write_diagnosis_report
 
     print(f'report {write_diagnosis_report(path, result, dataset=dataset)}', file=sys.stderr)
 
 
 def _print(diagnosis: Diagnosis) -> None:
-    from surface_classifier.training.diagnosis.result import CAUSES
+    from surface_classifier.diagnosis.result import CAUSES
 
     data = diagnosis.dataset
     fluctuation = diagnosis.fluctuation

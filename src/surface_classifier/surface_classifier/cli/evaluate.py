@@ -25,10 +25,10 @@ from surface_classifier.cli.parsing import (
 if TYPE_CHECKING:
     from surface_classifier.data.dataset import Dataset
     from surface_classifier.data.splits import Folds
+    from surface_classifier.evaluation.evaluate import EvaluationResult
+    from surface_classifier.evaluation.motion_scores import WindowMotion
     from surface_classifier.model.contract import ModelContract
-    from surface_classifier.training.config import TrainingConfig
-    from surface_classifier.training.evaluate import EvaluationResult
-    from surface_classifier.training.motion import WindowMotion
+    from surface_classifier.training.training_config import TrainingConfig
 
 _DESCRIPTION = """\
 Score the LSTM beside simple baselines: trees on the distribution of levels, nearest mean, majority.
@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     _check_arguments(args)
     dataset = Dataset.load(args.dataset)
     if args.protocol is not None:
-        from surface_classifier.training.borealtc_paper import cut_pieces
+        from surface_classifier.reproduce.borealtc_protocol import cut_pieces
 
         with tempfile.TemporaryDirectory(prefix='surface_') as folder:
             return _run(args, cut_pieces(dataset, Path(folder, 'windows')))
@@ -180,13 +180,13 @@ def _recipe_and_folds(args: argparse.Namespace, dataset: Dataset) -> tuple[Train
     from dataclasses import replace
 
     from surface_classifier.data.splits import folds_from_file, join_folds, stratified_folds
-    from surface_classifier.training.config import load_training_config
+    from surface_classifier.training.training_config import load_training_config
 
     config = load_training_config(args.config or 'default')
     if args.epochs is not None:
         config = replace(config, epochs=args.epochs)
     if args.protocol is not None:
-        from surface_classifier.training.borealtc_paper import paper_folds
+        from surface_classifier.reproduce.borealtc_protocol import paper_folds
 
         return config, paper_folds(dataset, args.folds_seed or 0)
     if args.folds_file is not None:
@@ -198,7 +198,7 @@ def _recipe_and_folds(args: argparse.Namespace, dataset: Dataset) -> tuple[Train
 def _motion(dataset: Dataset) -> WindowMotion | None:
     if dataset.config.motion_part is None:
         return None
-    from surface_classifier.training.motion import window_motion
+    from surface_classifier.evaluation.motion_scores import window_motion
 
     try:
         return window_motion(dataset)
@@ -210,9 +210,9 @@ def _motion(dataset: Dataset) -> WindowMotion | None:
 def _leave_out(args: argparse.Namespace, dataset: Dataset) -> int:
     from tqdm import tqdm
 
-    from surface_classifier.training.fold_cache import FoldCache
-    from surface_classifier.training.leave_out import evaluate_left_out, left_out_classes, left_out_motions
-    from surface_classifier.training.motion import window_motion
+    from surface_classifier.evaluation.fold_cache import FoldCache
+    from surface_classifier.evaluation.leave_out import evaluate_left_out, left_out_classes, left_out_motions
+    from surface_classifier.evaluation.motion_scores import window_motion
 
     config, folds = _recipe_and_folds(args, dataset)
     groups = left_out_classes(dataset) if args.leave_class_out else left_out_motions(window_motion(dataset))
@@ -233,8 +233,8 @@ def _evaluate_folds(args: argparse.Namespace, dataset: Dataset) -> EvaluationRes
     from tqdm import tqdm
 
     from surface_classifier.data.executor import make_executor
-    from surface_classifier.training.evaluate import EvaluationProgress, evaluate_folds
-    from surface_classifier.training.fold_cache import FoldCache
+    from surface_classifier.evaluation.evaluate import EvaluationProgress, evaluate_folds
+    from surface_classifier.evaluation.fold_cache import FoldCache
 
     config, folds = _recipe_and_folds(args, dataset)
     motion = _motion(dataset)
@@ -275,7 +275,7 @@ def _evaluate_model(args: argparse.Namespace, dataset: Dataset) -> EvaluationRes
     from tqdm import tqdm
 
     from surface_classifier.data.dataset import Dataset
-    from surface_classifier.training.evaluate import evaluate_model
+    from surface_classifier.evaluation.evaluate import evaluate_model
 
     baseline_data = Dataset.load(args.baseline_data) if args.baseline_data is not None else None
     with tqdm(total=len(dataset), desc='classifying', unit=' windows', disable=None, leave=False) as bar:
@@ -285,7 +285,7 @@ def _evaluate_model(args: argparse.Namespace, dataset: Dataset) -> EvaluationRes
 def _write_report(
     args: argparse.Namespace, summary: dict[str, Any], dataset: Dataset, contract: ModelContract | None
 ) -> None:
-    from surface_classifier.training.report import write_report
+    from surface_classifier.report.page import write_report
 
     path = write_report(args.report, summary, command=summary['command'], dataset=dataset, contract=contract)
     print(f'report {path}', file=sys.stderr)

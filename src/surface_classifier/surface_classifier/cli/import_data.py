@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from surface_classifier.cli.parsing import add_command, add_json_argument, positive_float, write_json
 
 if TYPE_CHECKING:
-    from surface_classifier.data.csv_import import CsvImportResult
+    from surface_classifier.data.importers.csv_import import CsvImportResult
 
 _CSV_DESCRIPTION = """\
 Turn CSV files into recordings: one labelled bag for each file.
@@ -104,7 +104,7 @@ surface import arrays X.npy Y.npy --groups G.npy --class-names ice snow asphalt 
 
 def _run_csv(args: argparse.Namespace) -> int:
     from surface_classifier.cli.progress import progress_bar
-    from surface_classifier.data.csv_import import import_csv
+    from surface_classifier.data.importers.csv_import import import_csv
 
     result = import_csv(
         args.source,
@@ -150,9 +150,9 @@ def _csv_summary(result: CsvImportResult) -> dict[str, Any]:
 
 
 def _run_arrays(args: argparse.Namespace) -> int:
-    from surface_classifier.cli.dataset import dataset_summary, print_dataset
+    from surface_classifier.cli.dataset.build import dataset_summary, print_dataset
     from surface_classifier.cli.progress import progress_bar
-    from surface_classifier.data.arrays_import import import_arrays
+    from surface_classifier.data.importers.arrays_import import import_arrays
 
     dataset = import_arrays(
         args.windows,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from surface_classifier.cli.parsing import add_command, add_json_argument, write_json
 
 if TYPE_CHECKING:
-    from surface_classifier.data.recording import Recording
+    from current_driver.recordings.recording import Recording
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     if (path / CONTRACT_FILE).is_file():
         summary, show = _model(path), _print_model
     elif (path / METADATA_FILE).is_file():
-        from surface_classifier.cli.dataset import dataset_summary, print_dataset
+        from surface_classifier.cli.dataset.build import dataset_summary, print_dataset
 
         dataset = Dataset.load(path)
         summary = {'kind': 'data set', **dataset_summary(dataset)}
@@ -101,7 +101,7 @@ def _print_model(summary: dict[str, Any]) -> None:
 
 
 def _recordings(path: Path) -> dict[str, Any]:
-    from surface_classifier.data.recording import find_recordings
+    from current_driver.recordings.recording import find_recordings
 
     found = [_recording(recording) for recording in find_recordings([path])]
     return {'kind': 'recordings', 'path': str(path), 'recordings': found}

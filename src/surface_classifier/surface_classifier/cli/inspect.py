@@ -14,8 +14,8 @@ from current_driver.errors import SurfaceError
 from surface_classifier.cli.parsing import add_command, add_json_argument, positive_float, positive_int, write_json
 
 if TYPE_CHECKING:
-    from surface_classifier.data.current_guesses import CurrentGuess
-    from surface_classifier.data.topic_log import TopicLog, TopicTiming
+    from surface_classifier.data.inspection.current_guesses import CurrentGuess
+    from surface_classifier.data.inspection.topic_log import TopicLog, TopicTiming
 
 _DESCRIPTION = """\
 Say what a recording, or a running robot, publishes: topics, types, rates, jitter and gaps; and which numbers look like
@@ -82,9 +82,9 @@ def _is_topic(source: str) -> bool:
 
 
 def _look_at_recording(args: argparse.Namespace) -> list[TopicLog]:
-    from current_driver.recording_reader import open_recording
+    from current_driver.recordings.reading.recording_reader import open_recording
     from surface_classifier.cli.progress import progress_counter
-    from surface_classifier.data.topic_log import log_recording
+    from surface_classifier.data.inspection.topic_log import log_recording
 
     if len(args.source) != 1:
         raise SurfaceError(
@@ -109,14 +109,14 @@ def _look_live(args: argparse.Namespace) -> list[TopicLog]:
     from surface_classifier.cli.workspace import enter_workspace
 
     enter_workspace()
-    from surface_classifier.nodes.inspect_node import listen
+    from surface_classifier.nodes.clients.inspect_node import listen
 
     return listen(args.source, args.seconds or 10.0)
 
 
 def _tell(args: argparse.Namespace, logs: list[TopicLog]) -> int:
-    from surface_classifier.data.channels_file import channels_file
-    from surface_classifier.data.current_guesses import guess_currents, guess_motion
+    from surface_classifier.data.inspection.channels_file import channels_file
+    from surface_classifier.data.inspection.current_guesses import guess_currents, guess_motion
 
     guesses, motion = guess_currents(logs), guess_motion(logs)
     timings = {log.topic: log.timing for log in logs}

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     surfaces = _names(args.surfaces)
     topics = _names(args.topics)
     enter_workspace()
-    from surface_classifier.nodes.record_node import RecordOptions, record
+    from surface_classifier.nodes.clients.record_node import RecordOptions, record
 
     notes = {name: getattr(args, name) for name in ('name', 'robot', 'place', 'payload', 'battery', 'note')}
     own_trainer = None

@@ -12,7 +12,7 @@ from current_driver.errors import SurfaceError
 from surface_classifier.cli.parsing import add_command, add_json_argument, write_json
 
 if TYPE_CHECKING:
-    from surface_classifier.data.bag_recovery import RecoveryResult
+    from current_driver.recordings.repair.bag_recovery import RecoveryResult
 
 _DESCRIPTION = """\
 Make a whole bag of what a crash left.
@@ -44,8 +44,8 @@ surface recover drive_0.db3 --output recordings/drive""",
 
 def run(args: argparse.Namespace) -> int:
     """Recover each bag, and say what was done."""
+    from current_driver.recordings.repair.bag_recovery import recover_bag
     from surface_classifier.cli.progress import progress_of_unknown_length
-    from surface_classifier.data.bag_recovery import recover_bag
 
     if args.output is not None and len(args.bags) > 1:
         raise SurfaceError(f'--output {args.output}: goes with one bag, but there are {len(args.bags)}; leave it out')

@@ -41,8 +41,8 @@ surface report sweep.json -o sweep.html""",
 def run(args: argparse.Namespace) -> int:
     """Read, put together, and write the page."""
     from surface_classifier.data.dataset import Dataset
-    from surface_classifier.training.report import write_page
-    from surface_classifier.training.report_inputs import read_run, run_page
+    from surface_classifier.report.page import write_page
+    from surface_classifier.report.page_inputs import read_run, run_page
 
     found = read_run(args.runs)
     dataset = None if args.dataset is None else Dataset.load(args.dataset)

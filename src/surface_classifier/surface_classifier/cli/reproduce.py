@@ -14,7 +14,7 @@ from surface_classifier.cli.parsing import add_command, add_json_argument, posit
 from surface_classifier.cli.progress import progress_counter
 
 if TYPE_CHECKING:
-    from surface_classifier.training.reproduce_seed import SeedResult
+    from surface_classifier.reproduce.forum_runs import SeedResult
 
 _DESCRIPTION = """\
 Run the set-ups this project began with again, on simulated currents of the same shape (98 windows of 100 x 1, six
@@ -76,8 +76,8 @@ def _windows(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Run, write the page, and print the verdicts."""
-    from surface_classifier.training.reproduce_seed import SeedSettings, missing_seconds, reproduce_seed
-    from surface_classifier.training.seed_page import write_seed_page
+    from surface_classifier.reproduce.forum_page import write_seed_page
+    from surface_classifier.reproduce.forum_runs import SeedSettings, missing_seconds, reproduce_seed
 
     settings = SeedSettings(
         generator=args.generator,
@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(result: SeedResult) -> None:
-    from surface_classifier.training.seed_claims import answers
+    from surface_classifier.reproduce.forum_claims import answers
 
     print(f'{len(result.runs)} of {result.planned} runs')
     for number, claim in enumerate(result.claims, 1):

@@ -26,7 +26,7 @@ is drawn from the seed: record several seeds to train, and other ones to test. T
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verb's parser."""
-    from current_driver.surfaces import SURFACES
+    from current_driver.simulation.surfaces import SURFACES
 
     parser = add_command(
         subparsers,
@@ -77,11 +77,11 @@ surface simulate -o recordings/floors --seed 7 --surfaces carpet tiles --duratio
 
 def run(args: argparse.Namespace) -> int:
     """Simulate the drive and write it."""
-    from current_driver.simulator import SimulatorConfig
-    from current_driver.simulator_source import SimulatorSource
+    from current_driver.recordings.recording import Recording
+    from current_driver.recordings.writing.recording_writer import RecordingWriter
+    from current_driver.simulation.simulator import SimulatorConfig
+    from current_driver.simulation.simulator_source import SimulatorSource
     from surface_classifier.cli.progress import progress_counter
-    from surface_classifier.data.recording import Recording
-    from surface_classifier.data.recording_writer import RecordingWriter
 
     duration_s = args.duration if args.duration is not None else args.seconds_per_surface * len(args.surfaces)
     config = SimulatorConfig(

@@ -24,7 +24,7 @@ from surface_classifier.cli.parsing import (
 
 if TYPE_CHECKING:
     from surface_classifier.data.dataset import Dataset
-    from surface_classifier.training.sweep import SweepProgress
+    from surface_classifier.sweep.search import SweepProgress
 
 _DESCRIPTION = """\
 Search a recipe's batch size and what goes with it, with Optuna: learning rate, optimizer, weight decay, dropout, width.
@@ -112,8 +112,8 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from surface_classifier.data.dataset import Dataset
-    from surface_classifier.training.config import load_training_config
-    from surface_classifier.training.sweep_space import load_space
+    from surface_classifier.sweep.sweep_space import load_space
+    from surface_classifier.training.training_config import load_training_config
 
     config = load_training_config(args.config)
     if args.epochs is not None:
@@ -128,8 +128,8 @@ def run(args: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from surface_classifier.training.sweep import SweepSettings, run_sweep, write_recipe
-    from surface_classifier.training.sweep_storage import shown_address
+    from surface_classifier.sweep.search import SweepSettings, run_sweep, write_recipe
+    from surface_classifier.sweep.sweep_storage import shown_address
 
     settings = SweepSettings(config, space, args.folds, args.holdout, args.budget, args.seed)
     study = args.study or output.resolve().name
@@ -190,8 +190,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write_report(args: argparse.Namespace, summary: dict[str, Any], dataset: Dataset) -> None:
-    from surface_classifier.training.report import render_page
-    from surface_classifier.training.report_inputs import Run, run_page
+    from surface_classifier.report.page import render_page
+    from surface_classifier.report.page_inputs import Run, run_page
 
     page = run_page(
         Run(sweep=summary, sources={'sweep': args.json or 'sweep'}), dataset=dataset, command=summary['command']

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from surface_classifier.data.dataset import Dataset
-    from surface_classifier.training.config import load_training_config, recipe_advice
+    from surface_classifier.training.training_config import load_training_config, recipe_advice
 
     config = load_training_config(args.config)
     if args.epochs is not None:

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     from surface_classifier.cli.workspace import enter_workspace
 
     enter_workspace()
-    from surface_classifier.nodes.watch_node import watch
+    from surface_classifier.nodes.clients.watch_node import watch
 
     watch(
         namespace=args.namespace,

@@ -1,3 +1,17 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings, importers, data sets and splits: everything between a bag or CSV file and arrays of labelled windows."""
+"""Data sets of labelled windows: builder, sources, splits and the executors that cut them."""
+
+__all__ = [
+    'block_check',
+    'dataset',
+    'dataset_builder',
+    'dataset_sources',
+    'editing',
+    'executor',
+    'importers',
+    'inspection',
+    'json_values',
+    'splits',
+    'survey',
+]

@@ -16,9 +16,9 @@ import numpy as np
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
-from surface_classifier.data.recording import Recording
+from current_driver.recordings.recording import Recording
 from surface_classifier.signal.channel_map import MessageReaders, TopicSamples
-from surface_classifier.signal.config import WindowConfig
+from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.signal.window_stream import Window, WindowStream
 
 # Blocks of one topic must not lag behind those of another for longer than a stream keeps samples.

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.npy_file import NpyAppender
-from surface_classifier.signal.config import WindowConfig
+from surface_classifier.signal.window_config import WindowConfig
 
 SCHEMA_VERSION = 1
 METADATA_FILE = 'dataset.json'

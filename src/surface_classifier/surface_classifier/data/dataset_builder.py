@@ -24,7 +24,8 @@ from typing import Any
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
-from current_driver.recording_reader import RecordingReader
+from current_driver.recordings.reading.recording_reader import RecordingReader
+from current_driver.recordings.recording import Recording, leave_margins, surface_of_span
 from surface_classifier.data.dataset import (
     Dataset,
     DatasetWriter,
@@ -34,10 +35,9 @@ from surface_classifier.data.dataset import (
 from surface_classifier.data.dataset_sources import build_entry
 from surface_classifier.data.executor import Executor, LocalExecutor, check_cancelled
 from surface_classifier.data.input_timing import TimingTally
-from surface_classifier.data.recording import Recording, leave_margins, surface_of_span
 from surface_classifier.data.window_chunks import ChunkWriter, move_chunk
-from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.signal.rate_check import part_mismatch
+from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.signal.window_stream import StreamCounters, Window, WindowStream
 
 DEFAULT_SAMPLE_RATE_HZ = 100.0

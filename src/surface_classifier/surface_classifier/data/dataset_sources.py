@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from current_driver.csv_reader import ColumnsConfig
 from current_driver.errors import SurfaceError
-from current_driver.recording_reader import RecordingReader, open_recording, recording_base_ns
-from surface_classifier.data.csv_import import csv_recordings_in
+from current_driver.recordings.reading.csv_reader import ColumnsConfig
+from current_driver.recordings.reading.recording_reader import RecordingReader, open_recording, recording_base_ns
+from current_driver.recordings.recording import STORAGE_SUFFIXES, Recording, Segment, find_recordings
+from current_driver.recordings.writing.recording_writer import METADATA_FILE
 from surface_classifier.data.dataset import history_entry
-from surface_classifier.data.recording import STORAGE_SUFFIXES, Recording, Segment, find_recordings
-from surface_classifier.data.recording_writer import METADATA_FILE
+from surface_classifier.data.importers.csv_import import csv_recordings_in
 
 BUILD_ACTION = 'dataset build'
 MERGE_ACTION = 'dataset merge'
@@ -32,7 +32,7 @@ class LabelledCsv(Recording):
     Args:
         path: The CSV file.
         name: Name of the recording; folder and file without suffix when None.
-        columns: Columns file (see `current_driver.csv_reader`); the columns are guessed by their names when None.
+        columns: Columns file (see `csv_reader`); the columns are guessed by their names when None.
         number: Where it stands among the CSV files of a data set: files without absolute time are laid a day apart.
     """
 

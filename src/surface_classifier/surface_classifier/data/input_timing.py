@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surface_classifier.signal.channel_map import TopicSamples
-from surface_classifier.signal.config import WindowConfig
 from surface_classifier.signal.grid import NANOSECONDS
+from surface_classifier.signal.window_config import WindowConfig
 
 # Stamps that are looked at together: enough to make the look cheap, few enough to need no memory.
 _STAMPS_AT_ONCE = 4096

@@ -1,3 +1,18 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""The model room: the LSTM, its contract and checkpoint, the inference engines and the labels they give."""
+"""The model: networks, contract, checkpoint, inference engines, novelty, belief and the labels they give."""
+
+__all__ = [
+    'belief',
+    'checkpoint',
+    'classify',
+    'contract',
+    'engine',
+    'inference_worker',
+    'labeller',
+    'level_features',
+    'lstm',
+    'lstm_config',
+    'novelty',
+    'unseen_motion',
+]

@@ -39,7 +39,7 @@ from surface_classifier.model.engine import InferenceEngine, OnnxEngine, softmax
 from surface_classifier.model.lstm import SurfaceLstm
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.model.novelty import NoveltyTest
-from surface_classifier.signal.config import WindowConfig
+from surface_classifier.signal.window_config import WindowConfig
 
 ONNX_TOLERANCE = 1e-5
 CHECKED_BATCHES = (1, 7)

@@ -21,7 +21,7 @@ from typing import Any
 
 from current_driver.errors import SurfaceError
 from surface_classifier.model.belief import BeliefSettings
-from surface_classifier.signal.config import WindowConfig
+from surface_classifier.signal.window_config import WindowConfig
 
 CONTRACT_FORMAT = 1
 CONTRACT_FILE = 'model.json'

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from surface_classifier.signal.config import SPEED_UNIT
+from surface_classifier.signal.window_config import SPEED_UNIT
 
 _BATCH = 128  # windows at once, whose distances to all references are in memory
 

@@ -13,15 +13,15 @@ from rclpy.duration import Duration
 
 from current_driver.driver_node import MonitoredNode, qos_overrides, run, stream_qos
 from current_driver.errors import SurfaceError
-from current_driver.health import Health
+from current_driver.node.health import Health
 from surface_classifier.model.contract import ModelContract, check_compatible, check_window_digest
 from surface_classifier.model.engine import load_engine
+from surface_classifier.model.inference_worker import InferenceWorker
 from surface_classifier.model.labeller import Labeller
 from surface_classifier.nodes.background import in_thread
+from surface_classifier.nodes.chain_health import ClassifierState, classifier_health
 from surface_classifier.nodes.conversion import describe_window_message, label_message, to_ns, window_from_message
 from surface_classifier.nodes.flow import ProgressReporter
-from surface_classifier.nodes.health import ClassifierState, classifier_health
-from surface_classifier.nodes.inference_worker import InferenceWorker
 from surface_classifier.nodes.parameters import CLASSIFIER_PARAMETERS
 from surface_classifier.signal.window_stream import Window
 from surface_msgs.msg import CurrentWindow, SurfaceLabel

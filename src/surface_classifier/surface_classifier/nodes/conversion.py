@@ -14,7 +14,7 @@ from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
 from surface_classifier.model.labeller import Label
-from surface_classifier.signal.config import WindowConfig
+from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.signal.window_stream import Window
 from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth, WindowPart
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from current_driver.node_parameters import NodeParameter
+from current_driver.node.node_parameters import NodeParameter
 
 LOSSLESS = NodeParameter(
     'lossless',

@@ -18,18 +18,18 @@ from rclpy.qos import QoSProfile
 
 from current_driver.driver_node import FlowControl, MonitoredNode, qos_overrides, run, stream_qos
 from current_driver.errors import SurfaceError
-from current_driver.health import Health
-from current_driver.ros_types import ros_message_class
+from current_driver.node.health import Health
+from current_driver.node.ros_types import ros_message_class
 from surface_classifier.model.contract import describe_windows
+from surface_classifier.nodes.chain_health import PreprocessorState, preprocessor_health
 from surface_classifier.nodes.conversion import WindowWriter
 from surface_classifier.nodes.flow import ProgressReporter
-from surface_classifier.nodes.health import PreprocessorState, preprocessor_health
 from surface_classifier.nodes.parameters import PREPROCESSOR_PARAMETERS
 from surface_classifier.nodes.window_parameters import window_config
 from surface_classifier.signal.channel_map import header_stamp_ns
-from surface_classifier.signal.config import WindowConfig
 from surface_classifier.signal.rate_check import rate_mismatches
 from surface_classifier.signal.sample_gate import CLOCK_JUMP_NS
+from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.signal.window_stream import Window, WindowStream
 from surface_msgs.msg import CurrentWindow
 

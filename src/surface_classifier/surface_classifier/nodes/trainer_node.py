@@ -19,20 +19,20 @@ from sensor_msgs.msg import Joy
 
 from current_driver.driver_node import MonitoredNode, qos_overrides, run, stream_qos
 from current_driver.errors import SurfaceError
-from current_driver.health import Health
-from current_driver.message_definitions import message_definition
 from current_driver.messages import SURFACE_TRUTH
-from current_driver.ros_types import ros_message_class
-from surface_classifier.data.recording_writer import RecordingWriter
+from current_driver.node.health import Health
+from current_driver.node.ros_types import ros_message_class
+from current_driver.recordings.message_definitions import message_definition
+from current_driver.recordings.writing.recording_session import RecordingSession
+from current_driver.recordings.writing.recording_writer import RecordingWriter
 from surface_classifier.nodes.background import in_thread
+from surface_classifier.nodes.chain_health import TrainerState, trainer_health
 from surface_classifier.nodes.conversion import to_ns, truth_message
 from surface_classifier.nodes.flow import ProgressReporter
-from surface_classifier.nodes.health import TrainerState, trainer_health
-from surface_classifier.nodes.joy_labels import JoyLabels
 from surface_classifier.nodes.parameters import TRAINER_PARAMETERS
 from surface_classifier.nodes.raw_stamps import TimeReader, time_reader
-from surface_classifier.nodes.recording_session import RecordingSession
-from surface_classifier.nodes.train_job import TrainJob
+from surface_classifier.terminal.joy_labels import JoyLabels
+from surface_classifier.training_process.train_job import TrainJob
 from surface_msgs.action import Train
 from surface_msgs.msg import SurfaceTruth
 from surface_msgs.srv import SetSurface, StartRecording, StopRecording

@@ -12,11 +12,11 @@ from typing import Any
 import yaml
 
 from current_driver.errors import SurfaceError
-from current_driver.node_parameters import check_all
+from current_driver.node.node_parameters import check_all
 from surface_classifier.model.contract import load_contract
 from surface_classifier.nodes.parameters import PREPROCESSOR_PARAMETERS
-from surface_classifier.signal.config import ChannelConfig, PartConfig, WindowConfig, default_window_config
 from surface_classifier.signal.presets import load_windows
+from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig, default_window_config
 
 MOTION_SAMPLE_RATE_HZ = 10.0
 EXAMPLE_CHANNEL = (

@@ -1,3 +1,15 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Channel map, streaming resampler and window cutter: the one path from samples to windows."""
+"""From samples to windows: channel map, streaming resampler and window cutter, the same code live and offline."""
+
+__all__ = [
+    'channel_map',
+    'grid',
+    'numeric_fields',
+    'presets',
+    'rate_check',
+    'resampler',
+    'sample_gate',
+    'window_config',
+    'window_stream',
+]

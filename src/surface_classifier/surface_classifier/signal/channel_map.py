@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
-from surface_classifier.signal.config import MOTOR_CURRENT_TYPE, ChannelConfig, WindowConfig
 from surface_classifier.signal.field_path import FieldReader, PathStep, parse_field_path, string_arrays, type_name
 from surface_classifier.signal.grid import NANOSECONDS
+from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig, WindowConfig
 
 # How many messages of a topic wait for the names of their elements: ten seconds of 1 kHz. Older ones are let go.
 WAITING_MESSAGES = 10_000

@@ -24,7 +24,7 @@ from pathlib import Path
 import yaml
 
 from current_driver.errors import SurfaceError
-from surface_classifier.signal.config import WindowConfig
+from surface_classifier.signal.window_config import WindowConfig
 
 HEADER_STAMP, RECEIPT_STAMP = 'header', 'receipt'
 

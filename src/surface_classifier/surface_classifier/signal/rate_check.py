@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from surface_classifier.signal.config import LOW_PASS_RATIO, PartConfig
+from surface_classifier.signal.window_config import LOW_PASS_RATIO, PartConfig
 
 # Below this share of the grid's rate a noticeable part of the values is interpolated.
 _LEAST_RATIO = 0.8

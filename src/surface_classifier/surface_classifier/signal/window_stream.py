@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
 from surface_classifier.signal.channel_map import MessageReaders, TopicSamples, resolve_topic
-from surface_classifier.signal.config import PartConfig, WindowConfig
 from surface_classifier.signal.grid import NANOSECONDS, Grid
 from surface_classifier.signal.grid_buffer import GridBuffer
 from surface_classifier.signal.resampler import LinearResampler, LowPassResampler, Resampler
 from surface_classifier.signal.sample_gate import OrderedSamples, SampleGate
+from surface_classifier.signal.window_config import PartConfig, WindowConfig
 
 # How long the signals of one topic are kept while those of another, slower one are awaited.
 TOPIC_LAG_S = 10.0

@@ -28,8 +28,8 @@ from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import grouped_holdout
 from surface_classifier.model.lstm import SurfaceLstm
-from surface_classifier.training.config import ClassBalance, TrainingConfig, ValidationSplit
 from surface_classifier.training.head_start import soften_head, start_head_from_discriminant
+from surface_classifier.training.training_config import ClassBalance, TrainingConfig, ValidationSplit
 
 EVALUATION_BATCH = 512
 RMSPROP_RHO = 0.9
@@ -370,7 +370,7 @@ def make_engine(
     """
     if kind == 'torch':
         return TorchEngine(network, inputs, labels, config)
-    from surface_classifier.training.kernel_engine import KernelEngine
+    from surface_classifier.training.engines.kernel_engine import KernelEngine
 
     return KernelEngine(network, inputs, labels, config)
 

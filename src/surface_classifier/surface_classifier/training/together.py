@@ -19,7 +19,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.training.config import TrainingConfig
 from surface_classifier.training.loop import (
     EpochResult,
     Indices,
@@ -28,6 +27,7 @@ from surface_classifier.training.loop import (
     one_thread,
     train,
 )
+from surface_classifier.training.training_config import TrainingConfig
 
 # Of wider layers the weights leave the cache between time steps: at 256 units an epoch of the kernel takes 0.75 of the
 # time of torch's, at 512 units 1.09 (LSTM of one layer, batches of 64, AVX-512, 1 MiB of L2 cache).

@@ -17,8 +17,7 @@ from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.json_values import finite
 from surface_classifier.model.checkpoint import check_model_target, normalisation_of, save_model
 from surface_classifier.model.contract import ModelContract
-from surface_classifier.training.confidence import fit_confidence
-from surface_classifier.training.config import TrainingConfig
+from surface_classifier.training.confidence.fit_confidence import fit_confidence
 from surface_classifier.training.loop import (
     EpochResult,
     TrainingCancelledError,
@@ -28,6 +27,7 @@ from surface_classifier.training.loop import (
     train,
 )
 from surface_classifier.training.metrics import scores
+from surface_classifier.training.training_config import TrainingConfig
 
 
 def train_model(

@@ -1,0 +1,132 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""The one way to read a recording, whatever it is stored as: rosbag2 bags of both storages and CSV files."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from current_driver import messages
+from current_driver.errors import SurfaceError
+from current_driver.messages import StampedMessage
+
+if TYPE_CHECKING:
+    from current_driver.recordings.reading.csv_reader import ColumnsConfig
+
+# What was noted with a bag, beside its metadata.yaml: tools that make the metadata anew drop custom data.
+SIDECAR_FILE = 'recording.yaml'
+
+FIRST_STAMP_NS = -(2**63)
+
+_Reader = TypeVar('_Reader', bound='RecordingReader')
+
+
+def recording_base_ns(index: int) -> int:
+    """Return the stamp at which the index-th imported recording without absolute time begins [ns].
+
+    Recordings are a day apart. Every base is a whole number of seconds divisible by 2 and 5, so that the even time
+    grids used for imported data begin at the recording's first sample.
+    """
+    return (1_000_000_000 + 86_400 * index) * messages.NANOSECONDS
+
+
+class RecordingReader(ABC):
+    """An open recording. Close it, or use it as a context manager.
+
+    Attributes:
+        path: What was opened.
+        topics: Full type name of every topic, by topic.
+        latched_topics: Topics whose last message a late subscriber must get.
+        message_counts: Number of messages of every topic.
+        start_ns: Stamp of the first message; of the first sample for CSV [ns].
+        end_ns: Stamp of the last message [ns].
+        definitions: Definition text (ros2msg, with dependencies) by full type name.
+        metadata: What the recorder noted: operator, robot, place, ...
+        warnings: What was left out on reading and why, one sentence each.
+    """
+
+    path: Path
+    topics: dict[str, str]
+    latched_topics: frozenset[str]
+    message_counts: dict[str, int]
+    start_ns: int
+    end_ns: int
+    definitions: dict[str, str]
+    metadata: dict[str, str]
+    warnings: list[str]
+
+    @abstractmethod
+    def _read(self, topics: frozenset[str], start_ns: int) -> Iterator[StampedMessage]:
+        """Yield the messages of known topics from a stamp on, in the order of their stamps."""
+
+    def messages(self, topics: Collection[str] | None = None, start_ns: int | None = None) -> Iterator[StampedMessage]:
+        """Yield messages in the order of their stamps (log time).
+
+        Args:
+            topics: Topics to read; None: all.
+            start_ns: Only messages at or after this stamp; None: all [ns].
+
+        Raises:
+            SurfaceError: A topic is not in the recording, or the recording cannot be read.
+        """
+        wanted = frozenset(self.topics if topics is None else topics)
+        if missing := sorted(wanted - self.topics.keys()):
+            raise SurfaceError(
+                f'{self.path}: the recording has no topic {missing[0]!r}; it has {", ".join(sorted(self.topics))}'
+            )
+        return self._read(wanted, FIRST_STAMP_NS if start_ns is None else start_ns)
+
+    @abstractmethod
+    def deserialize(self, message: StampedMessage) -> Any:
+        """Return a message of this recording as a rosbags dataclass.
+
+        Raises:
+            SurfaceError: The bytes are not a message of that type.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release the files."""
+
+    def __enter__(self: _Reader) -> _Reader:
+        """Return the open recording."""
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the recording."""
+        self.close()
+
+
+def open_recording(
+    path: str | Path, columns: ColumnsConfig | str | Path | None = None, base_ns: int | None = None
+) -> RecordingReader:
+    """Open a recording.
+
+    Args:
+        path: A rosbag2 folder, an `.mcap`, `.db3` or `.csv` file.
+        columns: What the columns of a CSV file are, or the YAML file that says so; None: by their names.
+        base_ns: Stamp that time 0 of a CSV file gets; None: `recording_base_ns(0)` [ns].
+
+    Raises:
+        SurfaceError: There is no such recording, or it cannot be read.
+    """
+    # Each reader builds on this module, and a reader's dependencies are loaded only where it is used.
+    path = Path(path)
+    if not path.exists():
+        raise SurfaceError(f'{path}: no such recording; give a rosbag2 folder or an .mcap, .db3 or .csv file')
+    if path.suffix.lower() == '.csv' and path.is_file():
+        from current_driver.recordings.reading.csv_reader import ColumnsConfig, CsvReader
+
+        if columns is not None and not isinstance(columns, ColumnsConfig):
+            columns = ColumnsConfig.from_yaml(columns)
+        return CsvReader(path, columns, recording_base_ns(0) if base_ns is None else base_ns)
+
+    from current_driver.recordings.reading.bag_reader import BagReader
+
+    return BagReader(path)

@@ -1,0 +1,335 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Makes a whole bag of one that a crash left: everything that can be read, in a new bag; the original is kept.
+
+It takes bags of any recorder: MCAP without its end or with a chunk that was cut off, sqlite3 with a journal or with
+damaged pages, compressed files that were cut off, empty files, missing or unreadable metadata.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
+from rosbags.rosbag2 import ReaderError
+
+from current_driver import messages
+from current_driver.errors import SurfaceError
+from current_driver.messages import StampedMessage
+from current_driver.recordings.reading.bag_reader import (
+    SequentialMcap,
+    StorageTopic,
+    bag_files,
+    read_bag_metadata,
+    read_notes,
+)
+from current_driver.recordings.reading.storage_files import (
+    COMPRESSED_SUFFIX,
+    JOURNAL_SUFFIXES,
+    decompressed,
+    has_journal,
+    is_storage_file,
+    storage_files,
+)
+from current_driver.recordings.repair.sqlite_salvage import SalvagedSqlite, custom_data_of
+from current_driver.recordings.writing.recording_writer import (
+    METADATA_FILE,
+    STATE_KEY,
+    STATE_OPEN,
+    STATE_RECOVERED,
+    STATE_STOPPED,
+    RecordingWriter,
+    lock_recording,
+)
+
+_PROGRESS_MESSAGES = 1000
+
+
+@dataclass
+class RecoveryResult:
+    """What became of one bag.
+
+    Attributes:
+        bag: The bag.
+        whole: Nothing was wrong with it, and nothing was written.
+        output: The recovered bag; the bag itself when it was whole.
+        original: Where the original is now.
+        messages: Messages of every topic in the recovered bag.
+        seconds: First to last message [s].
+        repaired: What was wrong and is put in order, one sentence each.
+        lost: What could not be saved, one sentence each.
+    """
+
+    bag: Path
+    whole: bool = False
+    output: Path = field(default_factory=Path)
+    original: Path = field(default_factory=Path)
+    messages: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    repaired: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return {
+            'bag': str(self.bag),
+            'whole': self.whole,
+            'output': str(self.output),
+            'original': str(self.original),
+            'messages': dict(self.messages),
+            'seconds': self.seconds,
+            'repaired': list(self.repaired),
+            'lost': list(self.lost),
+        }
+
+
+class _Source:
+    """One storage file, as far as it can be read."""
+
+    def __init__(self, path: Path, stack: ExitStack, result: RecoveryResult) -> None:
+        self._result = result
+        self._name = path.name
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix='surface_recover_')))
+        file = path
+        if path.suffix == COMPRESSED_SUFFIX:
+            file, whole = decompressed(path, folder)
+            if not whole:
+                result.lost.append(f'{path.name}: the compressed file is cut off; what came after is not there')
+        self._mcap: SequentialMcap | None = None
+        self._sqlite: SalvagedSqlite | None = None
+        self.notes: dict[str, str] = {}
+        if file.suffix == '.mcap':
+            self._mcap = SequentialMcap(file)
+            self.topics, self.left_out = self._mcap.topics, self._mcap.left_out
+            self._judge_mcap(self._mcap)
+            self.notes = custom_data_of(self._mcap.metadata.get('rosbag2', {}).get('serialized_metadata', ''))
+        else:
+            self._sqlite = SalvagedSqlite(_with_journals(file, folder))
+            stack.callback(self._sqlite.close)
+            self.topics, self.left_out = self._sqlite.topics, self._sqlite.left_out
+            if has_journal(path):
+                result.repaired.append(f'{path.name}: its journal is applied')
+            for _ in self._sqlite.stored():  # counts, and finds damages
+                pass
+            if self._sqlite.damaged:
+                result.repaired.append(f'{path.name}: the database was damaged')
+            if self._sqlite.lost_messages:
+                result.lost.append(f'{path.name}: {self._sqlite.lost_messages} messages in damaged pages')
+            self.notes = custom_data_of(self._sqlite.metadata)
+        for topic, encoding in self.left_out.items():
+            result.lost.append(f'{path.name}: topic {topic}, which is stored as {encoding!r}, not as CDR')
+
+    def _judge_mcap(self, mcap: SequentialMcap) -> None:
+        scan = mcap.scan
+        if not scan.complete:
+            self._result.repaired.append(f'{self._name}: the file had no end or was damaged; it has an index now')
+        if scan.damaged_chunks:
+            self._result.lost.append(
+                f'{self._name}: some messages of {scan.damaged_chunks} chunks that were cut off or damaged'
+            )
+        if scan.lost_bytes:
+            self._result.lost.append(
+                f'{self._name}: the last {scan.lost_bytes} bytes, in which there is no whole message'
+            )
+
+    def stored(self) -> Iterator[StampedMessage]:
+        source = self._mcap or self._sqlite
+        assert source is not None
+        return source.stored()
+
+
+def recover_bag(
+    bag: Path, output: Path | None = None, *, on_progress: Callable[[float], object] | None = None
+) -> RecoveryResult:
+    """Make a whole bag of what can be read of one.
+
+    Args:
+        bag: Folder of the bag, or a storage file.
+        output: Folder for the recovered bag. None: it takes the place of the original, which is kept beside it under a
+            hidden name.
+        on_progress: Called with the messages copied since the last call.
+
+    Returns:
+        What was done. Nothing is written where nothing is wrong.
+
+    Raises:
+        SurfaceError: Nothing can be read, the bag is being recorded, or there is something at `output` already.
+    """
+    if not bag.exists():
+        raise SurfaceError(f'{bag}: no such recording; give a rosbag2 folder, or an .mcap or .db3 file')
+    if bag.is_file() and output is None:
+        raise SurfaceError(f'{bag}: say with --output DIR where to put the recovered bag of a single file')
+    if output is not None and output.exists():
+        raise SurfaceError(f'{output}: exists already; give another --output')
+    result = RecoveryResult(bag, original=bag)
+    with ExitStack() as stack:
+        if bag.is_dir():
+            lock = lock_recording(bag)
+            if lock is not None:
+                stack.callback(os.close, lock)
+        info, notes = _described(bag, result)
+        sources = [_Source(path, stack, result) for path in _files(bag, info, result)]
+        _count(sources, info, result)
+        for source in sources:
+            notes = source.notes | notes
+        if bag.is_dir() and not result.repaired and not result.lost:
+            result.whole, result.output = True, bag
+            return result
+        if not sum(result.messages.values()):
+            raise SurfaceError(f'{bag}: not one whole message can be read; {"; ".join(result.lost) or "it is empty"}')
+        notes.pop(STATE_KEY, None)
+        _write(sources, notes, _storage_of(bag, info), output, result, on_progress or (lambda _: None))
+    return result
+
+
+def _described(bag: Path, result: RecoveryResult) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the metadata and the notes of a bag, as far as they can be read."""
+    if bag.is_file():
+        return {}, {}
+    info: dict[str, Any] = {}
+    notes: dict[str, str] = {}
+    if not (bag / METADATA_FILE).exists():
+        result.repaired.append(f'{METADATA_FILE}: was missing and is made anew')
+    else:
+        try:
+            info = read_bag_metadata(bag / METADATA_FILE)
+        except SurfaceError:
+            result.repaired.append(f'{METADATA_FILE}: could not be read and is made anew')
+    try:
+        notes = read_notes(bag, info)
+    except SurfaceError as error:
+        notes = {str(key): str(value) for key, value in (info.get('custom_data') or {}).items()}
+        result.lost.append(str(error))
+    state = notes.get(STATE_KEY)
+    if state in (STATE_OPEN, STATE_STOPPED):
+        what = 'was not closed' if state == STATE_OPEN else 'was ended by an error, such as a full disk'
+        result.repaired.append(f'{METADATA_FILE}: the recording {what}; it is complete now')
+    return info, notes
+
+
+def _files(bag: Path, info: dict[str, Any], result: RecoveryResult) -> list[Path]:
+    """Return the storage files that are there and not empty.
+
+    Raises:
+        SurfaceError: There is none.
+    """
+    if bag.is_file():
+        if not is_storage_file(bag):
+            raise SurfaceError(f'{bag}: not a storage file of a bag; give an .mcap or .db3 file, or a folder with some')
+        files = [bag]
+    else:
+        if not storage_files(bag):
+            raise SurfaceError(f'{bag}: not a recording; there is no .mcap and no .db3 file in this folder')
+        files = bag_files(bag, info)
+        noted = {Path(name).name for name in info.get('relative_file_paths') or []}
+        extra = [path.name for path in files if path.name not in noted]
+        if noted and extra:
+            result.repaired.append(f'{METADATA_FILE}: did not know of {", ".join(extra)}')
+    usable = []
+    for path in files:
+        if not path.exists():
+            result.lost.append(f'{path.name}: is missing')
+        elif not path.stat().st_size:
+            result.lost.append(f'{path.name}: is empty')
+        else:
+            usable.append(path)
+    return usable
+
+
+def _count(sources: list[_Source], info: dict[str, Any], result: RecoveryResult) -> None:
+    for topic in (topic for source in sources for topic in source.topics):
+        result.messages[topic.name] = result.messages.get(topic.name, 0) + topic.count
+    found, noted = sum(result.messages.values()), int(info.get('message_count') or 0)
+    if found < noted:
+        result.lost.append(f'{noted - found} of the {noted} messages that {METADATA_FILE} counts')
+    elif info and found > noted:
+        result.repaired.append(f'{METADATA_FILE}: counted {noted} of {found} messages')
+
+
+def _storage_of(bag: Path, info: dict[str, Any]) -> str:
+    known = str(info.get('storage_identifier') or '')
+    if known in ('mcap', 'sqlite3'):
+        return known
+    names = [bag.name] if bag.is_file() else [path.name for path in storage_files(bag)]
+    return 'mcap' if any('.mcap' in name for name in names) else 'sqlite3'
+
+
+def _write(
+    sources: list[_Source],
+    notes: dict[str, str],
+    storage: str,
+    output: Path | None,
+    result: RecoveryResult,
+    on_progress: Callable[[float], object],
+) -> None:
+    """Write the new bag beside its place, and put it there when it is complete."""
+    target = (result.bag if output is None else output).absolute()
+    workshop = target.with_name(f'.{target.name}.recovering-{os.getpid()}')
+    try:
+        # The folder gives the storage file its name.
+        with RecordingWriter(workshop / target.name, storage, metadata=notes, flush_interval_s=None) as writer:
+            for source in sources:
+                for topic in source.topics:
+                    definition, type_hash = _definition(topic)
+                    writer.add_defined_topic(topic.name, topic.msgtype, definition, type_hash, topic.qos)
+                _copy(source, writer, on_progress)
+            writer.close(STATE_RECOVERED)
+        assert writer.start_ns is not None
+        assert writer.end_ns is not None
+        result.seconds = (writer.end_ns - writer.start_ns) / messages.NANOSECONDS
+        if output is None:
+            result.original = _free_name(target)
+            target.rename(result.original)
+        (workshop / target.name).rename(target)
+        result.output = target if output is not None else result.bag
+    except OSError as error:
+        raise SurfaceError(f'{target}: the recovered bag cannot be put there ({error.strerror})') from error
+    finally:
+        shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _copy(source: _Source, writer: RecordingWriter, on_progress: Callable[[float], object]) -> None:
+    copied = 0
+    try:
+        for message in source.stored():
+            writer.write(message.topic, message.stamp_ns, message.cdr)
+            copied += 1
+            if copied % _PROGRESS_MESSAGES == 0:
+                on_progress(_PROGRESS_MESSAGES)
+    except ReaderError as error:
+        raise SurfaceError(f'a message cannot be copied: {error}') from error
+    on_progress(copied % _PROGRESS_MESSAGES)
+
+
+def _definition(topic: StorageTopic) -> tuple[MessageDefinition, str]:
+    """Return the definition of a topic's type, that of the stock type where the file has none."""
+    if topic.definition.format == MessageDefinitionFormat.NONE and topic.msgtype in messages.typestore().fielddefs:
+        text = messages.definition(topic.msgtype)
+        type_hash = topic.type_hash or messages.typestore().hash_rihs01(topic.msgtype)
+        return MessageDefinition(MessageDefinitionFormat.MSG, text), type_hash
+    return topic.definition, topic.type_hash
+
+
+def _with_journals(path: Path, folder: Path) -> Path:
+    """Copy a database with its journals, so that sqlite puts the copy in order and not the original."""
+    target = folder / path.name
+    for suffix in ('', *JOURNAL_SUFFIXES):
+        source = path.with_name(path.name + suffix)
+        if source.exists() and source != target:
+            shutil.copyfile(source, target.with_name(target.name + suffix))
+    return target
+
+
+def _free_name(target: Path) -> Path:
+    """Return a hidden name for the original, which searches for recordings pass over."""
+    number = 0
+    while (path := target.with_name(f'.{target.name}.original{number or ""}')).exists():
+        number += 1
+    return path

@@ -1,0 +1,195 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""The health of preprocessor, classifier and trainer: pure functions from counters to level, text and values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+from current_driver.node.health import Health, Level
+
+
+def silent_topics(ages_s: Mapping[str, float | None], timeout_s: float, uptime_s: float) -> str:
+    """Say which topics have been silent for too long; empty when none has.
+
+    Args:
+        ages_s: Time since the last message of every topic, None when none ever came [s].
+        timeout_s: Longest time that is no cause for concern [s].
+        uptime_s: Time since the node began to listen [s].
+    """
+    never = [topic for topic, age_s in ages_s.items() if age_s is None and uptime_s > timeout_s]
+    silent = [topic for topic, age_s in ages_s.items() if age_s is not None and age_s > timeout_s]
+    parts = []
+    if never:
+        parts.append(
+            f'nothing was ever received on {", ".join(never)}; check that it is published with this type and name'
+        )
+    if silent:
+        parts.append(f'nothing was received on {", ".join(silent)} for more than {timeout_s:g} s')
+    return '; '.join(parts)
+
+
+@dataclass(frozen=True)
+class PreprocessorState:
+    """What the preprocessor has seen and done.
+
+    Attributes:
+        fault: Why it cannot work at all; empty when it can.
+        topics: Type of every input topic.
+        ages_s: Time since the last message of every input topic, None when none ever came [s].
+        input_timeout_s: Longest silence that is no cause for concern [s].
+        uptime_s: Time since the node began to listen [s].
+        counters: Counters of the window stream by name.
+        clock_jumps: Jumps of the clock back, each of which cleared the buffers.
+        wrong_rates: Parts whose observed rate does not suit their configuration, one sentence each.
+        waiting_windows: Lossless: windows cut and not yet published.
+        settings: What it was started with, such as window and channels.
+    """
+
+    fault: str = ''
+    topics: Mapping[str, str] = field(default_factory=dict)
+    ages_s: Mapping[str, float | None] = field(default_factory=dict)
+    input_timeout_s: float = 2.0
+    uptime_s: float = 0.0
+    counters: Mapping[str, object] = field(default_factory=dict)
+    clock_jumps: int = 0
+    wrong_rates: tuple[str, ...] = ()
+    waiting_windows: int = 0
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+def preprocessor_health(state: PreprocessorState) -> Health:
+    """Return the preprocessor's health."""
+    values: dict[str, object] = {
+        **state.settings,
+        **state.counters,
+        'clock_jumps': state.clock_jumps,
+        'waiting_windows': state.waiting_windows,
+    }
+    for topic, age_s in state.ages_s.items():
+        values[f'age of {topic} [s]'] = 'never received' if age_s is None else f'{age_s:.1f}'
+    if state.fault:
+        return Health(Level.ERROR, state.fault, values)
+    if silent := silent_topics(state.ages_s, state.input_timeout_s, state.uptime_s):
+        return Health(Level.WARN, silent, values)
+    if state.wrong_rates:
+        return Health(Level.WARN, '; '.join(state.wrong_rates), values)
+    return Health(Level.OK, 'cutting windows', values)
+
+
+@dataclass(frozen=True)
+class ClassifierState:
+    """What the classifier has seen and done.
+
+    Attributes:
+        fault: Why there is no model or why it cannot take the windows; empty when it can.
+        model: Folder of the model in use; empty when there is none.
+        model_digest: SHA-256 of its weights.
+        engine: What runs it where, such as `onnx on cpu`.
+        age_s: Time since the last window, None when none ever came [s].
+        input_timeout_s: Longest silence that is no cause for concern [s].
+        uptime_s: Time since the node began to listen [s].
+        received: Windows received.
+        labels: Labels published.
+        dropped: Windows dropped because the queue was full.
+        newly_dropped: Of these, since the last report.
+        missed: Windows that were published but never arrived, by their index.
+        refused: Windows that were not of the model's configuration.
+        queue: Windows waiting now.
+        inference_ms: Mean time the model took over the last labels; NaN before the first [ms].
+    """
+
+    fault: str = ''
+    model: str = ''
+    model_digest: str = ''
+    engine: str = ''
+    age_s: float | None = None
+    input_timeout_s: float = 5.0
+    uptime_s: float = 0.0
+    received: int = 0
+    labels: int = 0
+    dropped: int = 0
+    newly_dropped: int = 0
+    refused: int = 0
+    queue: int = 0
+    inference_ms: float = float('nan')
+
+
+def classifier_health(state: ClassifierState) -> Health:
+    """Return the classifier's health."""
+    values = asdict(state)
+    for name in ('fault', 'newly_dropped', 'input_timeout_s', 'uptime_s'):
+        del values[name]
+    values['age_s'] = 'never received' if state.age_s is None else f'{state.age_s:.1f}'
+    if state.fault:
+        return Health(Level.ERROR, state.fault, values)
+    if not state.model:
+        return Health(Level.WARN, 'no model is loaded; set parameter model or call ~/load_model', values)
+    if state.newly_dropped:
+        return Health(
+            Level.WARN,
+            'windows are dropped, because the model is slower than they come; use a longer stride, a smaller model '
+            'or a faster device',
+            values,
+        )
+    if silent := silent_topics({'current_window': state.age_s}, state.input_timeout_s, state.uptime_s):
+        return Health(Level.WARN, silent, values)
+    return Health(Level.OK, 'labelling', values)
+
+
+@dataclass(frozen=True)
+class TrainerState:
+    """What the trainer has seen and done.
+
+    Attributes:
+        fault: Why nothing can be recorded; empty when it can.
+        stopped: Why the last recording ended before it was stopped, until the next one; empty when it did not.
+        recording: Folder of the recording in progress; empty when there is none.
+        messages: Messages in it.
+        recorded_s: Time since it was started [s].
+        surface: Label that is set; empty: not labelled.
+        ages_s: Time since the last message of every recorded topic, None when none ever came [s].
+        unresolved: Topics whose type is not known yet, because nobody publishes them.
+        input_timeout_s: Longest silence that is no cause for concern [s].
+        uptime_s: Time since the node began to listen [s].
+        training: Stage of the training run in progress; empty when there is none.
+    """
+
+    fault: str = ''
+    stopped: str = ''
+    recording: str = ''
+    messages: int = 0
+    recorded_s: float = 0.0
+    surface: str = ''
+    ages_s: Mapping[str, float | None] = field(default_factory=dict)
+    unresolved: tuple[str, ...] = ()
+    input_timeout_s: float = 2.0
+    uptime_s: float = 0.0
+    training: str = ''
+
+
+def trainer_health(state: TrainerState) -> Health:
+    """Return the trainer's health."""
+    values: dict[str, object] = {
+        'recording': state.recording,
+        'messages': state.messages,
+        'recorded [s]': f'{state.recorded_s:.1f}',
+        'surface': state.surface,
+        'training': state.training,
+    }
+    for topic, age_s in state.ages_s.items():
+        values[f'age of {topic} [s]'] = 'never received' if age_s is None else f'{age_s:.1f}'
+    if state.fault or state.stopped:
+        return Health(Level.ERROR, state.fault or state.stopped, values)
+    if state.recording and state.unresolved and state.recorded_s > state.input_timeout_s:
+        return Health(
+            Level.WARN,
+            f'recording, but nobody publishes {", ".join(state.unresolved)}; start the driver or correct the topics',
+            values,
+        )
+    if state.recording and (silent := silent_topics(state.ages_s, state.input_timeout_s, state.uptime_s)):
+        return Health(Level.WARN, f'recording, but {silent}', values)
+    if state.recording:
+        return Health(Level.OK, 'recording', values)
+    return Health(Level.OK, 'training' if state.training else 'ready', values)
