@@ -33,7 +33,7 @@ from surface_classifier.data.dataset import Dataset, RecordingInfo
 from surface_classifier.model.lstm import SurfaceLstm
 from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.training.adapt import HEAD_PULL, RobotWindows, adapt_network
-from surface_classifier.training.loop import predict_logits
+from surface_classifier.training.prepared_windows import predict_logits
 from surface_classifier.training.together import TrainingRun, train_together
 from surface_classifier.training.training_config import PRESETS
 

@@ -39,7 +39,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from surface_classifier import __version__
 from surface_classifier.diagnosis.hand_features import hand_features
 from surface_classifier.reproduce.forum_task import GENERATORS, Generator, SeedTask, seed_task
-from surface_classifier.training.loop import TrainingResult, predict_logits
+from surface_classifier.training.loop import TrainingResult
+from surface_classifier.training.prepared_windows import predict_logits
 from surface_classifier.training.together import TrainingRun, train_together
 from surface_classifier.training.training_config import PRESETS, TrainingConfig
 

@@ -101,9 +101,11 @@ def train_and_test(setup: Setup, seed: int, trainings: int = TRAININGS) -> dict[
 def _train_once(setup: Setup, seed: int) -> dict[str, float]:
     import torch
 
-    from surface_classifier.training.loop import EngineKind, EpochResult, one_thread, predict_logits, train
+    from surface_classifier.training.loop import EngineKind, EpochResult, train
     from surface_classifier.training.metrics import scores
+    from surface_classifier.training.prepared_windows import predict_logits
     from surface_classifier.training.together import kernel_obstacle
+    from surface_classifier.training.torch_state import one_thread
 
     classes = len(setup.dataset.classes)
     epochs: list[EpochResult] = []

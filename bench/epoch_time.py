@@ -52,8 +52,10 @@ from current_driver.errors import SurfaceError
 from surface_classifier import __version__
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.reproduce.forum_task import Generator, seed_task
-from surface_classifier.training.loop import EngineKind, TrainingResult, one_thread, resident, train
+from surface_classifier.training.loop import EngineKind, TrainingResult, train
+from surface_classifier.training.prepared_windows import resident
 from surface_classifier.training.together import TrainingRun, train_together
+from surface_classifier.training.torch_state import one_thread
 from surface_classifier.training.training_config import PRESETS, TrainingConfig
 
 BENCH = Path(__file__).resolve().parent

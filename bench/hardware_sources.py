@@ -46,8 +46,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from current_driver.driver_node import stream_qos
 from current_driver.errors import SurfaceError
+from current_driver.node.qos import stream_qos
 from surface_classifier import __version__
 from surface_classifier.nodes.conversion import to_ns
 from surface_classifier.startup.node_processes import (

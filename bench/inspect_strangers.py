@@ -26,7 +26,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test'))
 from stranger_bags import write_stranger_bag
 
-from current_driver.recordings.reading.recording_reader import open_recording
+from current_driver.recordings.reading.open_recording import open_recording
 from current_driver.recordings.recording import Recording
 from surface_classifier import __version__
 from surface_classifier.data.dataset_builder import build_dataset

@@ -46,8 +46,8 @@ from rich.progress import Progress
 from rich.table import Table
 from sensor_msgs.msg import JointState
 
-from current_driver.driver_node import stream_qos
 from current_driver.errors import SurfaceError
+from current_driver.node.qos import stream_qos
 from current_driver.simulation.simulator import Simulator, SimulatorConfig
 from surface_classifier import __version__
 from surface_classifier.model.contract import ModelContract

@@ -99,29 +99,34 @@ def watch_training(dataset: Dataset, config: TrainingConfig, seed: int) -> tuple
     """
     import torch
 
-    from surface_classifier.training import loop
+    from surface_classifier.training.engines.losses import class_weights, training_loss
+    from surface_classifier.training.engines.optimisers import draw_batches, make_optimizer, make_scheduler
+    from surface_classifier.training.hold_out import hold_out
+    from surface_classifier.training.loop import build_network
+    from surface_classifier.training.prepared_windows import resident
+    from surface_classifier.training.torch_state import one_thread
 
-    with _scratch_folder(), warnings.catch_warnings(), loop.one_thread(), torch.random.fork_rng(devices=[]):
+    with _scratch_folder(), warnings.catch_warnings(), one_thread(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter('ignore')  # its hooks are of a kind that torch calls deprecated, in every step
         debugger_class = importlib.import_module('neuraldbg').NeuralDbg
         rows = np.arange(len(dataset))
         if config.validation_fraction > 0:
-            rows, _ = loop.hold_out(dataset, rows, config.validation_fraction, seed, config.validation_split)
+            rows, _ = hold_out(dataset, rows, config.validation_fraction, seed, config.validation_split)
         torch.manual_seed(seed)
-        parts = loop.resident(dataset, rows)
+        parts = resident(dataset, rows)
         labels = torch.from_numpy(np.asarray(dataset.labels[rows], dtype=np.int64))
         config = config.resolved(len(labels))
-        network, inputs = loop.build_network(config, parts, labels, len(dataset.classes))
-        weights = loop.class_weights(labels, len(dataset.classes), config.class_balance)
-        optimizer = loop.make_optimizer(network.parameters(), config)
-        scheduler = loop.make_scheduler(optimizer, config, len(labels))
+        network, inputs = build_network(config, parts, labels, len(dataset.classes))
+        weights = class_weights(labels, len(dataset.classes), config.class_balance)
+        optimizer = make_optimizer(network.parameters(), config)
+        scheduler = make_scheduler(optimizer, config, len(labels))
         network.train()
         with debugger_class(network) as debugger:
             for _ in range(config.epochs):
-                for batch in loop.draw_batches(labels, config):
+                for batch in draw_batches(labels, config):
                     optimizer.zero_grad()
                     logits = network.classify_prepared(*inputs.rows(batch))
-                    loss = loop.training_loss(logits, labels[batch], weights, float(config.label_smoothing))
+                    loss = training_loss(logits, labels[batch], weights, float(config.label_smoothing))
                     loss.backward()
                     debugger.record_loss(loss.item())
                     if config.gradient_clip > 0:

@@ -39,9 +39,9 @@ from rich.table import Table
 from rosbags.rosbag2 import Reader
 from sensor_msgs.msg import JointState
 
-from current_driver.driver_node import stream_qos
 from current_driver.errors import SurfaceError
 from current_driver.messages import NANOSECONDS
+from current_driver.node.qos import stream_qos
 from current_driver.recordings.recording import Recording
 from current_driver.recordings.repair.bag_recovery import RecoveryResult, recover_bag
 from surface_classifier import __version__

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from current_driver.recordings.reading.recording_reader import open_recording
+from current_driver.recordings.reading.open_recording import open_recording
 from surface_classifier.model.engine import load_engine
 from surface_classifier.model.labeller import Label, Labeller
 from surface_classifier.nodes.conversion import window_from_message

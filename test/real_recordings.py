@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from current_driver import messages
-from current_driver.recordings.reading.recording_reader import open_recording, recording_base_ns
+from current_driver.recordings.reading.open_recording import open_recording
+from current_driver.recordings.reading.recording_reader import recording_base_ns
 from current_driver.recordings.writing.recording_writer import RecordingWriter
 from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
 

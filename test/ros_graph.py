@@ -16,7 +16,8 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from current_driver.driver_node import MonitoredNode, stream_qos
+from current_driver.node.base_node import MonitoredNode
+from current_driver.node.qos import stream_qos
 from surface_msgs.msg import StreamProgress
 
 DEADLINE_S = 20.0

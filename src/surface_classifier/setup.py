@@ -50,7 +50,6 @@ setup(
         'rich>=13.0',
         'rosbags>=0.11',
         'safetensors>=0.4',
-        'tqdm>=4.64',
     ],
     extras_require={
         'evaluate': EVALUATE,

@@ -19,9 +19,10 @@ from recording_samples import START_NS, write_drive
 from ros_graph import Graph, level_of, values_of
 from rosgraph_msgs.msg import Clock
 
-from current_driver.driver_node import CurrentDriverNode, stream_qos
+from current_driver.driver_node import CurrentDriverNode
 from current_driver.errors import SurfaceError
 from current_driver.messages import NANOSECONDS, CurrentBlock, current_block_message
+from current_driver.node.qos import stream_qos
 from current_driver.recordings.writing.recording_writer import RecordingWriter
 from surface_classifier.nodes.conversion import to_ns
 from surface_msgs.msg import MotorCurrent, StreamProgress, SurfaceTruth

@@ -16,8 +16,8 @@ from ros_graph import Graph
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64
 
-from current_driver.driver_node import stream_qos
 from current_driver.errors import SurfaceError
+from current_driver.node.qos import stream_qos
 from surface_classifier.data.inspection.channels_file import channels_file
 from surface_classifier.data.inspection.current_guesses import guess_currents
 from surface_classifier.nodes.clients.inspect_node import listen

@@ -15,9 +15,10 @@ from offline_reference import assert_equal_labels, assert_equal_windows, classif
 from real_recordings import borealtc_bag
 from ros_graph import Collected, Graph
 
-from current_driver.driver_node import CurrentDriverNode, stream_qos
+from current_driver.driver_node import CurrentDriverNode
 from current_driver.messages import MOTOR_CURRENT
-from current_driver.recordings.reading.recording_reader import open_recording
+from current_driver.node.qos import stream_qos
+from current_driver.recordings.reading.open_recording import open_recording
 from surface_classifier.nodes.classifier_node import ClassifierNode
 from surface_classifier.nodes.preprocessor_node import PreprocessorNode
 from surface_msgs.msg import CurrentWindow, MotorCurrent, SurfaceLabel

@@ -19,7 +19,7 @@ from real_recordings import CONFIG, three_rate_bag
 from ros_graph import Graph
 
 from current_driver.driver_node import CurrentDriverNode
-from current_driver.recordings.reading.recording_reader import open_recording
+from current_driver.recordings.reading.open_recording import open_recording
 from current_driver.recordings.recording import Recording
 from surface_classifier.data.dataset_builder import build_dataset
 from surface_classifier.nodes.preprocessor_node import PreprocessorNode

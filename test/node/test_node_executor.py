@@ -13,7 +13,7 @@ pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
 
 from rclpy.context import Context
 
-from current_driver.driver_node import NodeExecutor
+from current_driver.node.run_nodes import NodeExecutor
 
 
 def test_a_shutdown_while_the_executor_is_made_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,8 +20,8 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import BatteryState, JointState
 from std_msgs.msg import Float64MultiArray
 
-from current_driver.driver_node import stream_qos
 from current_driver.errors import SurfaceError
+from current_driver.node.qos import stream_qos
 from surface_classifier.nodes.classifier_node import ClassifierNode
 from surface_classifier.nodes.conversion import to_time
 from surface_classifier.nodes.preprocessor_node import PreprocessorNode

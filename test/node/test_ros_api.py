@@ -17,8 +17,9 @@ from api_document import documented, parameter_row, section, table
 from rclpy.action import get_action_server_names_and_types_by_node
 from ros_graph import Graph
 
-from current_driver.driver_node import CurrentDriverNode, MonitoredNode
+from current_driver.driver_node import CurrentDriverNode
 from current_driver.driver_parameters import DRIVER_PARAMETERS
+from current_driver.node.base_node import MonitoredNode
 from current_driver.node.node_parameters import NodeParameter
 from surface_classifier.nodes.classifier_node import ClassifierNode
 from surface_classifier.nodes.parameters import CLASSIFIER_PARAMETERS, PREPROCESSOR_PARAMETERS, TRAINER_PARAMETERS

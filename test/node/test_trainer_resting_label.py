@@ -12,7 +12,7 @@ pytest.importorskip('surface_msgs', reason='the workspace is not built')
 from ros_graph import Graph, level_of, values_of
 from sensor_msgs.msg import JointState
 
-from current_driver.driver_node import stream_qos
+from current_driver.node.qos import stream_qos
 from surface_classifier.nodes.trainer_node import TrainerNode
 from surface_msgs.msg import SurfaceTruth
 from surface_msgs.srv import StartRecording

@@ -17,8 +17,8 @@ pytest.importorskip('rclpy')
 
 from rich.console import Console
 
-from current_driver.driver_node import stream_qos
 from current_driver.errors import SurfaceError
+from current_driver.node.qos import stream_qos
 from surface_classifier.nodes.clients import drive_observer, trainer_client
 from surface_classifier.nodes.clients.drive_observer import observe_drive
 from surface_classifier.nodes.clients.trainer_client import TrainerClient

@@ -78,7 +78,7 @@ def test_the_bags_hold_every_sample_that_was_simulated(
 ) -> None:
     import numpy as np
 
-    from current_driver.recordings.reading.recording_reader import open_recording
+    from current_driver.recordings.reading.open_recording import open_recording
     from current_driver.simulation.simulator import Simulator, SimulatorConfig
 
     output, _ = demo

@@ -109,7 +109,7 @@ def test_help_and_version_import_no_heavy_package() -> None:
     code = (
         'import sys\nfrom surface_classifier.cli.main import build_parser\n'
         "build_parser('dataset')\nbuild_parser('import')\nbuild_parser('simulate')\n"
-        "print([name for name in ('numpy', 'torch', 'rclpy', 'rosbags', 'tqdm') if name in sys.modules])"
+        "print([name for name in ('numpy', 'torch', 'rclpy', 'rich', 'rosbags') if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, '-c', code], check=True, capture_output=True, text=True, timeout=60)
     assert result.stdout.strip() == '[]'

@@ -23,7 +23,7 @@ from rosbags.rosbag2 import Reader
 from current_driver import messages
 from current_driver.errors import SurfaceError
 from current_driver.messages import StampedMessage
-from current_driver.recordings.reading.recording_reader import open_recording
+from current_driver.recordings.reading.open_recording import open_recording
 from current_driver.recordings.recording import Recording, find_recordings
 from current_driver.recordings.repair.bag_recovery import recover_bag
 from current_driver.recordings.writing.recording_writer import RecordingWriter

@@ -23,7 +23,7 @@ from rosbags.rosbag2 import Reader
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
-from current_driver.recordings.reading.recording_reader import open_recording
+from current_driver.recordings.reading.open_recording import open_recording
 from current_driver.recordings.writing.bag_storage import McapStorage, SqliteStorage
 from current_driver.recordings.writing.recording_writer import RecordingWriter
 

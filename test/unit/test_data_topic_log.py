@@ -14,7 +14,7 @@ from foreign_messages import filled_message, header, through_bytes
 from recording_samples import write_drive
 
 from current_driver import messages
-from current_driver.recordings.reading.recording_reader import open_recording
+from current_driver.recordings.reading.open_recording import open_recording
 from current_driver.recordings.writing.recording_writer import RecordingWriter
 from surface_classifier.data.inspection.topic_log import TopicLog, log_recording, name_elements
 from surface_classifier.signal.field_path import FieldReader

@@ -19,14 +19,9 @@ from surface_classifier.diagnosis.noise import measure_step_noise
 from surface_classifier.diagnosis.probe import LARGEST_LOSS, Probe, ProbeData
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.reproduce.forum_task import seed_task
-from surface_classifier.training.loop import (
-    RandomState,
-    TrainingCancelledError,
-    build_network,
-    make_engine,
-    train,
-    training_loss,
-)
+from surface_classifier.training.engines.losses import training_loss
+from surface_classifier.training.loop import TrainingCancelledError, build_network, make_engine, train
+from surface_classifier.training.torch_state import RandomState
 from surface_classifier.training.training_config import TrainingConfig
 
 CONFIG = TrainingConfig(

@@ -16,7 +16,7 @@ from rosbags.typesys import get_types_from_msg
 from current_driver import messages
 from current_driver.errors import SurfaceError
 from current_driver.messages import MOTOR_CURRENT, SURFACE_TRUTH, CurrentBlock, StampedMessage
-from current_driver.recordings.reading.recording_reader import open_recording
+from current_driver.recordings.reading.open_recording import open_recording
 
 START_NS = 1_000_000_000 * 10**9
 

@@ -18,7 +18,8 @@ from current_driver import messages
 from current_driver.errors import SurfaceError
 from current_driver.messages import IMU, MOTOR_CURRENT
 from current_driver.recordings.reading.csv_reader import ColumnsConfig
-from current_driver.recordings.reading.recording_reader import RecordingReader, open_recording, recording_base_ns
+from current_driver.recordings.reading.open_recording import open_recording
+from current_driver.recordings.reading.recording_reader import RecordingReader, recording_base_ns
 
 Stamps = NDArray[np.int64]
 Values = NDArray[np.float64]

@@ -17,11 +17,12 @@ from model_samples import MOTOR_CONFIG, TWO_PART_CONFIG, save_random_model
 
 from current_driver.errors import SurfaceError
 from surface_classifier.model import checkpoint
-from surface_classifier.model.checkpoint import load_network, save_model
+from surface_classifier.model.checkpoint import save_model
 from surface_classifier.model.contract import CONTRACT_FILE, ONNX_FILE, WEIGHTS_FILE, load_contract
 from surface_classifier.model.engine import EngineName, load_engine, softmax
 from surface_classifier.model.lstm import SurfaceLstm
 from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network_weights import load_network
 from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.training.training_config import PRESETS
 

@@ -22,7 +22,8 @@ from surface_classifier.model.contract import load_contract
 from surface_classifier.model.lstm import SurfaceLstm
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.training.adapt import UNLABELLED, RobotWindows, adapt_network
-from surface_classifier.training.loop import predict_logits, train
+from surface_classifier.training.loop import train
+from surface_classifier.training.prepared_windows import predict_logits
 from surface_classifier.training.training_config import TrainingConfig
 
 QUICK = TrainingConfig(

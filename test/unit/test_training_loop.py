@@ -22,8 +22,14 @@ from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.reproduce.forum_task import seed_task
 from surface_classifier.training import loop
+from surface_classifier.training.engines import torch_engine
+from surface_classifier.training.engines.losses import class_weights, mix_in_pairs, training_loss
+from surface_classifier.training.engines.optimisers import draw_batches
+from surface_classifier.training.engines.step_engine import Engine
+from surface_classifier.training.engines.torch_engine import TorchEngine
 from surface_classifier.training.head_start import linear_discriminant, soften_head, start_head_from_discriminant
-from surface_classifier.training.loop import EpochResult, TrainingCancelledError, predict_logits, resident, train
+from surface_classifier.training.loop import EpochResult, TrainingCancelledError, train
+from surface_classifier.training.prepared_windows import PreparedWindows, predict_logits, prepare_windows, resident
 from surface_classifier.training.training_config import PRESETS, Optimizer, TrainingConfig
 
 QUICK = TrainingConfig(
@@ -100,10 +106,10 @@ def test_balanced_sampling_draws_every_class_equally_often() -> None:
     labels = torch.tensor([0] * 900 + [1] * 90 + [2] * 10)
     torch.manual_seed(0)
     sampling = replace(QUICK, class_balance='sampling', batch_size=20)
-    drawn = torch.cat([batch for _ in range(6) for batch in loop.draw_batches(labels, sampling)])
+    drawn = torch.cat([batch for _ in range(6) for batch in draw_batches(labels, sampling)])
     np.testing.assert_allclose(np.bincount(labels[drawn]) / len(drawn), 1 / 3, atol=0.03)
     for balance in ('none', 'weights'):
-        batches = loop.draw_batches(labels, replace(QUICK, class_balance=balance, batch_size=300))
+        batches = draw_batches(labels, replace(QUICK, class_balance=balance, batch_size=300))
         assert [len(batch) for batch in batches] == [300, 300, 300, 100]
         assert sorted(torch.cat(list(batches)).tolist()) == list(range(1000))
 
@@ -114,7 +120,7 @@ def test_training_stops_when_the_held_out_loss_gets_no_better(
     losses = [1.0, 0.8, 0.9, 0.5, 0.6, 0.7, 0.51, 0.4, 0.3]
     seen: list[torch.Tensor] = []
 
-    def validate(engine: loop.Engine, windows: loop.PreparedWindows, *_: object) -> tuple[float, float]:
+    def validate(engine: Engine, windows: PreparedWindows, *_: object) -> tuple[float, float]:
         seen.append(engine.logits(windows))
         return losses[len(seen) - 1], 0.5
 
@@ -181,16 +187,16 @@ def test_bare_windows_are_held_out_one_by_one(tmp_path: Path) -> None:
 
 def test_every_class_counts_the_same_in_a_weighted_loss() -> None:
     labels = torch.tensor([0] * 90 + [2] * 10)
-    weights = loop.class_weights(labels, 3, 'weights')
+    weights = class_weights(labels, 3, 'weights')
     torch.testing.assert_close(weights[labels].mean(), torch.tensor(1.0))
     assert float(weights[0] * 90) == pytest.approx(float(weights[2] * 10))
-    assert torch.equal(loop.class_weights(labels, 3, 'none'), torch.ones(3))
+    assert torch.equal(class_weights(labels, 3, 'none'), torch.ones(3))
     logits = torch.randn(100, 3)
     expected = (
         torch.nn.functional.cross_entropy(logits[:90], labels[:90])
         + torch.nn.functional.cross_entropy(logits[90:], labels[90:])
     ) / 2.0
-    torch.testing.assert_close(loop.training_loss(logits, labels, weights, 0.0), expected)
+    torch.testing.assert_close(training_loss(logits, labels, weights, 0.0), expected)
 
 
 def test_weights_help_a_rare_class(tmp_path: Path) -> None:
@@ -281,7 +287,7 @@ def test_sharpness_is_taken_out_of_scores_and_network(dataset: Dataset) -> None:
         balanced = torch.stack([losses[labels == k].mean() for k in range(3)]).mean()
         assert result.epochs[0].validation_loss == pytest.approx(float(balanced), rel=1e-4)
         weights, bias = linear_discriminant(
-            loop.prepare_windows(result.network, resident(dataset, result.train_windows)).statistics.double(),
+            prepare_windows(result.network, resident(dataset, result.train_windows)).statistics.double(),
             torch.from_numpy(dataset.labels[result.train_windows]),
             3,
         )
@@ -306,7 +312,7 @@ def test_mixed_windows_lie_between_their_own() -> None:
     features = torch.eye(6)
     for mixing, reach in ((0.05, 0.5), (50.0, 0.2)):
         torch.manual_seed(0)
-        mixed, partners, shares = loop.mix_in_pairs(features, mixing)
+        mixed, partners, shares = mix_in_pairs(features, mixing)
         expected = torch.diag(shares) + (1.0 - shares)[:, None] * features[partners]
         torch.testing.assert_close(mixed, expected)
         torch.testing.assert_close(mixed.sum(dim=1), torch.ones(6))
@@ -318,17 +324,17 @@ def test_the_loss_of_mixed_windows_asks_for_both_classes(monkeypatch: pytest.Mon
     config = replace(QUICK, mixing=1.0, label_smoothing=0.0, network=replace(QUICK.network, dropout=0.0)).resolved(40)
     labels = torch.tensor([0, 1, 2, 0] * 10)
     network, inputs = loop.build_network(config, [torch.randn(40, 9, 2)], labels, 3)
-    engine = loop.TorchEngine(network, inputs, labels, config)
+    engine = TorchEngine(network, inputs, labels, config)
     batch = torch.arange(4)
     logits = network.head(network.features(*inputs.rows(batch)))
     losses = {}
     for share in (1.0, 0.0, 0.25):
         pairs = torch.tensor([1, 0, 3, 2]), torch.full((4,), share)
-        monkeypatch.setattr(loop, 'mix_in_pairs', lambda features, _, pairs=pairs: (features, *pairs))
+        monkeypatch.setattr(torch_engine, 'mix_in_pairs', lambda features, _, pairs=pairs: (features, *pairs))
         loss, found = engine._loss(batch)
         torch.testing.assert_close(found, logits)
         losses[share] = float(loss.detach())
-    plain = loop.training_loss(logits, labels[batch], loop.class_weights(labels, 3, 'weights'), 0.0)
+    plain = training_loss(logits, labels[batch], class_weights(labels, 3, 'weights'), 0.0)
     assert losses[1.0] == pytest.approx(float(plain.detach()), rel=1e-5)
     assert losses[0.25] != pytest.approx(losses[0.0], rel=1e-3)
 

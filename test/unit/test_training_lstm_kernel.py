@@ -24,7 +24,11 @@ from surface_classifier.training import loop
 from surface_classifier.training.engines import kernel_engine
 from surface_classifier.training.engines import lstm_kernel as kernel
 from surface_classifier.training.engines.kernel_engine import KernelEngine, give_random_state, take_random_state
-from surface_classifier.training.loop import PreparedWindows, RandomState, TorchEngine
+from surface_classifier.training.engines.losses import class_weights, training_loss
+from surface_classifier.training.engines.optimisers import make_optimizer
+from surface_classifier.training.engines.torch_engine import TorchEngine
+from surface_classifier.training.prepared_windows import PreparedWindows
+from surface_classifier.training.torch_state import RandomState
 from surface_classifier.training.training_config import Optimizer, Schedule, TrainingConfig
 
 WINDOWS = 40
@@ -140,8 +144,8 @@ def test_loss_gradient_and_logits_are_those_of_torch(
         network, inputs = loop.build_network(config, task.parts(), labels, classes)
     carried, places = kernel_engine.carry_over(network, samples, batch)
     windows = kernel_engine.windows_for_kernel(inputs, labels)
-    weights = loop.class_weights(labels, classes, class_balance)
-    recipe = kernel_engine.recipe_for_kernel(config, loop.make_optimizer(network.parameters(), config), weights)
+    weights = class_weights(labels, classes, class_balance)
+    recipe = kernel_engine.recipe_for_kernel(config, make_optimizer(network.parameters(), config), weights)
     order = torch.arange(WINDOWS).flip(0)
 
     random = RandomState(6)
@@ -158,7 +162,7 @@ def test_loss_gradient_and_logits_are_those_of_torch(
     if pooling == 'mean_max':
         # Where two moments are as high but for rounding, the gradient goes to either.
         assume(not any(nearly_tied(output) for output in outputs[len(hidden_sizes) - 1 :: len(hidden_sizes)]))
-    loss = loop.training_loss(logits, labels[order[:batch]], weights, label_smoothing)
+    loss = training_loss(logits, labels[order[:batch]], weights, label_smoothing)
     loss.backward()
 
     found, right = kernel.gradient_of(carried, windows, recipe, order.numpy(), 0, batch, dropout > 0.0)

@@ -474,7 +474,7 @@ def test_help_needs_neither_optuna_nor_torch() -> None:
     code = (
         'import sys\nfrom surface_classifier.cli.main import build_parser\n'
         "build_parser('sweep').format_help()\n"
-        "print([name for name in ('numpy', 'optuna', 'torch', 'tqdm') if name in sys.modules])"
+        "print([name for name in ('numpy', 'optuna', 'torch') if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, '-c', code], check=True, capture_output=True, text=True, timeout=START_S)
     assert result.stdout.strip() == '[]'

@@ -1,5 +1,8 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every node of the suite shares: parameter tables, health, pacing and message types."""
+"""What every node of the suite shares: base node, QoS, flow control, parameter tables, health and pacing.
 
-__all__ = ['health', 'node_parameters', 'pacing', 'ros_types']
+`base_node`, `flow_control`, `qos` and `run_nodes` import ROS; the other modules do not.
+"""
+
+__all__ = ['base_node', 'flow_control', 'health', 'node_parameters', 'pacing', 'qos', 'ros_types', 'run_nodes']

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
-from current_driver.recordings.reading.recording_reader import RecordingReader, open_recording
+from current_driver.recordings.reading.open_recording import open_recording
+from current_driver.recordings.reading.recording_reader import RecordingReader
 from current_driver.recordings.writing.recording_writer import METADATA_FILE, STATE_KEY, STATE_OPEN, STATE_STOPPED
 
 STORAGE_SUFFIXES = ('.mcap', '.db3')

@@ -54,8 +54,7 @@ surface diagnose data/imported_arrays --config seed-large --json diagnosis.json"
 
 def run(args: argparse.Namespace) -> int:
     """Run the diagnosis and print it."""
-    from tqdm import tqdm
-
+    from surface_classifier.cli.progress import show_progress
     from surface_classifier.data.dataset import Dataset
     from surface_classifier.training.training_config import load_training_config
 
@@ -64,12 +63,11 @@ def run(args: argparse.Namespace) -> int:
 
     from surface_classifier.diagnosis.diagnose import diagnose
 
-    form = '{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}] {postfix}'
-    with tqdm(total=1.0, desc='diagnosing', bar_format=form, disable=None, leave=False) as bar:
+    with show_progress('diagnosing', 1.0) as bar:
 
         def show(what: str, done: float) -> None:
-            bar.set_postfix_str(what, refresh=False)
-            bar.update(done - bar.n)
+            bar.note(what)
+            bar.move_to(done)
 
         diagnosis = diagnose(dataset, config, args.seed, on_progress=show)
     result = {**diagnosis.to_dict(), 'command': shlex.join(['surface', *args.arguments])}

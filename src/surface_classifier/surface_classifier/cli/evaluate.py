@@ -208,17 +208,16 @@ def _motion(dataset: Dataset) -> WindowMotion | None:
 
 
 def _leave_out(args: argparse.Namespace, dataset: Dataset) -> int:
-    from tqdm import tqdm
-
+    from surface_classifier.cli.progress import show_progress
     from surface_classifier.evaluation.fold_cache import FoldCache
     from surface_classifier.evaluation.leave_out import evaluate_left_out, left_out_classes, left_out_motions
     from surface_classifier.evaluation.motion_scores import window_motion
 
     config, folds = _recipe_and_folds(args, dataset)
     groups = left_out_classes(dataset) if args.leave_class_out else left_out_motions(window_motion(dataset))
-    with tqdm(total=len(groups) * len(folds), desc='leaving out', unit=' runs', disable=None, leave=False) as bar:
+    with show_progress('leaving out', len(groups) * len(folds), 'runs') as bar:
         found = evaluate_left_out(
-            dataset, folds, config, groups, jobs=args.jobs, cache=FoldCache(args.cache), on_progress=bar.update
+            dataset, folds, config, groups, jobs=args.jobs, cache=FoldCache(args.cache), on_progress=bar.advance
         )
     if args.json:
         write_json({**found, 'command': shlex.join(['surface', *args.arguments])}, args.json)
@@ -230,8 +229,7 @@ def _leave_out(args: argparse.Namespace, dataset: Dataset) -> int:
 
 
 def _evaluate_folds(args: argparse.Namespace, dataset: Dataset) -> EvaluationResult:
-    from tqdm import tqdm
-
+    from surface_classifier.cli.progress import show_progress
     from surface_classifier.data.executor import make_executor
     from surface_classifier.evaluation.evaluate import EvaluationProgress, evaluate_folds
     from surface_classifier.evaluation.fold_cache import FoldCache
@@ -241,19 +239,18 @@ def _evaluate_folds(args: argparse.Namespace, dataset: Dataset) -> EvaluationRes
     seeds = range(args.seeds or 1)
     runs = len(folds) * len(seeds)
     done: dict[tuple[int, int], int] = {}
-    # None: no bar when standard error is not a terminal.
-    with tqdm(total=runs * (config.epochs + 1), desc='evaluating', unit=' epoch', disable=None, leave=False) as bar:
+    with show_progress('evaluating', runs * (config.epochs + 1), 'epochs') as bar:
 
         def show(progress: EvaluationProgress) -> None:
             key = (progress.fold, progress.seed)
             if progress.epoch is not None:
                 done[key] = progress.epoch.epoch
-                bar.set_postfix_str(f'fold {progress.fold}, loss {progress.epoch.loss:.3f}', refresh=False)
-                bar.update()
+                bar.note(f'fold {progress.fold}, loss {progress.epoch.loss:.3f}')
+                bar.advance()
             elif progress.classifiers == ('lstm',):
-                bar.update(config.epochs - done.get(key, 0))  # what early stopping or the cache saved
+                bar.advance(config.epochs - done.get(key, 0))  # what early stopping or the cache saved
             else:
-                bar.update()
+                bar.advance()
 
         with contextlib.ExitStack() as stack:
             elsewhere = args.executor != 'local'
@@ -272,14 +269,13 @@ def _evaluate_folds(args: argparse.Namespace, dataset: Dataset) -> EvaluationRes
 
 
 def _evaluate_model(args: argparse.Namespace, dataset: Dataset) -> EvaluationResult:
-    from tqdm import tqdm
-
+    from surface_classifier.cli.progress import show_progress
     from surface_classifier.data.dataset import Dataset
     from surface_classifier.evaluation.evaluate import evaluate_model
 
     baseline_data = Dataset.load(args.baseline_data) if args.baseline_data is not None else None
-    with tqdm(total=len(dataset), desc='classifying', unit=' windows', disable=None, leave=False) as bar:
-        return evaluate_model(dataset, args.model, baseline_data, engine=args.engine or 'auto', on_progress=bar.update)
+    with show_progress('classifying', len(dataset), 'windows') as bar:
+        return evaluate_model(dataset, args.model, baseline_data, engine=args.engine or 'auto', on_progress=bar.advance)
 
 
 def _write_report(

@@ -150,7 +150,7 @@ def _csv_summary(result: CsvImportResult) -> dict[str, Any]:
 
 
 def _run_arrays(args: argparse.Namespace) -> int:
-    from surface_classifier.cli.dataset.build import dataset_summary, print_dataset
+    from surface_classifier.cli.dataset.summary import dataset_summary, print_dataset
     from surface_classifier.cli.progress import progress_bar
     from surface_classifier.data.importers.arrays_import import import_arrays
 

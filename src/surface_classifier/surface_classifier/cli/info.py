@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     if (path / CONTRACT_FILE).is_file():
         summary, show = _model(path), _print_model
     elif (path / METADATA_FILE).is_file():
-        from surface_classifier.cli.dataset.build import dataset_summary, print_dataset
+        from surface_classifier.cli.dataset.summary import dataset_summary, print_dataset
 
         dataset = Dataset.load(path)
         summary = {'kind': 'data set', **dataset_summary(dataset)}

@@ -82,7 +82,7 @@ def _is_topic(source: str) -> bool:
 
 
 def _look_at_recording(args: argparse.Namespace) -> list[TopicLog]:
-    from current_driver.recordings.reading.recording_reader import open_recording
+    from current_driver.recordings.reading.open_recording import open_recording
     from surface_classifier.cli.progress import progress_counter
     from surface_classifier.data.inspection.topic_log import log_recording
 

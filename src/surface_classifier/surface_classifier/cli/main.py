@@ -45,7 +45,7 @@ class Verb(NamedTuple):
 VERBS: dict[str, Verb] = {
     'simulate': Verb('simulate', 'drive a simulated robot over several surfaces and record it'),
     'import': Verb('import_data', 'turn CSV files into recordings, or NumPy arrays into a data set'),
-    'dataset': Verb('dataset.build', 'cut recordings into a data set of windows, look at one, mend it'),
+    'dataset': Verb('dataset.verbs', 'cut recordings into a data set of windows, look at one, mend it'),
     'train': Verb('train', 'train an LSTM on a data set'),
     'evaluate': Verb('evaluate', 'score the LSTM beside simple baselines, by recording'),
     'diagnose': Verb('diagnose', 'say by experiment why a training behaves as it does'),

@@ -1,56 +1,95 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""The progress bars of long verbs: on standard error, and only where a person sees it."""
+"""Progress bars of long verbs: on standard error, and only where it is a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
 
 _Item = TypeVar('_Item')
 
-# tqdm shows no bar when `disable` is None and standard error is not a terminal.
+
+class ProgressBar:
+    """A bar on the terminal; `show_progress` makes it."""
+
+    def __init__(self, progress: Progress, description: str, total: float | None) -> None:
+        """Add the bar to a display that has the column `note`."""
+        self._progress = progress
+        self._task = progress.add_task(description, total=total, note='')
+
+    def advance(self, amount: float = 1.0) -> None:
+        """Count what was done since the last call."""
+        self._progress.advance(self._task, amount)
+
+    def move_to(self, done: float) -> None:
+        """Set how much is done in all."""
+        self._progress.update(self._task, completed=done)
+
+    def describe(self, description: str) -> None:
+        """Change what is being done."""
+        self._progress.update(self._task, description=description)
+
+    def note(self, text: str) -> None:
+        """Show a text behind the bar, such as the loss."""
+        self._progress.update(self._task, note=text)
+
+    def print(self, text: str) -> None:
+        """Print a line above the bar, on standard error."""
+        self._progress.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def progress_bar(items: Iterable[_Item], description: str, unit: str) -> Iterable[_Item]:
-    """Go through items with a bar that shows how far it is.
+@contextmanager
+def show_progress(description: str, total: float | None, unit: str = '') -> Iterator[ProgressBar]:
+    """Show a bar while the context lasts.
 
     Args:
-        items: What to go through.
+        description: What is being done.
+        total: Amount that makes a full bar; None: not known, only the count is shown.
+        unit: Unit of the amounts; empty: only the percentage is shown.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns: list[ProgressColumn] = [TextColumn('{task.description}', markup=False)]
+    if total is not None:
+        columns += [BarColumn(), TextColumn('{task.percentage:>3.0f} %')]
+    if unit:
+        amount = '{task.completed:.0f}' if total is None else '{task.completed:.0f}/{task.total:.0f}'
+        columns.append(TextColumn(f'{amount} {unit}', markup=False))
+    columns += [TimeElapsedColumn()] if total is None else [TimeElapsedColumn(), TimeRemainingColumn()]
+    columns.append(TextColumn('{task.fields[note]}', markup=False))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        yield ProgressBar(progress, description, total)
+
+
+def progress_bar(items: Iterable[_Item], description: str, unit: str) -> Iterator[_Item]:
+    """Iterate over items and show how many are done.
+
+    Args:
+        items: What to iterate over; with a length, the bar shows the fraction that is done.
         description: What is being done.
         unit: What one item is called.
     """
-    from tqdm import tqdm
-
-    return tqdm(items, desc=description, unit=f' {unit}', disable=None, leave=False)
-
-
-@contextmanager
-def progress_counter(total: float, description: str, unit: str) -> Iterator[Callable[[float], object]]:
-    """A bar that is told how far it is: call what the context gives with the amount done since the last call.
-
-    Args:
-        total: Amount that makes a full bar.
-        description: What is being done.
-        unit: Unit of the amounts.
-    """
-    from tqdm import tqdm
-
-    form = '{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} ' + unit + ' [{elapsed}<{remaining}]'
-    with tqdm(total=total, desc=description, bar_format=form, disable=None, leave=False) as bar:
-        yield bar.update
+    with show_progress(description, len(items) if isinstance(items, Sized) else None, unit) as bar:
+        for item in items:
+            yield item
+            bar.advance()
 
 
 @contextmanager
-def progress_of_unknown_length(description: str, unit: str) -> Iterator[Callable[[float], object]]:
-    """A count that is told how far it is, where nobody knows how far it has to go.
+def progress_counter(total: float | None, description: str, unit: str) -> Iterator[Callable[[float], object]]:
+    """Show a bar; the context gives a function that takes the amount done since its last call.
 
     Args:
+        total: Amount that makes a full bar; None: not known, only the count is shown.
         description: What is being done.
         unit: Unit of the amounts.
     """
-    from tqdm import tqdm
-
-    with tqdm(desc=description, unit=f' {unit}', disable=None, leave=False) as bar:
-        yield bar.update
+    with show_progress(description, total, unit) as bar:
+        yield bar.advance

@@ -126,24 +126,21 @@ def run(args: argparse.Namespace) -> int:
     except FileExistsError as error:
         raise SurfaceError(f'{output}: is a file; give a folder for the best recipe and the trials') from error
 
-    from tqdm import tqdm
-
+    from surface_classifier.cli.progress import show_progress
     from surface_classifier.sweep.search import SweepSettings, run_sweep, write_recipe
     from surface_classifier.sweep.sweep_storage import shown_address
 
     settings = SweepSettings(config, space, args.folds, args.holdout, args.budget, args.seed)
     study = args.study or output.resolve().name
     storage = args.storage or f'sqlite:///{output.resolve() / "study.db"}'
-    # None: no bar when standard error is not a terminal.
-    with tqdm(total=args.trials, desc='sweep', unit=' trial', disable=None, leave=False) as bar:
+    with show_progress('sweep', args.trials, 'trials') as bar:
 
         def show(progress: SweepProgress) -> None:
-            bar.n = progress.finished
+            bar.move_to(progress.finished)
             if progress.scoring:
-                bar.set_description('scoring the best', refresh=False)
+                bar.describe('scoring the best')
             if progress.best is not None:
-                bar.set_postfix_str(f'best balanced accuracy {progress.best:.3f}', refresh=False)
-            bar.refresh()
+                bar.note(f'best balanced accuracy {progress.best:.3f}')
 
         result = run_sweep(
             dataset,
@@ -154,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
             workers=args.workers,
             timeout_s=args.timeout_s,
             on_progress=show,
-            on_message=lambda text: bar.write(text, file=sys.stderr),
+            on_message=bar.print,
         )
     # The command is shown to others, the password in it is not.
     command = shlex.join(['surface', *args.arguments])

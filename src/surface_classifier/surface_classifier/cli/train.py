@@ -70,19 +70,13 @@ def run(args: argparse.Namespace) -> int:
         config = replace(config, epochs=args.epochs)
     dataset = Dataset.load(args.dataset)
 
-    from tqdm import tqdm
-
+    from surface_classifier.cli.progress import show_progress
     from surface_classifier.training.loop import EpochResult
     from surface_classifier.training.train_model import train_model
 
     folds = config.calibration_folds if config.validation_fraction == 0 else 0
-    # None: no bar when standard error is not a terminal.
-    with (
-        tqdm(total=config.epochs, desc='training', unit=' epoch', disable=None, leave=False) as bar,
-        tqdm(
-            total=folds, desc='calibrating', unit=' network', disable=None if folds else True, leave=False
-        ) as calibrating,
-    ):
+    with show_progress('training', config.epochs * (1 + folds), 'epochs') as bar:
+        calibrated = 0
 
         def show(epoch: EpochResult) -> None:
             held_out = (
@@ -90,11 +84,17 @@ def run(args: argparse.Namespace) -> int:
                 if math.isnan(epoch.validation_loss)
                 else f', held out: loss {epoch.validation_loss:.3f}, balanced accuracy {epoch.validation_accuracy:.3f}'
             )
-            bar.set_postfix_str(f'loss {epoch.loss:.3f}{held_out}', refresh=False)
-            bar.update()
+            bar.note(f'loss {epoch.loss:.3f}{held_out}')
+            bar.advance()
+
+        def calibrate(networks: int) -> None:
+            nonlocal calibrated
+            calibrated += networks
+            bar.describe('calibrating')
+            bar.move_to(config.epochs * (1 + calibrated))
 
         contract, result = train_model(
-            dataset, args.output, config, args.seed, overwrite=args.overwrite, on_epoch=show, on_fold=calibrating.update
+            dataset, args.output, config, args.seed, overwrite=args.overwrite, on_epoch=show, on_fold=calibrate
         )
     if args.json:
         write_json(_summary(args.output, contract, result), args.json)

@@ -16,7 +16,8 @@ from typing import Any
 
 from current_driver.errors import SurfaceError
 from current_driver.recordings.reading.csv_reader import ColumnsConfig
-from current_driver.recordings.reading.recording_reader import RecordingReader, open_recording, recording_base_ns
+from current_driver.recordings.reading.open_recording import open_recording
+from current_driver.recordings.reading.recording_reader import RecordingReader, recording_base_ns
 from current_driver.recordings.recording import STORAGE_SUFFIXES, Recording, Segment, find_recordings
 from current_driver.recordings.writing.recording_writer import METADATA_FILE
 from surface_classifier.data.dataset import history_entry

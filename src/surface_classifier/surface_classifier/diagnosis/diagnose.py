@@ -47,7 +47,7 @@ from surface_classifier.diagnosis.measure import (
     probe_epochs,
 )
 from surface_classifier.diagnosis.result import HEALTHY, Diagnosis, Evidence, Remedy, Verdict, by_strength
-from surface_classifier.training.loop import check_trainable
+from surface_classifier.training.hold_out import check_trainable
 from surface_classifier.training.training_config import TrainingConfig
 
 _DECISIVE = ('unlearnable_labels', 'bad_sensor')  # what is left to say when the labels mean nothing

@@ -4,13 +4,13 @@
 
 A cause of the recipe is named only if the arm that removes it learns more, generalises better, or ends where it does
 not matter when to stop, by more than the thresholds. Where several arms do, look-alikes are told apart in the order of
-`_PRECEDENCE`: a cause is dropped when a cause before it, removed alone, does as much for the training.
+`RecipeJudge.causes`: a cause is dropped when a cause before it, removed alone, does as much for the training.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,20 +19,6 @@ from surface_classifier.diagnosis import thresholds
 from surface_classifier.diagnosis.arms import SAME, plain_changes
 from surface_classifier.diagnosis.measure import BASE, ArmOutcome, Experiment
 from surface_classifier.diagnosis.result import Evidence, Remedy, Verdict
-
-# Which cause explains a training first where the remedies of several would do.
-_PRECEDENCE = (
-    'unscaled_input',
-    'exploding_gradient',
-    'vanishing_gradient',
-    'over_parameterised',
-    'learning_rate_too_high',
-    'batch_too_small',
-    'regularisation_noise',
-    'learning_rate_too_low',
-    'adaptive_step_noise',
-    'uninformative_input',
-)
 
 
 @dataclass(frozen=True)
@@ -112,15 +98,29 @@ class RecipeJudge:
     def verdicts(self) -> list[Verdict]:
         """Return the causes in the recipe, look-alikes told apart, strongest first."""
         found: dict[str, tuple[Verdict, str]] = {}
-        for cause in _PRECEDENCE:
-            judged = getattr(self, f'_{cause}')()
-            if judged is not None:
+        for cause, judge in self.causes().items():
+            if (judged := judge()) is not None:
                 found[cause] = judged
         kept: list[str] = []
         for cause, (_, arm) in found.items():
             if not any(self._explains(found[other][1], arm) for other in kept):
                 kept.append(cause)
         return sorted((found[cause][0] for cause in kept), key=lambda verdict: -verdict.strength)
+
+    def causes(self) -> dict[str, Callable[[], tuple[Verdict, str] | None]]:
+        """Return how each cause is judged, by its id; a cause that has priority over a later one comes first."""
+        return {
+            'unscaled_input': self._unscaled_input,
+            'exploding_gradient': self._exploding_gradient,
+            'vanishing_gradient': self._vanishing_gradient,
+            'over_parameterised': self._over_parameterised,
+            'learning_rate_too_high': self._learning_rate_too_high,
+            'batch_too_small': self._batch_too_small,
+            'regularisation_noise': self._regularisation_noise,
+            'learning_rate_too_low': self._learning_rate_too_low,
+            'adaptive_step_noise': self._adaptive_step_noise,
+            'uninformative_input': self._uninformative_input,
+        }
 
     def _explains(self, first: str, second: str) -> bool:
         """Whether the first arm alone does about as much for the training as the second."""

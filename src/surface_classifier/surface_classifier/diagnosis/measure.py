@@ -24,7 +24,7 @@ from surface_classifier.diagnosis.arms import Arm, batch_size, forked_arms, fres
 from surface_classifier.diagnosis.fluctuation import detrended_log_std, rising_share
 from surface_classifier.diagnosis.noise import StepNoise, measure_step_noise
 from surface_classifier.diagnosis.probe import Curves, GradientSize, Probe, ProbeData
-from surface_classifier.training.loop import one_thread
+from surface_classifier.training.torch_state import one_thread
 from surface_classifier.training.training_config import TrainingConfig
 
 Ids = NDArray[np.int64]

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from surface_classifier.diagnosis.arms import masks
 from surface_classifier.diagnosis.probe import Probe
-from surface_classifier.training.loop import RandomState
+from surface_classifier.training.torch_state import RandomState
 
 _MASK_DRAWS = 6
 _MICRO_BATCHES = 8

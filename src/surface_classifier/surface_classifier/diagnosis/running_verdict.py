@@ -130,7 +130,7 @@ class RunningJudge:
         Raises:
             SurfaceError: No windows can be held out as the recipe says.
         """
-        from surface_classifier.training.loop import hold_out
+        from surface_classifier.training.hold_out import hold_out
 
         windows = np.arange(len(dataset))
         if config.validation_fraction > 0:

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.executor import Executor
+from surface_classifier.data.joined_streams import Stream
 from surface_classifier.data.splits import Folds
 from surface_classifier.evaluation.baselines import (
     Parts,
@@ -41,7 +42,6 @@ from surface_classifier.evaluation.baselines import (
 from surface_classifier.evaluation.comparison import by_group, compare, wholly_wrong
 from surface_classifier.evaluation.fold_cache import FoldCache
 from surface_classifier.evaluation.motion_scores import WindowMotion
-from surface_classifier.data.joined_streams import Stream
 from surface_classifier.evaluation.streams import StreamLabels, label_streams, score_labelled_streams
 from surface_classifier.model.belief import BeliefSettings
 from surface_classifier.model.contract import check_compatible
@@ -55,16 +55,10 @@ from surface_classifier.training.confidence.fit_confidence import (
     held_out_streams,
     tune_belief,
 )
-from surface_classifier.training.loop import (
-    EpochResult,
-    TrainingResult,
-    hold_out,
-    predict_logits,
-    recipe_that_fits,
-    resident,
-    train,
-)
+from surface_classifier.training.hold_out import hold_out, recipe_that_fits
+from surface_classifier.training.loop import EpochResult, TrainingResult, train
 from surface_classifier.training.metrics import confusion, per_class_scores, scores
+from surface_classifier.training.prepared_windows import predict_logits, resident
 from surface_classifier.training.together import TrainingRun, kernel_obstacle, train_together
 from surface_classifier.training.training_config import TrainingConfig, recipe_advice
 

@@ -23,7 +23,9 @@ from surface_classifier.evaluation.fold_cache import FoldCache
 from surface_classifier.evaluation.motion_scores import MOTIONS, WindowMotion
 from surface_classifier.training.confidence.fit_confidence import NOVELTY_PARTS
 from surface_classifier.training.confidence.novelty_fit import fit_novelty, window_novelty
-from surface_classifier.training.loop import TrainingResult, predict_logits, recipe_that_fits, resident
+from surface_classifier.training.hold_out import recipe_that_fits
+from surface_classifier.training.loop import TrainingResult
+from surface_classifier.training.prepared_windows import predict_logits, resident
 from surface_classifier.training.together import TrainingRun, train_together
 from surface_classifier.training.training_config import TrainingConfig
 

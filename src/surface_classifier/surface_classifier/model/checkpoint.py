@@ -32,12 +32,10 @@ from surface_classifier.model.contract import (
     ONNX_FILE,
     WEIGHTS_FILE,
     ModelContract,
-    read_verified,
     save_contract,
 )
 from surface_classifier.model.engine import InferenceEngine, OnnxEngine, softmax
 from surface_classifier.model.lstm import SurfaceLstm
-from surface_classifier.model.lstm_config import LstmConfig
 from surface_classifier.model.novelty import NoveltyTest
 from surface_classifier.signal.window_config import WindowConfig
 
@@ -125,26 +123,6 @@ def save_model(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return contract
-
-
-def load_network(path: Path | str, contract: ModelContract) -> SurfaceLstm:
-    """Load the weights of a model into its network.
-
-    Raises:
-        SurfaceError: The weights are missing, damaged, or of another network than the contract says.
-    """
-    file = Path(path) / WEIGHTS_FILE
-    content = read_verified(file, contract.weights_sha256)
-    network = SurfaceLstm(
-        LstmConfig(**contract.architecture),
-        [len(part.channels) for part in contract.config.input_parts],
-        len(contract.classes),
-    )
-    try:
-        network.load_state_dict(safetensors.torch.load(content), strict=True)
-    except (RuntimeError, safetensors.SafetensorError) as error:
-        raise SurfaceError(f'{file} does not hold the network of its contract: {error}') from error
-    return network.eval()
 
 
 def normalisation_of(network: SurfaceLstm, config: WindowConfig) -> dict[str, dict[str, list[float]]]:

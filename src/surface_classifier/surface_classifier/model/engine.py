@@ -133,7 +133,7 @@ class TorchEngine(InferenceEngine):
             raise SurfaceError(
                 'the torch engine needs the Python package `torch`; install it, or use engine onnx on the CPU'
             ) from error
-        from surface_classifier.model.checkpoint import load_network
+        from surface_classifier.model.network_weights import load_network
 
         if device == 'cuda' and not torch.cuda.is_available():
             raise SurfaceError(

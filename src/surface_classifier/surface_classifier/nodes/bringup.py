@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from current_driver.driver_node import CurrentDriverNode, MonitoredNode, run
+from current_driver.driver_node import CurrentDriverNode
+from current_driver.node.base_node import MonitoredNode
+from current_driver.node.run_nodes import run
 from surface_classifier.model.contract import describe_windows
 from surface_classifier.nodes.classifier_node import ClassifierNode, WindowKind
 from surface_classifier.nodes.preprocessor_node import PreprocessorNode

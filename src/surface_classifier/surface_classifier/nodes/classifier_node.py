@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 from rclpy.duration import Duration
 
-from current_driver.driver_node import MonitoredNode, qos_overrides, run, stream_qos
 from current_driver.errors import SurfaceError
+from current_driver.node.base_node import MonitoredNode
 from current_driver.node.health import Health
+from current_driver.node.qos import qos_overrides, stream_qos
+from current_driver.node.run_nodes import run
 from surface_classifier.model.contract import ModelContract, check_compatible, check_window_digest
 from surface_classifier.model.engine import load_engine
 from surface_classifier.model.inference_worker import InferenceWorker

@@ -9,7 +9,9 @@ from weakref import WeakKeyDictionary
 
 from std_msgs.msg import Header
 
-from current_driver.driver_node import MonitoredNode, progress_topic, stream_qos
+from current_driver.node.base_node import MonitoredNode
+from current_driver.node.flow_control import progress_topic
+from current_driver.node.qos import stream_qos
 from surface_classifier.nodes.conversion import to_time
 from surface_msgs.msg import StreamProgress
 

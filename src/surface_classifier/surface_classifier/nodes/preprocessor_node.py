@@ -16,10 +16,13 @@ from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.qos import QoSProfile
 
-from current_driver.driver_node import FlowControl, MonitoredNode, qos_overrides, run, stream_qos
 from current_driver.errors import SurfaceError
+from current_driver.node.base_node import MonitoredNode
+from current_driver.node.flow_control import FlowControl
 from current_driver.node.health import Health
+from current_driver.node.qos import qos_overrides, stream_qos
 from current_driver.node.ros_types import ros_message_class
+from current_driver.node.run_nodes import run
 from surface_classifier.model.contract import describe_windows
 from surface_classifier.nodes.chain_health import PreprocessorState, preprocessor_health
 from surface_classifier.nodes.conversion import WindowWriter

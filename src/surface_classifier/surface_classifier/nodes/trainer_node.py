@@ -17,11 +17,13 @@ from rclpy.action import ActionServer, CancelResponse
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from sensor_msgs.msg import Joy
 
-from current_driver.driver_node import MonitoredNode, qos_overrides, run, stream_qos
 from current_driver.errors import SurfaceError
 from current_driver.messages import SURFACE_TRUTH
+from current_driver.node.base_node import MonitoredNode
 from current_driver.node.health import Health
+from current_driver.node.qos import qos_overrides, stream_qos
 from current_driver.node.ros_types import ros_message_class
+from current_driver.node.run_nodes import run
 from current_driver.recordings.message_definitions import message_definition
 from current_driver.recordings.writing.recording_session import RecordingSession
 from current_driver.recordings.writing.recording_writer import RecordingWriter

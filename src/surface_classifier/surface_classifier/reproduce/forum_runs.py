@@ -288,7 +288,8 @@ def _train(
 ) -> _Measured:
     import torch
 
-    from surface_classifier.training.loop import EngineKind, EpochResult, predict_logits, train
+    from surface_classifier.training.loop import EngineKind, EpochResult, train
+    from surface_classifier.training.prepared_windows import predict_logits
     from surface_classifier.training.together import kernel_obstacle
 
     epoch_s = task.seconds / config.epochs

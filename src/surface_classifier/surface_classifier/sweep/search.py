@@ -40,15 +40,10 @@ from surface_classifier.data.splits import Fold, Folds, grouped_holdout, stratif
 from surface_classifier.evaluation.baselines import fit_trees
 from surface_classifier.sweep.sweep_space import FULL, Space, parameter_name
 from surface_classifier.sweep.sweep_storage import GRACE_HEARTBEATS, open_storage, shown_address
-from surface_classifier.training.loop import (
-    EngineKind,
-    TrainingCancelledError,
-    hold_out,
-    predict_logits,
-    resident,
-    train,
-)
+from surface_classifier.training.hold_out import hold_out
+from surface_classifier.training.loop import EngineKind, TrainingCancelledError, train
 from surface_classifier.training.metrics import scores
+from surface_classifier.training.prepared_windows import predict_logits, resident
 from surface_classifier.training.together import kernel_obstacle
 from surface_classifier.training.training_config import TrainingConfig
 

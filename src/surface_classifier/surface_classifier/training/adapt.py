@@ -26,14 +26,17 @@ from torch.nn import functional
 from current_driver.errors import SurfaceError
 from current_driver.recordings.recording import Recording, surface_of_span
 from surface_classifier import __version__
-from surface_classifier.model.checkpoint import check_model_target, load_network, normalisation_of, save_model
+from surface_classifier.model.checkpoint import check_model_target, normalisation_of, save_model
 from surface_classifier.model.contract import ModelContract, load_contract
 from surface_classifier.model.engine import load_engine
 from surface_classifier.model.lstm import SurfaceLstm
+from surface_classifier.model.network_weights import load_network
 from surface_classifier.model.novelty import NoveltyTest
 from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.signal.window_stream import WindowStream
-from surface_classifier.training.loop import EVALUATION_BATCH, class_weights, one_thread, predict_logits
+from surface_classifier.training.engines.losses import class_weights
+from surface_classifier.training.prepared_windows import EVALUATION_BATCH, predict_logits
+from surface_classifier.training.torch_state import one_thread
 
 FEWEST_WINDOWS = 20
 # On the squared change of the head, against the loss summed over the labelled windows.

@@ -19,14 +19,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.training.loop import (
-    EpochResult,
-    Indices,
-    TrainingCancelledError,
-    TrainingResult,
-    one_thread,
-    train,
-)
+from surface_classifier.training.loop import EpochResult, Indices, TrainingCancelledError, TrainingResult, train
+from surface_classifier.training.torch_state import one_thread
 from surface_classifier.training.training_config import TrainingConfig
 
 # Of wider layers the weights leave the cache between time steps: at 256 units an epoch of the kernel takes 0.75 of the

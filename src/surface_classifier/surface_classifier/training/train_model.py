@@ -18,15 +18,9 @@ from surface_classifier.data.json_values import finite
 from surface_classifier.model.checkpoint import check_model_target, normalisation_of, save_model
 from surface_classifier.model.contract import ModelContract
 from surface_classifier.training.confidence.fit_confidence import fit_confidence
-from surface_classifier.training.loop import (
-    EpochResult,
-    TrainingCancelledError,
-    TrainingResult,
-    predict_logits,
-    resident,
-    train,
-)
+from surface_classifier.training.loop import EpochResult, TrainingCancelledError, TrainingResult, train
 from surface_classifier.training.metrics import scores
+from surface_classifier.training.prepared_windows import predict_logits, resident
 from surface_classifier.training.training_config import TrainingConfig
 
 

@@ -15,7 +15,7 @@ from current_driver.errors import SurfaceError
 from current_driver.messages import StampedMessage
 
 if TYPE_CHECKING:
-    from current_driver.recordings.reading.csv_reader import ColumnsConfig
+    pass
 
 # What was noted with a bag, beside its metadata.yaml: tools that make the metadata anew drop custom data.
 SIDECAR_FILE = 'recording.yaml'
@@ -101,32 +101,3 @@ class RecordingReader(ABC):
     ) -> None:
         """Close the recording."""
         self.close()
-
-
-def open_recording(
-    path: str | Path, columns: ColumnsConfig | str | Path | None = None, base_ns: int | None = None
-) -> RecordingReader:
-    """Open a recording.
-
-    Args:
-        path: A rosbag2 folder, an `.mcap`, `.db3` or `.csv` file.
-        columns: What the columns of a CSV file are, or the YAML file that says so; None: by their names.
-        base_ns: Stamp that time 0 of a CSV file gets; None: `recording_base_ns(0)` [ns].
-
-    Raises:
-        SurfaceError: There is no such recording, or it cannot be read.
-    """
-    # Each reader builds on this module, and a reader's dependencies are loaded only where it is used.
-    path = Path(path)
-    if not path.exists():
-        raise SurfaceError(f'{path}: no such recording; give a rosbag2 folder or an .mcap, .db3 or .csv file')
-    if path.suffix.lower() == '.csv' and path.is_file():
-        from current_driver.recordings.reading.csv_reader import ColumnsConfig, CsvReader
-
-        if columns is not None and not isinstance(columns, ColumnsConfig):
-            columns = ColumnsConfig.from_yaml(columns)
-        return CsvReader(path, columns, recording_base_ns(0) if base_ns is None else base_ns)
-
-    from current_driver.recordings.reading.bag_reader import BagReader
-
-    return BagReader(path)

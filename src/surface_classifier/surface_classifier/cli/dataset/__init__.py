@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verbs of `surface dataset`."""
 
-__all__ = ['build', 'edit', 'info', 'plot']
+__all__ = ['summary', 'verbs']

@@ -1,33 +1,21 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""`surface dataset build | check`: cut recordings into windows, compare ways of cutting; the frame of the others."""
+"""`surface dataset build`: cut recordings into a data set of windows."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
-from current_driver.errors import SurfaceError
-from surface_classifier.cli.dataset.edit import add_edits
-from surface_classifier.cli.dataset.info import add_info
-from surface_classifier.cli.dataset.plot import add_plot
+from surface_classifier.cli.dataset.summary import dataset_summary, print_dataset
 from surface_classifier.cli.parsing import (
     add_command,
     add_executor_arguments,
     add_json_argument,
     non_negative_float,
-    non_negative_int,
     positive_float,
-    positive_int,
     write_json,
 )
-
-if TYPE_CHECKING:
-    from surface_classifier.data.block_check import BlockCheck
-    from surface_classifier.data.dataset import Dataset
-    from surface_classifier.data.survey.dataset_survey import ClassSurvey
 
 _BUILD_DESCRIPTION = """\
 Cut recordings into a data set of windows.
@@ -49,35 +37,12 @@ recordings and DATASET under the same paths; without RAY_ADDRESS a Ray of its ow
 """
 
 
-_CHECK_DESCRIPTION = """\
-Show that the sizes of the blocks in which a recording's samples come do not matter.
-
-Cuts every recording as it was recorded, sample by sample, and in blocks of random sizes, and compares the windows to
-the last bit. Windows are cut as `surface dataset build` would, or as --channels or --model says. Exits with 1 where
-windows differ.
-"""
-
-
 # Recording for which one more process is started [s].
 _SECONDS_WORTH_A_JOB = 600.0
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the verb's parser."""
-    parser = add_command(
-        subparsers,
-        'dataset',
-        help='cut recordings into a data set of windows, look at one, mend it',
-        examples="""\
-surface dataset build recordings -o data/floors
-surface dataset info data/floors
-surface dataset plot data/floors -o floors.png
-surface dataset relabel data/floors -o data/floors_2 --spans drive_3:12.5-20 --to carpet
-surface dataset split data/floors_2 -o data/parts --parts train=0.8,test=0.2
-surface dataset build --help""",
-    )
-    actions = parser.add_subparsers(dest='action', metavar='ACTION', required=True, title='actions')
-
+def add_build(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the action's parser."""
     build = add_command(
         actions,
         'build',
@@ -120,29 +85,6 @@ surface dataset build recordings/turtlebot4 -o data/turtlebot4 --channels create
     add_executor_arguments(build, 'recordings cut at once')
     add_json_argument(build)
     build.set_defaults(run=_run_build)
-
-    check = add_command(
-        actions,
-        'check',
-        help='show that any block sizes give the same windows of a recording',
-        description=_CHECK_DESCRIPTION,
-        examples="""\
-surface dataset check recordings/drive_1
-surface dataset check recordings --model models/floors --random-cuts 10 --json -""",
-    )
-    check.add_argument('recordings', metavar='RECORDING', nargs='+', help='bags, or folders that hold bags')
-    windows = check.add_mutually_exclusive_group()
-    windows.add_argument('--channels', metavar='FILE', help='window configuration, parameter file or preset')
-    windows.add_argument('--model', metavar='MODEL', help='cut the windows that this model takes')
-    check.add_argument(
-        '--random-cuts', metavar='N', type=positive_int, default=3, help='cuts in random sizes (%(default)d)'
-    )
-    check.add_argument('--seed', metavar='N', type=non_negative_int, default=0, help='seed of the sizes (%(default)d)')
-    add_json_argument(check)
-    check.set_defaults(run=_run_check)
-    add_info(actions)
-    add_plot(actions)
-    add_edits(actions)
 
 
 def _run_build(args: argparse.Namespace) -> int:
@@ -206,110 +148,3 @@ def _usual_jobs(seconds: float) -> int:
     import os
 
     return max(1, min(os.cpu_count() or 1, int(seconds // _SECONDS_WORTH_A_JOB)))
-
-
-def _run_check(args: argparse.Namespace) -> int:
-    from dataclasses import asdict
-
-    from current_driver.recordings.recording import find_recordings
-    from surface_classifier.cli.progress import progress_counter
-    from surface_classifier.data.block_check import check_blocks
-    from surface_classifier.data.dataset_builder import motor_window_config, recording_seconds, with_input_rates
-    from surface_classifier.model.contract import load_contract
-    from surface_classifier.nodes.window_parameters import windows_from_file
-
-    recordings = find_recordings(args.recordings)
-    if args.model is not None:
-        config = load_contract(args.model).config
-    elif args.channels is not None:
-        config = with_input_rates(windows_from_file(args.channels), recordings[0])
-    else:
-        config = motor_window_config(recordings)
-    with progress_counter(recording_seconds(recordings), 'comparing', 's of recording') as progress:
-        results = [
-            check_blocks(recording, config, random_cuts=args.random_cuts, seed=args.seed, on_progress=progress)
-            for recording in recordings
-        ]
-    windows = sum(result.windows for result in results)
-    differing = sum(result.differing for result in results)
-    if not windows and not differing:
-        raise SurfaceError(
-            f'{", ".join(args.recordings)}: gives no window of {config.window_s:g} s, so nothing could be compared'
-        )
-    if args.json:
-        found = [{**asdict(result), 'equal': result.is_equal} for result in results]
-        write_json({'equal': not differing, 'windows': windows, 'seed': args.seed, 'recordings': found}, args.json)
-    if args.json != '-':
-        for result in results:
-            _print_check(result)
-        verdict = f'{differing} differ' if differing else 'all are equal to the last bit'
-        print(f'{counted(windows, "window")} of {counted(len(results), "recording")} compared: {verdict}')
-    return 1 if differing else 0
-
-
-def _print_check(result: BlockCheck) -> None:
-    print(f'{result.recording}: {counted(result.windows, "window")}')
-    for cut in result.cuts:
-        sizes = f'{cut.smallest}' if cut.smallest == cut.largest else f'{cut.smallest} to {cut.largest}'
-        print(f'  {cut.name:<16}  {cut.blocks:7d} blocks of {sizes} sample{"" if cut.largest == 1 else "s"}')
-    for text in result.differences:
-        print(f'  {text}')
-
-
-def dataset_summary(dataset: Dataset) -> dict[str, Any]:
-    """What a data set holds, for machines."""
-    classes = {
-        name: {
-            'windows': int(windows),
-            'recordings': len(set(dataset.recording[dataset.labels == label].tolist())),
-        }
-        for label, (name, windows) in enumerate(zip(dataset.classes, dataset.class_counts, strict=True))
-    }
-    return {
-        'path': str(dataset.path),
-        'windows': len(dataset),
-        'classes': classes,
-        'has_recordings': dataset.has_recordings,
-        'recordings': [
-            {'name': info.name, 'seconds': info.seconds, 'windows': info.windows} for info in dataset.recordings
-        ],
-        'config': dataset.config.to_dict(),
-        'config_digest': dataset.config.digest,
-        'counters': dict(dataset.counters),
-        'history': [dict(entry) for entry in dataset.history],
-        'digest': dataset.digest,
-    }
-
-
-def print_dataset(dataset: Dataset, covered: Mapping[str, ClassSurvey] | None = None) -> None:
-    """Print what a data set holds, for a person; with what each class covers, where it was looked at."""
-    summary = dataset_summary(dataset)
-    config = dataset.config
-    print(f'{len(dataset)} windows of {config.window_s:g} s, every {config.stride_s:g} s')
-    for index, part in enumerate(config.parts):
-        names = ', '.join(f'{channel.name} [{channel.unit}]' for channel in part.channels)
-        motion = ', which tell the motion' if part.role == 'motion' else ''
-        print(
-            f'  {part.name}: {config.samples_of_part(index)} samples at {part.sample_rate_hz:g} Hz of {names}{motion}'
-        )
-    width = max(len(name) for name in dataset.classes)
-    for name, entry in summary['classes'].items():
-        of = f'  {entry["recordings"]:4d} recordings' if dataset.has_recordings else ''
-        line = f'{name:<{width}}  {entry["windows"]:7d} windows{of}'
-        if covered is not None:
-            line += f'  {covered[name].seconds:9.1f} s  {", ".join(covered[name].robots)}'
-        print(line.rstrip())
-    if not dataset.has_recordings:
-        print('no recordings are known: a score would be of shuffled windows, which is too good')
-    voided = dataset.counters.get('voided', 0)
-    if voided:
-        print(f'{voided} windows left out for gaps in the measurement')
-    near = dataset.counters.get('label_margin', 0)
-    if near:
-        print(f'{near} windows left out close to a change of label that a person made')
-    print(f'digest {dataset.digest[:16]}  {dataset.path}')
-
-
-def counted(count: int, what: str) -> str:
-    """A number with its noun, in the plural where there is not one of it."""
-    return f'{count} {what}' if count == 1 else f'{count} {what}s'

@@ -230,7 +230,7 @@ def _run_drop(args: argparse.Namespace) -> int:
 
 
 def _run_merge(args: argparse.Namespace) -> int:
-    from surface_classifier.cli.dataset.build import dataset_summary, print_dataset
+    from surface_classifier.cli.dataset.summary import dataset_summary, print_dataset
     from surface_classifier.data.dataset import Dataset
     from surface_classifier.data.editing.dataset_merge import merge
 
@@ -244,7 +244,7 @@ def _run_merge(args: argparse.Namespace) -> int:
 
 
 def _run_split(args: argparse.Namespace) -> int:
-    from surface_classifier.cli.dataset.build import dataset_summary
+    from surface_classifier.cli.dataset.summary import dataset_summary
     from surface_classifier.data.dataset import Dataset
     from surface_classifier.data.editing.dataset_split import parse_parts, split
 
@@ -277,7 +277,7 @@ def _run_balance(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace, result: EditResult, text: str) -> int:
-    from surface_classifier.cli.dataset.build import dataset_summary, print_dataset
+    from surface_classifier.cli.dataset.summary import dataset_summary, print_dataset
 
     if args.json:
         changes: dict[str, Any] = {'relabelled': result.relabelled, 'left_out': result.left_out}

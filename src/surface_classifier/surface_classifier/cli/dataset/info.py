@@ -61,7 +61,7 @@ surface dataset info data/floors --verify --json -""",
 
 
 def _run(args: argparse.Namespace) -> int:
-    from surface_classifier.cli.dataset.build import dataset_summary, print_dataset
+    from surface_classifier.cli.dataset.summary import dataset_summary, print_dataset
     from surface_classifier.data.dataset import Dataset
     from surface_classifier.data.splits import folds_from_file, stratified_folds
     from surface_classifier.data.survey.dataset_survey import survey
@@ -250,7 +250,7 @@ def _print_recordings(dataset: Dataset) -> None:
 def _print_folds(dataset: Dataset, folds: Folds) -> None:
     import numpy as np
 
-    from surface_classifier.cli.dataset.build import counted
+    from surface_classifier.cli.dataset.summary import counted
 
     print(folds.protocol)
     for fold in folds:

@@ -18,7 +18,8 @@ from pathlib import Path
 from current_driver import messages
 from current_driver.errors import SurfaceError
 from current_driver.recordings.reading.csv_reader import MOTOR_TOPIC, ColumnsConfig
-from current_driver.recordings.reading.recording_reader import open_recording, recording_base_ns
+from current_driver.recordings.reading.open_recording import open_recording
+from current_driver.recordings.reading.recording_reader import recording_base_ns
 from current_driver.recordings.writing.recording_writer import RecordingWriter
 
 TRUTH_TOPIC = 'surface_truth'

@@ -59,9 +59,7 @@ def find_sensor_faults(parts: Sequence[Values]) -> list[SensorFault]:
             for other in range(channel):
                 correlation = _correlation(values[:, :, channel], values[:, :, other])
                 if correlation > DUPLICATE_CORRELATION:
-                    faults.append(
-                        SensorFault(index, channel, 'duplicate', correlation, DUPLICATE_CORRELATION, other)
-                    )
+                    faults.append(SensorFault(index, channel, 'duplicate', correlation, DUPLICATE_CORRELATION, other))
     return faults
 
 

@@ -19,8 +19,8 @@ import numpy.typing as npt
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 
-from current_driver.driver_node import stream_qos
 from current_driver.errors import SurfaceError
+from current_driver.node.qos import stream_qos
 from surface_classifier.nodes.clients.watch_node import Screen, WatchNode
 from surface_classifier.nodes.conversion import to_ns, window_from_message
 from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth

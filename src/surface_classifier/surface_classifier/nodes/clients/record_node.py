@@ -30,9 +30,10 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rclpy.task import Future
 
-from current_driver.driver_node import NodeExecutor, stream_qos
 from current_driver.errors import SurfaceError
+from current_driver.node.qos import stream_qos
 from current_driver.node.ros_types import ros_message_class
+from current_driver.node.run_nodes import NodeExecutor
 from surface_classifier.nodes.clients.watch_node import Screen
 from surface_classifier.nodes.trainer_node import TrainerNode
 from surface_classifier.terminal.drive_motion import motion_of, preferred_topics

@@ -21,7 +21,8 @@ from rclpy.node import Node
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from current_driver.driver_node import NodeExecutor, stream_qos
+from current_driver.node.qos import stream_qos
+from current_driver.node.run_nodes import NodeExecutor
 from surface_classifier.model.labeller import Reason
 from surface_classifier.nodes.conversion import NANOSECONDS, to_ns
 from surface_classifier.terminal.watch_view import DEFAULT_COLUMN_NS, WatchState, render, save_view

@@ -20,15 +20,16 @@ import torch
 from numpy.typing import NDArray
 
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.data.splits import held_out_parts
 from surface_classifier.data.joined_streams import ORDERS, Stream, join_recordings
+from surface_classifier.data.splits import held_out_parts
 from surface_classifier.model.belief import BeliefSettings, filter_sequence
 from surface_classifier.model.engine import softmax
 from surface_classifier.model.novelty import NoveltyTest
 from surface_classifier.training.confidence.calibration import fit_temperature, match_confidence
 from surface_classifier.training.confidence.conformal import conformal_thresholds
 from surface_classifier.training.confidence.novelty_fit import fit_novelty
-from surface_classifier.training.loop import TrainingCancelledError, TrainingResult, predict_logits, resident, train
+from surface_classifier.training.loop import TrainingCancelledError, TrainingResult, train
+from surface_classifier.training.prepared_windows import predict_logits, resident
 from surface_classifier.training.training_config import ClassBalance
 
 # What is believed of the time on a surface before a recording says more: so many changes, each after so many seconds.

@@ -14,16 +14,11 @@ from torch import Tensor, nn
 
 from surface_classifier.model.lstm import SurfaceLstm
 from surface_classifier.training.engines import lstm_kernel as kernel
-from surface_classifier.training.loop import (
-    EpochSteps,
-    PreparedWindows,
-    RandomState,
-    class_weights,
-    draw_batches,
-    make_optimizer,
-    make_scheduler,
-    place_schedule,
-)
+from surface_classifier.training.engines.losses import class_weights
+from surface_classifier.training.engines.optimisers import draw_batches, make_optimizer, make_scheduler, place_schedule
+from surface_classifier.training.engines.step_engine import EpochSteps
+from surface_classifier.training.prepared_windows import PreparedWindows
+from surface_classifier.training.torch_state import RandomState
 from surface_classifier.training.training_config import TrainingConfig
 
 # One call of the kernel takes at most about 50 ms, so that training can be cancelled [floating-point operations].

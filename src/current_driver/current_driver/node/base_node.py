@@ -1,0 +1,145 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""The base of every node: parameters from a table, health on `/diagnostics`, callbacks that survive their faults."""
+
+from __future__ import annotations
+
+import functools
+import time
+import traceback
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.clock import Clock, ClockType
+from rclpy.exceptions import InvalidParameterValueException
+from rclpy.node import Node
+
+from current_driver.errors import SurfaceError
+from current_driver.node.health import FaultLog, Health
+from current_driver.node.node_parameters import NodeParameter, check_all
+
+_Arguments = ParamSpec('_Arguments')
+HEALTH_PERIOD_S = 1.0
+
+
+class MonitoredNode(Node):
+    """A node with parameters from a table, health on `/diagnostics`, and callbacks whose faults do not end it.
+
+    Attributes:
+        values: Checked value of every parameter of the table by name.
+        steady_clock: Clock for watchdogs: it neither jumps nor follows simulated time.
+        exit_code: Status the process ends with.
+    """
+
+    def __init__(self, name: str, table: Sequence[NodeParameter], **options: Any) -> None:
+        """Declare and check the parameters, and publish the health from now on.
+
+        Args:
+            name: Name of the node, if not remapped.
+            table: Its parameters.
+            options: Passed on to `rclpy.node.Node`.
+
+        Raises:
+            SurfaceError: A parameter's value is refused.
+        """
+        super().__init__(name, **options)
+        self.exit_code = 0
+        try:
+            self.values = self._declare(table)
+        except SurfaceError:
+            self.destroy_node()
+            raise
+        self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._started_s = time.monotonic()
+        self._faults = FaultLog()
+        self._told: Health | None = None
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self.create_timer(HEALTH_PERIOD_S, self.guarded(self.publish_health), clock=self.steady_clock)
+
+    @property
+    def uptime_s(self) -> float:
+        """Time since the node was made [s]."""
+        return time.monotonic() - self._started_s
+
+    @abstractmethod
+    def health(self) -> Health:
+        """Return the present state; called from the executor's thread once a second."""
+
+    def close(self) -> None:
+        """End the node's threads; called once, after the last callback."""
+
+    def guarded(self, callback: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
+        """Wrap a callback so that an exception in it is told on `/diagnostics` instead of ending the node."""
+
+        @functools.wraps(callback)
+        def run(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:
+            try:
+                callback(*args, **kwargs)
+            except Exception as error:  # a node must outlive whatever one message does to it
+                self.report_fault(error)
+
+        return run
+
+    def report_fault(self, error: Exception) -> None:
+        """Put a fault on `/diagnostics`, and into the log when it is a new one."""
+        if not self.context.ok():
+            return  # what fails after the shutdown fails because of it
+        expected = isinstance(error, SurfaceError)
+        text = str(error) if expected else f'{type(error).__name__}: {error}'
+        if self._faults.add(text, time.monotonic()):
+            self.get_logger().error(text if expected else ''.join(traceback.format_exception(error)))
+
+    def publish_health(self) -> None:
+        """Publish the health on `/diagnostics`; a change of state is also logged."""
+        health = self._faults.merge(self.health(), time.monotonic())
+        if self._told is None or (health.level, health.text) != (self._told.level, self._told.text):
+            # rclpy lets one line of code log at one severity only.
+            if health.level > 0:
+                self.get_logger().warning(health.text)
+            else:
+                self.get_logger().info(health.text)
+            self._told = health
+        status = DiagnosticStatus(
+            level=bytes([health.level]),
+            name=self.get_fully_qualified_name().lstrip('/'),
+            message=health.text,
+            hardware_id='',
+            values=[KeyValue(key=key, value=str(value)) for key, value in health.values.items()],
+        )
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+    def _declare(self, table: Sequence[NodeParameter]) -> dict[str, Any]:
+        given = {}
+        for parameter in table:
+            # Types are checked by the table, which takes 1 for 1.0 and says what would be right.
+            descriptor = ParameterDescriptor(
+                description=parameter.description + (f' [{parameter.unit}]' if parameter.unit else ''),
+                additional_constraints='one of: ' + ', '.join(parameter.choices) if parameter.choices else '',
+                read_only=True,
+                dynamic_typing=True,
+            )
+            _describe_range(descriptor, parameter)
+            default = list(parameter.default) or [''] if isinstance(parameter.default, tuple) else parameter.default
+            try:
+                given[parameter.name] = self.declare_parameter(parameter.name, default, descriptor).value
+            except InvalidParameterValueException as error:
+                raise SurfaceError(str(error)) from error
+        return check_all(table, given)
+
+
+def _describe_range(descriptor: ParameterDescriptor, parameter: NodeParameter) -> None:
+    """Put a closed range into a descriptor, for tools that show it."""
+    if parameter.minimum is None or parameter.maximum is None:
+        return
+    if isinstance(parameter.default, float):
+        span = FloatingPointRange(from_value=float(parameter.minimum), to_value=float(parameter.maximum))
+        descriptor.floating_point_range = [span]
+    else:
+        descriptor.integer_range = [
+            IntegerRange(from_value=int(parameter.minimum), to_value=int(parameter.maximum), step=1)
+        ]

@@ -1,0 +1,35 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""The weights of a saved model, read into its network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import safetensors
+import safetensors.torch
+
+from current_driver.errors import SurfaceError
+from surface_classifier.model.contract import WEIGHTS_FILE, ModelContract, read_verified
+from surface_classifier.model.lstm import SurfaceLstm
+from surface_classifier.model.lstm_config import LstmConfig
+
+
+def load_network(path: Path | str, contract: ModelContract) -> SurfaceLstm:
+    """Load the weights of a model into its network.
+
+    Raises:
+        SurfaceError: The weights are missing, damaged, or of another network than the contract says.
+    """
+    file = Path(path) / WEIGHTS_FILE
+    content = read_verified(file, contract.weights_sha256)
+    network = SurfaceLstm(
+        LstmConfig(**contract.architecture),
+        [len(part.channels) for part in contract.config.input_parts],
+        len(contract.classes),
+    )
+    try:
+        network.load_state_dict(safetensors.torch.load(content), strict=True)
+    except (RuntimeError, safetensors.SafetensorError) as error:
+        raise SurfaceError(f'{file} does not hold the network of its contract: {error}') from error
+    return network.eval()
