@@ -69,6 +69,8 @@ lint: setup ## Run ruff and mypy
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
+	@$(RUN) mypy src/current_driver/test
+	@$(RUN) mypy src/surface_classifier/test
 
 .PHONY: format
 format: setup ## Let ruff format the code and mend what it can

@@ -172,7 +172,7 @@ def json_keys(tree: Tree, folder: Path) -> Record:
     run('dataset_balance', 'dataset', 'balance', 'dataset', '-o', 'balanced')
     few = ('--epochs', '3')
     run('train', 'train', 'dataset', '-o', 'model', *few)
-    run('classify', 'classify', 'model', 'recordings/drive_2', '--possible-level', '0.9')
+    run('classify', 'classify', 'model', 'recordings/drive_2', '--possible-level', '0.5')
     run('evaluate', 'evaluate', 'dataset', '--folds', '2', '--streams', *few)
     run('evaluate_model', 'evaluate', 'parts/test', '--model', 'model', '--baseline-data', 'parts/train')
     run('evaluate_left_out_class', 'evaluate', 'dataset', '--folds', '2', '--leave-class-out', *few)

@@ -23,7 +23,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test'))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'src' / 'surface_classifier' / 'test' / 'support'))
 from stranger_bags import write_stranger_bag
 
 from current_driver.recordings.reading.open_recording import open_recording

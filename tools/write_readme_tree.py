@@ -22,6 +22,12 @@ PURPOSES = {
     'LICENSE': 'Apache-2.0.',
     'py.typed': 'The package is typed.',
     'pytest.ini': 'What `colcon test` runs for this package.',
+    'config': 'Link to src/surface_classifier/config.',
+    'launch': 'Link to src/surface_classifier/launch.',
+    'test/node/current_driver': 'Link to the node tests of the driver.',
+    'test/node/surface_classifier': 'Link to the node tests of the classifier.',
+    'test/unit/current_driver': 'Link to the unit tests of the driver.',
+    'test/unit/surface_classifier': 'Link to the unit tests of the classifier.',
     'setup.cfg': 'Where colcon puts the executables.',
     'package.xml': 'Dependencies, for rosdep and colcon.',
     'Makefile': 'setup, build, demo, demo-real, test, lint.',
@@ -46,7 +52,7 @@ FOLDED = {
     ),
     'src/current_driver/resource': 'the marker of ament',
     'src/surface_classifier/resource': 'the marker of ament',
-    'test/data/msg': 'message definitions of other packages for tests; README.md there tells origin and licence',
+    'src/surface_classifier/test/data/msg': 'message definitions of other packages for tests; README.md there tells origin and licence',
     'test/arduino': 'an Arduino on a PC, on which a test runs the example sketch',
 }
 
@@ -81,7 +87,9 @@ def folded(folder: str) -> str:
 def tree() -> str:
     """Return the tree as the lines of a code block."""
     listed = subprocess.run(['git', 'ls-files'], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    paths = sorted({PurePosixPath(line) for line in listed.splitlines() if (ROOT / line).is_file()})
+    paths = sorted(
+        {PurePosixPath(line) for line in listed.splitlines() if (ROOT / line).is_file() or (ROOT / line).is_symlink()}
+    )
     lines = []
     by_folder = sorted(paths, key=lambda path: (str(path.parent) != '.', str(path.parent), path.name))
     for folder, files in groupby(by_folder, key=lambda path: folded(str(path.parent))):

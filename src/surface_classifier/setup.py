@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build of surface_classifier, for colcon (ament_python) and for pip on a machine without ROS.
 
-The launch files and the parameter files are kept at the top of the repository and installed from there. Paths are
-relative to this folder, as setuptools wants them, and each folder below `launch/` and `config/` keeps its place.
+Paths are relative to this folder, as setuptools requires; each folder below `launch/` and `config/` keeps its place.
 """
 
 from glob import glob
-from os.path import dirname, isfile, relpath
+from os.path import dirname, isfile
 
 from setuptools import find_packages, setup
 
@@ -15,11 +14,19 @@ PACKAGE = 'surface_classifier'
 
 
 def share_files(folder: str) -> list[tuple[str, list[str]]]:
-    """List the files of a top-level folder of the repository, by the folder they are installed to."""
+    """List the files of a folder of this package, by the folder they are installed to.
+
+    Raises:
+        SystemExit: There are none: the package would be installed without its launch or parameter files.
+    """
     by_target: dict[str, list[str]] = {}
-    for path in sorted(glob(f'../../{folder}/**/*', recursive=True)):
+    for path in sorted(glob(f'{folder}/**/*', recursive=True)):
         if isfile(path) and '__pycache__' not in path:
-            by_target.setdefault(f'share/{PACKAGE}/{relpath(dirname(path), "../..")}', []).append(path)
+            by_target.setdefault(f'share/{PACKAGE}/{dirname(path)}', []).append(path)
+    if not by_target:
+        raise SystemExit(
+            f'setup.py: error: {PACKAGE}/{folder} holds no file; build from a complete copy of the package'
+        )
     return sorted(by_target.items())
 
 

@@ -15,12 +15,12 @@ pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
 
 from api_document import documented, parameter_row, section, table
 from rclpy.action import get_action_server_names_and_types_by_node
-from ros_graph import Graph
 
 from current_driver.driver_node import CurrentDriverNode
 from current_driver.driver_parameters import DRIVER_PARAMETERS
 from current_driver.node.base_node import MonitoredNode
 from current_driver.node.node_parameters import NodeParameter
+from current_driver.testing.ros_graph import Graph
 from surface_classifier.nodes.classifier_node import ClassifierNode
 from surface_classifier.nodes.parameters import CLASSIFIER_PARAMETERS, PREPROCESSOR_PARAMETERS, TRAINER_PARAMETERS
 from surface_classifier.nodes.preprocessor_node import PreprocessorNode

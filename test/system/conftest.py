@@ -16,16 +16,6 @@ from surface_classifier.signal.window_config import default_window_config
 
 if TYPE_CHECKING:
     from node_process import Launcher
-    from ros_graph import Graph
-
-
-@pytest.fixture
-def graph(ros_domain: int) -> Iterator[Graph]:
-    """Give a graph in the domain of the test's processes."""
-    from ros_graph import open_graph
-
-    with open_graph(ros_domain) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -23,13 +23,13 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
 from launch_testing.actions import ReadyToTest
 from launch_testing.asserts import assertExitCodes
-from recording_samples import START_NS, write_drive
-from ros_domains import free_domain
-from ros_graph import Graph, open_graph
 from sensor_msgs.msg import JointState
 from untrained_model import save_untrained_model
 
 from current_driver.messages import NANOSECONDS
+from current_driver.testing.drives import START_NS, write_drive
+from current_driver.testing.ros_domains import free_domain
+from current_driver.testing.ros_graph import Graph, open_graph
 from surface_classifier.nodes.conversion import to_ns
 from surface_classifier.signal.window_config import default_window_config
 from surface_classifier.startup.launch_arguments import CLASSIFIER, LABEL_TOPIC, PREPROCESSOR, resolve_name

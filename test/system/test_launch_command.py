@@ -19,10 +19,10 @@ pytest.importorskip('surface_msgs', reason='the workspace is not built')
 
 import psutil
 from ament_index_python.packages import get_packages_with_prefixes
-from recording_samples import write_drive
-from ros_graph import LosslessReader, open_graph
 from untrained_model import save_untrained_model
 
+from current_driver.testing.drives import write_drive
+from current_driver.testing.ros_graph import LosslessReader, open_graph
 from surface_classifier.signal.window_config import default_window_config
 from surface_classifier.startup.launch_arguments import LABEL_TOPIC, plotted_fields
 from surface_msgs.msg import SurfaceLabel, SurfaceTruth

@@ -22,13 +22,13 @@ from launch.actions import IncludeLaunchDescription, SetEnvironmentVariable
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_testing.actions import ReadyToTest
 from launch_testing.asserts import assertExitCodes
-from recording_samples import START_NS, write_drive
-from ros_domains import free_domain
-from ros_graph import Graph, open_graph, values_of
 from sensor_msgs.msg import JointState
 
 from current_driver.messages import NANOSECONDS
 from current_driver.recordings.recording import Recording
+from current_driver.testing.drives import START_NS, write_drive
+from current_driver.testing.ros_domains import free_domain
+from current_driver.testing.ros_graph import Graph, open_graph, values_of
 from surface_classifier.startup.launch_arguments import TRAINER, resolve_name
 from surface_msgs.srv import SetSurface, StartRecording, StopRecording
 

@@ -18,8 +18,8 @@ pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
 from node_process import Launcher, Process
 from offline_reference import assert_equal_labels, assert_equal_windows, classify_offline
 from real_recordings import borealtc_bag
-from ros_graph import Collected, Graph, LosslessReader, level_of, values_of
 
+from current_driver.testing.ros_graph import Collected, Graph, LosslessReader, level_of, values_of
 from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
 
 READY_S = 40.0

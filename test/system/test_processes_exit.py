@@ -14,8 +14,8 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
 
 from node_process import Launcher
-from ros_graph import Graph
 
+from current_driver.testing.ros_graph import Graph
 from surface_msgs.msg import CurrentWindow, MotorCurrent, SurfaceLabel
 
 EXECUTABLES = ('bringup', 'classifier_node', 'current_driver_node', 'preprocessor_node', 'trainer_node')

@@ -14,7 +14,8 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
 
 from node_process import STOP_TIMEOUT_S, Launcher
-from ros_graph import Graph
+
+from current_driver.testing.ros_graph import Graph
 
 PERIOD_S = 0.002
 

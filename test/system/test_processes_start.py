@@ -15,7 +15,8 @@ pytest.importorskip('rclpy', reason='rclpy is not installed')
 pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
 
 from node_process import Launcher
-from ros_graph import Graph
+
+from current_driver.testing.ros_graph import Graph
 
 LIMIT_S = 2.0
 

@@ -15,13 +15,13 @@ import pytest
 pytest.importorskip('rclpy', reason='rclpy is not installed')
 pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
 
+from dataset_samples import save_dataset
 from node_process import Launcher, Process
 from rclpy.action import ActionClient
-from recording_samples import save_dataset
-from ros_graph import Collected, Graph, values_of
 
 from current_driver.messages import NANOSECONDS
 from current_driver.recordings.recording import Recording
+from current_driver.testing.ros_graph import Collected, Graph, values_of
 from surface_classifier.nodes.conversion import to_ns
 from surface_msgs.action import Train
 from surface_msgs.msg import MotorCurrent

@@ -14,4 +14,5 @@ __all__ = [
     'recordings',
     'simulation',
     'source',
+    'testing',
 ]

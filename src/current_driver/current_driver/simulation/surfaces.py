@@ -5,7 +5,7 @@
 The numbers are chosen, not measured. Rolling resistance and roughness are of the order that textbooks give for small
 pneumatic wheels; their spread between the surfaces is kept small on purpose, so that load, slope and sensor gain hide
 the surface from the mean current and a classifier must look at how the current varies (see
-`test_driver_difficulty.py`).
+`test_simulator_difficulty.py`).
 """
 
 from __future__ import annotations

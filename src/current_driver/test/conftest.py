@@ -1,0 +1,7 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of every test in this folder."""
+
+from current_driver.testing.fixtures import graph, process_domain, ros_domain, small_disk
+
+__all__ = ['graph', 'process_domain', 'ros_domain', 'small_disk']

@@ -1,0 +1,165 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""`surface record` at a real terminal: keys become labels in the bag of a real trainer."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('rclpy', reason='rclpy is not installed')
+pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
+
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import JointState
+
+from current_driver.recordings.recording import Recording
+from current_driver.testing.ros_graph import Graph
+from surface_classifier.nodes.conversion import to_time
+from surface_classifier.nodes.trainer_node import TrainerNode
+
+pytestmark = pytest.mark.timeout(120)
+START_S = 60.0
+
+
+class TerminalProcess:
+    """`surface record` in a pseudo-terminal."""
+
+    def __init__(self, *arguments: str) -> None:
+        self._outer, inner = pty.openpty()
+        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 120, 0, 0))
+        self.popen = subprocess.Popen(
+            [sys.executable, '-m', 'surface_classifier.cli.main', 'record', *arguments],
+            stdin=inner,
+            stdout=inner,
+            stderr=inner,
+            start_new_session=True,
+            env={**os.environ, 'TERM': 'xterm-256color'},
+        )
+        os.close(inner)
+        self.output = ''
+        self._thread = threading.Thread(target=self._drain, daemon=True)
+        self._thread.start()
+
+    def press(self, key: str) -> None:
+        os.write(self._outer, key.encode())
+
+    def wait(self) -> int:
+        status = self.popen.wait(30.0)
+        self._thread.join(10.0)
+        return status
+
+    def close(self) -> None:
+        if self.popen.poll() is None:
+            self.popen.kill()
+            self.popen.wait()
+
+    def _drain(self) -> None:
+        with suppress(OSError):  # the terminal of a process that has ended
+            while data := os.read(self._outer, 65536):
+                self.output += data.decode(errors='replace')
+
+
+@pytest.fixture
+def robot(graph: Graph) -> None:
+    """Give a robot that publishes efforts, and odometry: half a metre a second, in a curve."""
+    efforts = graph.watcher.create_publisher(JointState, 'joint_states', 10)
+    odometry = graph.watcher.create_publisher(Odometry, 'odom', 10)
+
+    def publish() -> None:
+        message = JointState(name=['wheel'], effort=[1.0])
+        message.header.stamp = to_time(time.time_ns())
+        efforts.publish(message)
+        moved = Odometry()
+        moved.twist.twist.linear.x, moved.twist.twist.angular.z = 0.5, 0.5
+        odometry.publish(moved)
+
+    graph.watcher.create_timer(0.02, publish)
+
+
+def label_of(bag: Path) -> list[str]:
+    return [segment.surface for segment in Recording(bag).segments()]
+
+
+@pytest.mark.usefixtures('robot')
+def test_keys_label_what_a_running_trainer_records(graph: Graph, tmp_path: Path) -> None:
+    node = graph.start(
+        TrainerNode, {'output_dir': str(tmp_path), 'topics': ['joint_states'], 'surfaces': ['gravel', 'grass']}
+    )
+    terminal = TerminalProcess('--name', 'yard', '--operator', 'Ann', '--battery', '87 %')
+
+    def messages() -> int:
+        return int(str(node.health().values['messages']))
+
+    def press_and_drive(key: str, surface: str) -> None:
+        terminal.press(key)
+        graph.wait_for(lambda: node.health().values['surface'] == surface, surface or 'no label')
+        before = messages()
+        graph.wait_for(lambda: messages() > before + 20, 'messages')
+
+    try:
+        graph.wait_for(lambda: bool(node.health().values['recording']), 'a recording', START_S)
+        for key, surface in (('1', 'gravel'), ('2', 'grass'), (' ', ''), ('1', 'gravel')):
+            press_and_drive(key, surface)
+        terminal.press('r')
+        graph.wait_for(lambda: not node.health().values['recording'], 'the end of the recording')
+        terminal.press('r')
+        graph.wait_for(lambda: bool(node.health().values['recording']), 'the next recording')
+        terminal.press('2')
+        graph.wait_for(lambda: node.health().values['surface'] == 'grass', 'grass')
+        terminal.press('q')
+        assert terminal.wait() == 0, terminal.output
+    finally:
+        terminal.close()
+    assert node.health().values['recording'] == ''
+    assert label_of(tmp_path / 'yard') == ['gravel', 'grass', '', 'gravel']
+    assert label_of(tmp_path / 'yard_2') == ['gravel', 'grass']
+    with Recording(tmp_path / 'yard').reader() as reader:
+        assert (reader.metadata['operator'], reader.metadata['battery']) == ('Ann', '87 %')
+        assert reader.metadata['surface_recording_state'] == 'complete'
+        assert reader.message_counts['/joint_states'] > 60
+    for word in ('GRAVEL', 'GRASS', 'NOT LABELLED', '0.50 m/s', 'is complete'):
+        assert word in terminal.output
+
+
+@pytest.mark.usefixtures('robot')
+def test_it_records_by_itself_and_completes_the_bag_when_interrupted(graph: Graph, tmp_path: Path) -> None:
+    terminal = TerminalProcess(
+        *('--surfaces', 'ice,snow', '--topics', 'joint_states', '-o', str(tmp_path), '--name', 'a', '--plain'),
+        *('--picture', str(tmp_path / 'view.svg')),
+    )
+    try:
+        graph.wait_for(lambda: 'not labelled' in terminal.output, 'the terminal', START_S)
+        terminal.press('2')
+        graph.wait_for(lambda: ' s  snow' in terminal.output, 'the label')
+        terminal.popen.send_signal(signal.SIGINT)
+        assert terminal.wait() == 0, terminal.output
+    finally:
+        terminal.close()
+    assert label_of(tmp_path / 'a') == ['snow']
+    with Recording(tmp_path / 'a').reader() as reader:
+        assert reader.metadata['surface_recording_state'] == 'complete'
+    assert (tmp_path / 'view.svg').is_file()
+
+
+def test_a_refusal_of_the_trainer_is_told(graph: Graph, tmp_path: Path) -> None:
+    graph.start(TrainerNode, {'output_dir': str(tmp_path)})
+    (tmp_path / 'taken').mkdir()
+    terminal = TerminalProcess('--surfaces', 'ice', '--name', 'taken')
+    try:
+        assert terminal.wait() == 2
+    finally:
+        terminal.close()
+    assert 'taken: exists already' in terminal.output

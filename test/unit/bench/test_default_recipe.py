@@ -1,0 +1,40 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark of the default recipe: its table and JSON, and that it tells a recipe that misses its aims."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip('torch', reason='torch is not installed')
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / 'bench'))
+import default_recipe
+
+QUICK = ['--quick', '--generators', 'ripple', '--seeds', '2', '--jobs', '1']
+
+
+def test_the_default_recipe_meets_its_aims_on_a_few_tasks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / 'result.json'
+    assert default_recipe.main([*QUICK, '--json', str(file)]) == 0
+    printed = capsys.readouterr().out
+    assert 'ripple' in printed
+    assert 'met' in printed
+    result: dict[str, Any] = json.loads(file.read_text(encoding='utf-8'))
+    row = result['rows'][0]
+    assert row['default_epochs_to_all'] <= 60
+    assert row['default_rising_share'] <= 0.1
+    assert row['default_held_out'] >= max(row['seed_held_out'], row['discriminant_held_out'])
+    assert {run['seed'] for run in result['runs']['default']} == {0, 1}
+    assert result['recipes']['default']['batch_size'] == 25
+    assert row['discriminant_held_out'] == pytest.approx(sum(result['discriminant']['ripple']) / 2)
+
+
+def test_missed_aims_are_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(default_recipe, 'MOST_EPOCHS', 2)
+    assert default_recipe.main([*QUICK, '--without-seed-recipe']) == 1
+    assert 'missed' in capsys.readouterr().out

@@ -1,0 +1,74 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""The golden record: what counts as a difference, and that a changed tree is found out."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / 'bench'))
+
+import golden  # noqa: E402
+import golden_compare  # noqa: E402
+from golden_compare import VOLATILE, differences, renamed  # noqa: E402
+from golden_stages import StageError, Tree  # noqa: E402
+
+
+def test_equal_records_have_no_differences() -> None:
+    record = {'scores': [{'f1': 0.5, 'seconds': 1.0}], 'classes': ['ice', 'snow']}
+    again = {'scores': [{'f1': 0.5 + 1e-8, 'seconds': 2.0}], 'classes': ['ice', 'snow']}
+    assert differences(record, again) == []
+
+
+@pytest.mark.parametrize(
+    ('now', 'part'),
+    [
+        ({'f1': 0.51, 'id': 'healthy'}, '/f1: 0.5 before, 0.51 now'),
+        ({'f1': 0.5, 'id': 'aliasing'}, "/id: 'healthy' before, 'aliasing' now"),
+        ({'f1': 0.5}, "/id: only before ('healthy')"),
+        ({'f1': 0.5, 'id': 'healthy', 'more': 1}, '/more: only now (1)'),
+        ({'f1': None, 'id': 'healthy'}, '/f1: 0.5 before, None now'),
+    ],
+)
+def test_every_kind_of_difference_is_listed(now: dict[str, object], part: str) -> None:
+    assert differences({'f1': 0.5, 'id': 'healthy'}, now) == [part]
+
+
+def test_lists_of_other_lengths_differ() -> None:
+    assert '/ids/length: 1 before, 2 now' in differences({'ids': ['a']}, {'ids': ['a', 'b']})
+
+
+def test_renamed_keys_are_compared_under_their_new_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {'mixing': 'mixup_alpha'}
+    assert renamed({'.recipe.mixing': True, 'mixing': [{'mixing': 1}]}, names) == {
+        '.recipe.mixup_alpha': True,
+        'mixup_alpha': [{'mixup_alpha': 1}],
+    }
+    monkeypatch.setattr(golden_compare, 'RENAMED_KEYS', names)
+    assert differences({'mixing': 0.2}, {'mixup_alpha': 0.2}) == []
+
+
+def test_only_times_and_places_are_volatile() -> None:
+    volatile = ['seconds', 'training_seconds', 'time', 'path', 'command', 'history']
+    compared = ['accuracy', 'median_delay_s', 'digest', 'classes', 'times_right', 'loss']
+    assert all(re.search(VOLATILE, key) for key in volatile)
+    assert not any(re.search(VOLATILE, key) for key in compared)
+
+
+def test_an_installed_package_is_not_taken_for_that_of_the_tree(tmp_path: Path) -> None:
+    empty = Tree(tmp_path / 'empty', tmp_path / 'work', None)
+    with pytest.raises(StageError, match=r'is imported from|ended with status'):
+        empty.check_packages()
+
+
+def test_unknown_commit_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    if subprocess.run(['git', 'rev-parse'], cwd=ROOT, capture_output=True, check=False).returncode:
+        pytest.skip('not a git checkout')
+    assert golden.main(['--against', 'no-such-commit']) == 2
+    assert 'no-such-commit' in capsys.readouterr().err
