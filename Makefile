@@ -65,12 +65,13 @@ peers: ## Make .venv-peers: Keras on JAX, TensorFlow and torch, for bench/epoch_
 	@$(SETUP_PYTHON) tools/setup_peers.py $(TORCH_OPTIONS)
 
 .PHONY: lint
-lint: setup ## Run ruff and mypy
+lint: setup ## Run ruff, mypy and codespell; check layout, file sizes and run bits
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
-	@$(RUN) mypy
-	@$(RUN) mypy src/current_driver/test
-	@$(RUN) mypy src/surface_classifier/test
+	@$(RUN) tools/check_types
+	@git ls-files -z | xargs -0 $(RUN) codespell
+	@python3 tools/check_layout.py
+	@python3 tools/check_files.py
 
 .PHONY: format
 format: setup ## Let ruff format the code and mend what it can

@@ -38,6 +38,7 @@ from typing import Any
 
 # Networks of this size are fastest on one thread, and each process has a core; set before anything loads a library.
 os.environ['OMP_NUM_THREADS'] = '1'
+sys.path.append(str(Path(__file__).resolve().parent / 'peers'))
 
 from diagnosis_cases import FAULTS, SEVERITIES, VERSION, Case, CaseKey, make_case
 from diagnosis_scores import HEALTHY, OURS, Interval, Scores, Share, SystemScore, score

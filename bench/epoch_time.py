@@ -6,8 +6,8 @@ The task has the shape this project began with: 98 windows of 100 samples of one
 network is the preset `seed` (LSTM of 32 units), the large one `seed-large` (two LSTMs of 128 units, dropout 0.2 after
 each); both train with RMSprop in batches of 32 and of 4.
 
-- peers: a plain PyTorch loop with a DataLoader (`peer_torch.py`), and Keras 3 `fit` on JAX, torch and TensorFlow
-  (`peer_keras.py`, in the environment that `make peers` makes). Each lives in a process of its own, once with the
+- peers: a plain PyTorch loop with a DataLoader (`peers/peer_torch.py`), and Keras 3 `fit` on JAX, torch and TensorFlow
+  (`peers/peer_keras.py`, in the environment that `make peers` makes). Each lives in a process of its own, once with the
   threads it takes by default and once with one thread; the better of the two counts;
 - ours: one model alone (`train`, with torch and with the compiled kernel), and several seeds together
   (`train_together`).
@@ -488,12 +488,12 @@ def _contestants(folder: Path, args: argparse.Namespace, stack: ExitStack) -> tu
     """Starts every peer that is here, and names those that are not with the reason."""
     absent: dict[str, str] = {}
     commands: dict[str, tuple[list[str], dict[str, str]]] = {
-        PLAIN: ([sys.executable, str(BENCH / 'peer_torch.py')], {})
+        PLAIN: ([sys.executable, str(BENCH / 'peers' / 'peer_torch.py')], {})
     }
     python = args.peers / 'bin' / 'python'
     for backend, name in BACKENDS.items():
         if python.is_file():
-            commands[name] = ([str(python), str(BENCH / 'peer_keras.py')], {'KERAS_BACKEND': backend})
+            commands[name] = ([str(python), str(BENCH / 'peers' / 'peer_keras.py')], {'KERAS_BACKEND': backend})
         else:
             absent[name] = f'there is no {python}: run `make peers`'
     contestants: list[Contestant] = []

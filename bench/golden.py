@@ -38,8 +38,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from golden_compare import VOLATILE, differences
-from golden_stages import NEED_DATA, NEEDS, STAGES, Record, StageError, Tree, run_stage
+from golden_record.compare import VOLATILE, differences
+from golden_record.stages import NEED_DATA, NEEDS, STAGES, Record, StageError, Tree, run_stage
 
 ROOT = Path(__file__).resolve().parents[1]
 MOST_SHOWN = 20

@@ -6,7 +6,7 @@ Four motors, a window of 100 samples and a label every 10 samples, at 100 Hz and
 the same LSTM(64) go through three systems, in turns, so that a busy machine is busy for all of them:
 
 - peer: one JointState a sample, sensor-data quality of service, a deque of 100 samples, torch on one thread in the
-  callback (`peer_driver.py`, `peer_classifier.py`); two processes;
+  callback (`peers/peer_driver.py`, `peers/peer_classifier.py`); two processes;
 - three processes: our driver, preprocessor and classifier with ONNX Runtime;
 - composed: the same three in one process (`bringup`).
 
@@ -326,8 +326,8 @@ def _measure_peer(case: Case, name: str, log: Path, seconds: float) -> Measureme
 
     with NodeProcesses(log, os.environ) as nodes, _Ears() as ears:
         weights = str(case.model / 'weights.safetensors')
-        classifier = [sys.executable, str(BENCH / 'peer_classifier.py'), weights, *CLASSES]
-        driver = [sys.executable, str(BENCH / 'peer_driver.py'), str(case.samples_file), str(case.rate_hz)]
+        classifier = [sys.executable, str(BENCH / 'peers' / 'peer_classifier.py'), weights, *CLASSES]
+        driver = [sys.executable, str(BENCH / 'peers' / 'peer_driver.py'), str(case.samples_file), str(case.rate_hz)]
         processes = {
             'classifier': nodes.start_command('peer_classifier', classifier).process.pid,
             'driver': nodes.start_command('peer_driver', driver).process.pid,

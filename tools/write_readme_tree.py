@@ -52,7 +52,9 @@ FOLDED = {
     ),
     'src/current_driver/resource': 'the marker of ament',
     'src/surface_classifier/resource': 'the marker of ament',
-    'src/surface_classifier/test/data/msg': 'message definitions of other packages for tests; README.md there tells origin and licence',
+    'src/surface_classifier/test/data/msg': (
+        'message definitions of other packages for tests; README.md there states origin and licence'
+    ),
     'test/arduino': 'an Arduino on a PC, on which a test runs the example sketch',
 }
 
@@ -87,9 +89,8 @@ def folded(folder: str) -> str:
 def tree() -> str:
     """Return the tree as the lines of a code block."""
     listed = subprocess.run(['git', 'ls-files'], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    paths = sorted(
-        {PurePosixPath(line) for line in listed.splitlines() if (ROOT / line).is_file() or (ROOT / line).is_symlink()}
-    )
+    present = [line for line in listed.splitlines() if (ROOT / line).is_file() or (ROOT / line).is_symlink()]
+    paths = sorted({PurePosixPath(line) for line in present})
     lines = []
     by_folder = sorted(paths, key=lambda path: (str(path.parent) != '.', str(path.parent), path.name))
     for folder, files in groupby(by_folder, key=lambda path: folded(str(path.parent))):

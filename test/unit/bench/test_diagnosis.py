@@ -16,16 +16,18 @@ import pytest
 
 pytest.importorskip('torch')
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / 'bench'))
+BENCH = Path(__file__).resolve().parents[3] / 'bench'
+sys.path.insert(0, str(BENCH / 'peers'))
+sys.path.insert(0, str(BENCH))
 
-import diagnosis
-import diagnosis_runs
-import peer_neuraldbg
-from diagnosis_cases import FAULTS, SEVERITIES, VERSION, Case, CaseKey, make_case
-from diagnosis_runs import Change, advised_change, changed_setup, menu_of
+import diagnosis  # noqa: E402
+import diagnosis_runs  # noqa: E402
+import peer_neuraldbg  # noqa: E402
+from diagnosis_cases import FAULTS, SEVERITIES, VERSION, Case, CaseKey, make_case  # noqa: E402
+from diagnosis_runs import Change, advised_change, changed_setup, menu_of  # noqa: E402
 
-from current_driver.errors import SurfaceError
-from surface_classifier.diagnosis.result import CAUSES
+from current_driver.errors import SurfaceError  # noqa: E402
+from surface_classifier.diagnosis.result import CAUSES  # noqa: E402
 
 RECIPE_FAULTS = (
     'batch_too_small',

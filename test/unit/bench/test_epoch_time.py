@@ -44,7 +44,7 @@ def case(bench: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture
 def plain_peer(bench: ModuleType, tmp_path: Path) -> Any:
     """The plain PyTorch loop in its process."""
-    command = [sys.executable, str(ROOT / 'bench' / 'peer_torch.py')]
+    command = [sys.executable, str(ROOT / 'bench' / 'peers' / 'peer_torch.py')]
     with bench.Peer('PyTorch loop', '1', command, {}, tmp_path / 'log') as peer:
         yield peer
 

@@ -15,9 +15,9 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / 'bench'))
 
 import golden  # noqa: E402
-import golden_compare  # noqa: E402
-from golden_compare import VOLATILE, differences, renamed  # noqa: E402
-from golden_stages import StageError, Tree  # noqa: E402
+from golden_record import compare  # noqa: E402
+from golden_record.compare import VOLATILE, differences, renamed  # noqa: E402
+from golden_record.stages import StageError, Tree  # noqa: E402
 
 
 def test_equal_records_have_no_differences() -> None:
@@ -50,7 +50,7 @@ def test_renamed_keys_are_compared_under_their_new_names(monkeypatch: pytest.Mon
         '.recipe.mixup_alpha': True,
         'mixup_alpha': [{'mixup_alpha': 1}],
     }
-    monkeypatch.setattr(golden_compare, 'RENAMED_KEYS', names)
+    monkeypatch.setattr(compare, 'RENAMED_KEYS', names)
     assert differences({'mixing': 0.2}, {'mixup_alpha': 0.2}) == []
 
 

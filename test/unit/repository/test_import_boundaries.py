@@ -214,6 +214,17 @@ def test_only_nodes_reach_the_modules_of_the_nodes_that_import_ros() -> None:
     assert not found, '\n'.join(found)
 
 
+def test_every_file_of_the_nodes_knows_ros_but_parameter_tables_and_health() -> None:
+    plain = {'__init__.py', 'chain_health.py', 'parameters.py', 'window_parameters.py'}
+    bases = {f'current_driver.node.{name}' for name in ('base_node', 'flow_control', 'qos', 'run_nodes')}
+    found = [
+        path.name
+        for path in python_files(CLASSIFIER / 'nodes')
+        if not any(is_ros(module) or allowed(module, bases) for _, module in imports(path))
+    ]
+    assert set(found) == plain
+
+
 def test_the_walk_sees_every_form_of_import(tmp_path: Path) -> None:
     path = tmp_path / 'module.py'
     path.write_text(

@@ -93,13 +93,6 @@ def test_python_files_carry_the_licence_and_a_docstring() -> None:
     assert not found, found
 
 
-def test_nothing_tracked_is_large() -> None:
-    found = {
-        str(path.relative_to(ROOT)): path.stat().st_size for path in tracked_files() if path.stat().st_size > 2_000_000
-    }
-    assert not found, found
-
-
 def build_wheel(folder: Path, target: Path) -> set[str]:
     """Build the wheel of a package from a copy of its folder alone; return the names of its files."""
     pytest.importorskip('setuptools')

@@ -11,6 +11,7 @@ __all__ = [
     'executor',
     'importers',
     'inspection',
+    'joined_streams',
     'json_values',
     'splits',
     'survey',

@@ -13,6 +13,7 @@ __all__ = [
     'level_features',
     'lstm',
     'lstm_config',
+    'network_weights',
     'novelty',
     'unseen_motion',
 ]

@@ -6,10 +6,13 @@ __all__ = [
     'adapt',
     'confidence',
     'engines',
+    'hold_out',
     'loop',
     'metrics',
+    'prepared_windows',
     'recipe_rules',
     'together',
+    'torch_state',
     'train_model',
     'training_config',
 ]

@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 """Readers: rosbag2 bags of both storages and CSV files, behind one interface."""
 
-__all__ = ['bag_reader', 'csv_reader', 'recording_reader', 'storage_files']
+__all__ = ['bag_reader', 'csv_reader', 'open_recording', 'recording_reader', 'storage_files']

@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step engines of the training loop beside torch: the compiled kernel."""
 
-__all__ = ['kernel_engine']
+__all__ = ['kernel_engine', 'losses', 'step_engine', 'torch_engine']

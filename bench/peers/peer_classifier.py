@@ -4,7 +4,7 @@
 
 It has the weights of our model, so that the labels of both can be compared.
 
-Usage: python bench/peer_classifier.py WEIGHTS.safetensors CLASS ...
+Usage: python bench/peers/peer_classifier.py WEIGHTS.safetensors CLASS ...
 """
 
 import contextlib

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The peer's driver in `live_chain.py`: what somebody writes in an afternoon, one JointState a sample from a timer.
 
-Usage: python bench/peer_driver.py SAMPLES.npy RATE_HZ
+Usage: python bench/peers/peer_driver.py SAMPLES.npy RATE_HZ
 """
 
 import contextlib
