@@ -30,7 +30,7 @@ import torch
 from current_driver.simulation.simulator import RobotParameters, Simulator, SimulatorConfig
 from current_driver.simulation.surfaces import SURFACES
 from surface_classifier.data.dataset import Dataset, RecordingInfo
-from surface_classifier.model.lstm import SurfaceLstm
+from surface_classifier.model.network.ensemble import Network
 from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.training.adapt import HEAD_PULL, RobotWindows, adapt_network
 from surface_classifier.training.prepared_windows import predict_logits
@@ -130,7 +130,7 @@ def join(drives: Sequence[RobotWindows]) -> RobotWindows:
     )
 
 
-def train(folder: Path, jobs: dict[str, list[RobotWindows]]) -> dict[str, SurfaceLstm]:
+def train(folder: Path, jobs: dict[str, list[RobotWindows]]) -> dict[str, Network]:
     """Train the default recipe on the drives of each robot."""
     channels = tuple(
         ChannelConfig(name, 'motor_current', MOTOR_CURRENT, f'current[{name}]') for name in ('left', 'right')
@@ -157,14 +157,14 @@ def train(folder: Path, jobs: dict[str, list[RobotWindows]]) -> dict[str, Surfac
     return {name: result.network for name, result in zip(jobs, results, strict=True)}
 
 
-def accuracy(network: SurfaceLstm, windows: RobotWindows) -> float:
+def accuracy(network: Network, windows: RobotWindows) -> float:
     """Mean recall of the classes."""
     parts = [torch.from_numpy(np.ascontiguousarray(part, dtype=np.float32)) for part in windows.parts]
     right = predict_logits(network, parts).argmax(dim=1).numpy() == windows.labels
     return float(np.mean([right[windows.labels == k].mean() for k in np.unique(windows.labels)]))
 
 
-def with_head(network: SurfaceLstm, adapted: SurfaceLstm) -> SurfaceLstm:
+def with_head(network: Network, adapted: Network) -> Network:
     """The old network, its normalisation included, with the adapted head."""
     both = copy.deepcopy(network)
     both.head.load_state_dict(adapted.head.state_dict())

@@ -419,7 +419,7 @@ def _recurrent(draft: Draft, **changes: Any) -> Draft:
         'label_smoothing': 0.0,
         'gradient_clip': 1.0,
         'class_balance': 'none',
-        'discriminant_start': False,
+        'discriminant_init': False,
         'patience': 100,
     }
     return replace(draft, config=_changed(draft.config, network, **{**recipe, **changes}))

@@ -242,8 +242,8 @@ def _prepare(folder: Path, rate_hz: float, block_samples: int, seconds: float) -
     import torch
 
     from surface_classifier.model.checkpoint import normalisation_of, save_model
-    from surface_classifier.model.lstm import SurfaceLstm
-    from surface_classifier.model.lstm_config import LstmConfig
+    from surface_classifier.model.network.ensemble import make_network
+    from surface_classifier.model.network_config import NetworkConfig
 
     simulator = Simulator(SimulatorConfig(seed=SEED, motors=MOTORS, sample_rate_hz=rate_hz))
     samples_a = simulator.step(round((seconds + START_TIMEOUT_S) * rate_hz)).current_a
@@ -256,8 +256,8 @@ def _prepare(folder: Path, rate_hz: float, block_samples: int, seconds: float) -
     )
     config = WindowConfig((PartConfig('motor', rate_hz, channels),), WINDOW_SAMPLES, STRIDE_SAMPLES)
     torch.manual_seed(SEED)
-    shape = LstmConfig(hidden_sizes=(HIDDEN,), dropout=0.0, pooling='last')
-    network = SurfaceLstm(shape, [MOTORS], len(CLASSES))
+    shape = NetworkConfig(hidden_sizes=(HIDDEN,), dropout=0.0, pooling='last')
+    network = make_network(shape, [MOTORS], len(CLASSES))
     network.fit_normalisation([torch.from_numpy(samples_a[np.newaxis].astype(np.float32))])
     contract = ModelContract(
         config=config,

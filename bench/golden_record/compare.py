@@ -10,8 +10,19 @@ from typing import Any
 
 TOLERANCE = 1e-6
 
-# Keys that have another name in the later tree: the name of before, the name of now.
-RENAMED_KEYS: Mapping[str, str] = {}
+# What has another name in the later tree: a pattern in the path of a value, and what replaces it, one after the other.
+_NETWORK = r'((?:network|architecture|members(?:/\d+|\[\]))[/.])'
+RENAMED_PATHS: tuple[tuple[str, str], ...] = (
+    (r'\bothers\b', 'members'),
+    (r'\bmixing\b', 'mixup_alpha'),
+    (r'\bsharpness\b', 'logit_scale'),
+    (r'\bdiscriminant_start\b', 'discriminant_init'),
+    (r'\bshare_weight\b', 'bin_scale'),
+    (r'\bresting\b', 'idle_fractions'),
+    (_NETWORK + r'levels\b', r'\1quantile_bins'),
+)
+# Values that have another name: the end of the path, the value of before and that of now.
+RENAMED_VALUES: tuple[tuple[str, str, str], ...] = (('/inputs', 'levels', 'soft_bins'),)
 # Keys whose values differ between two runs of one tree: durations, times of day, files.
 VOLATILE = re.compile(r'(^|_)(seconds|time|created|date|path|file|command|commands|history)$')
 
@@ -36,18 +47,19 @@ def flatten(value: Any, path: str = '', *, skip: re.Pattern[str] | None = None) 
         yield path, value
 
 
-def renamed(value: Any, names: Mapping[str, str]) -> Any:
-    """Return a record with its keys under their new names, also where a key is a path of keys such as `.scores[].f1`.
+def renamed(path: str, value: Any) -> tuple[str, Any]:
+    """Return a leaf of the earlier record under its name of now.
 
     Args:
-        value: Record of the earlier tree.
-        names: New name of each renamed key.
+        path: Path of the leaf.
+        value: Its value.
     """
-    if isinstance(value, Mapping):
-        return {_renamed_path(key, names): renamed(item, names) for key, item in value.items()}
-    if isinstance(value, list):
-        return [renamed(item, names) for item in value]
-    return value
+    for end, old, new in RENAMED_VALUES:
+        if path.endswith(end) and value == old:
+            value = new
+    for pattern, replacement in RENAMED_PATHS:
+        path = re.sub(pattern, replacement, path)
+    return path, value
 
 
 def differences(before: Any, now: Any, *, skip: re.Pattern[str] | None = VOLATILE) -> list[str]:
@@ -58,16 +70,13 @@ def differences(before: Any, now: Any, *, skip: re.Pattern[str] | None = VOLATIL
         now: Record of the working tree.
         skip: Keys that are not compared.
     """
-    old, new = dict(flatten(renamed(before, RENAMED_KEYS), skip=skip)), dict(flatten(now, skip=skip))
+    old = dict(renamed(path, value) for path, value in flatten(before, skip=skip))
+    new = dict(flatten(now, skip=skip))
     found = [f'{path}: only before ({old[path]!r})' for path in old if path not in new]
     found += [f'{path}: only now ({new[path]!r})' for path in new if path not in old]
     both = [path for path in old if path in new]
     found += [f'{path}: {old[path]!r} before, {new[path]!r} now' for path in both if not _equal(old[path], new[path])]
     return sorted(found)
-
-
-def _renamed_path(key: str, names: Mapping[str, str]) -> str:
-    return re.sub(r'[^.\[\]]+', lambda part: names.get(part.group(), part.group()), key)
 
 
 def _equal(before: Any, now: Any) -> bool:

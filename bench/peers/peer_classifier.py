@@ -28,7 +28,7 @@ class PeerLstm(torch.nn.Module):
     """A plain LSTM and a dense layer on its last output."""
 
     def __init__(self, weights: dict[str, torch.Tensor]) -> None:
-        """Takes the weights of a `SurfaceLstm` with one part, one layer and the last state."""
+        """Takes the weights of a `SurfaceNetwork` with one part, one layer and the last state."""
         super().__init__()
         hidden, channels = weights['layers.0.0.weight_hh_l0'].shape[1], weights['layers.0.0.weight_ih_l0'].shape[1]
         self.lstm = torch.nn.LSTM(channels, hidden, batch_first=True)

@@ -40,7 +40,7 @@ class PeerCase:
         windows: Standardised windows, float32 of shape (n, samples, channels).
         labels: Class of each window, int64 of shape (n,).
         classes: Number of classes.
-        weights: First weights by the names of `SurfaceLstm` (one part).
+        weights: First weights by the names of `SurfaceNetwork` (one part).
     """
 
     hidden_sizes: tuple[int, ...]

@@ -4,6 +4,7 @@
 
 __all__ = [
     'current_driver',
+    'declared_fields',
     'devices',
     'driver_node',
     'driver_parameters',

@@ -15,8 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / 'bench'))
 
 import golden  # noqa: E402
-from golden_record import compare  # noqa: E402
-from golden_record.compare import VOLATILE, differences, renamed  # noqa: E402
+from golden_record.compare import VOLATILE, differences  # noqa: E402
 from golden_record.stages import StageError, Tree  # noqa: E402
 
 
@@ -44,14 +43,20 @@ def test_lists_of_other_lengths_differ() -> None:
     assert '/ids/length: 1 before, 2 now' in differences({'ids': ['a']}, {'ids': ['a', 'b']})
 
 
-def test_renamed_keys_are_compared_under_their_new_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = {'mixing': 'mixup_alpha'}
-    assert renamed({'.recipe.mixing': True, 'mixing': [{'mixing': 1}]}, names) == {
-        '.recipe.mixup_alpha': True,
-        'mixup_alpha': [{'mixup_alpha': 1}],
-    }
-    monkeypatch.setattr(compare, 'RENAMED_KEYS', names)
-    assert differences({'mixing': 0.2}, {'mixup_alpha': 0.2}) == []
+@pytest.mark.parametrize(
+    ('before', 'now'),
+    [
+        ({'network': {'levels': 8}}, {'network': {'quantile_bins': 8}}),
+        ({'architecture': {'others': [{'levels': 9}]}}, {'architecture': {'members': [{'quantile_bins': 9}]}}),
+        ({'.training.network.others[].levels': True}, {'.training.network.members[].quantile_bins': True}),
+        ({'inputs': 'levels', 'mixing': 3.0}, {'inputs': 'soft_bins', 'mixup_alpha': 3.0}),
+        ({'conformal': {'levels': [0.9]}}, {'conformal': {'levels': [0.9]}}),
+    ],
+)
+def test_renamed_keys_and_values_are_compared_under_their_new_names(before: object, now: object) -> None:
+    assert differences(before, now) == []
+    if before != now:
+        assert differences(now, before) != []
 
 
 def test_only_times_and_places_are_volatile() -> None:

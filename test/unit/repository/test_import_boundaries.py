@@ -41,7 +41,7 @@ ROS_FILES = (DRIVER / 'driver_node.py', DRIVER / 'testing' / 'ros_graph.py')
 
 # What the subpackages without ROS may import beside the standard library and themselves. Every one may raise
 # SurfaceError (current_driver.errors), read YAML and name the package's version.
-EVERYWHERE = {'current_driver.errors', 'surface_classifier', 'yaml'}
+EVERYWHERE = {'current_driver.declared_fields', 'current_driver.errors', 'surface_classifier', 'yaml'}
 RECORDINGS = {'current_driver.recordings', 'current_driver.messages', 'lz4', 'mcap', 'numpy', 'rosbags', 'zstandard'}
 DATA = {'current_driver.messages', 'current_driver.recordings', 'numpy', 'surface_classifier.signal'}
 MODEL = {'numpy', 'surface_classifier.signal'}

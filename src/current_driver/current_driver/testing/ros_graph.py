@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import rclpy
@@ -150,8 +150,14 @@ class Graph:
             self.changed.notify_all()
 
     def _spin(self) -> None:
-        with suppress(ExternalShutdownException):
+        try:
             self.executor.spin()
+        except ExternalShutdownException:
+            pass
+        except Exception:
+            # `close` may shut the context down while the executor is about to wait.
+            if self.context.ok():
+                raise
 
 
 def values_of(status: DiagnosticStatus) -> dict[str, str]:

@@ -79,8 +79,8 @@ def _print_model(summary: dict[str, Any]) -> None:
     print(f'takes    {summary["takes"]}')
     print(f'tells    {", ".join(summary["classes"])}')
     shape = summary['architecture']
-    for title, network in [('network', shape), *(('beside', other) for other in shape.get('others', []))]:
-        told = ', '.join(f'{key} {value}' for key, value in network.items() if key != 'others')
+    for title, network in [('network', shape), *(('member', member) for member in shape['members'])]:
+        told = ', '.join(f'{key} {value}' for key, value in network.items() if key != 'members')
         print(f'{title:<8} {told}')
     for part, values in summary['normalisation'].items():
         numbers = ', '.join(

@@ -132,14 +132,16 @@ class Probe:
         twin = copy.copy(self)
         twin.config = replace(config, epochs=self.config.epochs).resolved(len(self.data.train))
         twin._network = copy.deepcopy(self._network)
-        twin._network.dropout.p = float(twin.config.network.dropout)
-        twin._network.config = replace(twin._network.config, dropout=twin.config.network.dropout)
+        # Arms change the first member of an ensemble.
+        first = twin._network.members[0]
+        first.dropout.p = float(twin.config.network.dropout)
+        first.config = replace(first.config, dropout=twin.config.network.dropout)
         twin._random = RandomState(0)
         twin._random.state = self._random.state.clone()
         twin._begin()
         twin._engine.continue_from(self._engine)
         if self.config.network.batch_norm and not config.network.batch_norm:
-            for norms in twin._network.norms:
+            for norms in first.norms:
                 for layer, norm in enumerate(norms):
                     norms[layer] = _FrozenNorm(norm)
         return twin
@@ -203,8 +205,8 @@ class Probe:
         """Measure the gradient at the weights as they are."""
         network = self.frozen_network().eval()
         self.loss_of(network, torch.arange(len(self.labels))).backward()
-        first = _norm(parameter for layers in network.layers for parameter in layers[0].parameters())
-        head = _norm(network.head.parameters())
+        first = _norm(parameter for layers in network.members[0].layers for parameter in layers[0].parameters())
+        head = _norm(parameter for head in network.heads for parameter in head.parameters())
         norm = _norm(network.parameters())
         return GradientSize(norm, first / head if head > 0 and math.isfinite(first) else math.nan)
 

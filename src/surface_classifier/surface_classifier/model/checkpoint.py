@@ -35,7 +35,7 @@ from surface_classifier.model.contract import (
     save_contract,
 )
 from surface_classifier.model.engine import InferenceEngine, OnnxEngine, softmax
-from surface_classifier.model.lstm import SurfaceLstm
+from surface_classifier.model.network.ensemble import Network
 from surface_classifier.model.novelty import NoveltyTest
 from surface_classifier.signal.window_config import WindowConfig
 
@@ -65,7 +65,7 @@ def check_model_target(path: Path | str, overwrite: bool = False) -> None:
 
 def save_model(
     path: Path | str,
-    network: SurfaceLstm,
+    network: Network,
     contract: ModelContract,
     overwrite: bool = False,
     *,
@@ -125,7 +125,7 @@ def save_model(
     return contract
 
 
-def normalisation_of(network: SurfaceLstm, config: WindowConfig) -> dict[str, dict[str, list[float]]]:
+def normalisation_of(network: Network, config: WindowConfig) -> dict[str, dict[str, list[float]]]:
     """Return what the network subtracts and divides by, for each part and channel [channel units]."""
     return {
         part.name: {'mean': network.mean_of(index).tolist(), 'scale': network.scale_of(index).tolist()}
@@ -133,7 +133,7 @@ def normalisation_of(network: SurfaceLstm, config: WindowConfig) -> dict[str, di
     }
 
 
-def _export_onnx(network: SurfaceLstm, config: WindowConfig) -> bytes:
+def _export_onnx(network: Network, config: WindowConfig) -> bytes:
     """Return the network as an ONNX model that takes any number of windows."""
     samples = [max(EXPORT_SAMPLES, network.fewest_samples(part)) for part in range(len(config.input_parts))]
     example = tuple(
@@ -154,9 +154,11 @@ def _export_onnx(network: SurfaceLstm, config: WindowConfig) -> bytes:
         )
     assert program is not None
     model = program.model_proto
-    # The shapes inside the graph are those of the short example; ONNX Runtime infers them anew from the inputs. The
-    # nodes' metadata hold the paths of source files on this machine.
+    # The shapes inside the graph are those of the short example; ONNX Runtime infers them again from the inputs. The
+    # metadata hold the paths of source files on this machine, and names that differ from export to export.
     del model.graph.value_info[:]
+    del model.graph.metadata_props[:]
+    del model.metadata_props[:]
     for node in model.graph.node:
         del node.metadata_props[:]
     for index, graph_input in enumerate(model.graph.input):
@@ -179,7 +181,7 @@ def _quiet_exporter() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _check_export(engine: InferenceEngine, network: SurfaceLstm) -> None:
+def _check_export(engine: InferenceEngine, network: Network) -> None:
     """Compare ONNX Runtime with torch on random windows in the range of the training data, unmeasured values included.
 
     Raises:

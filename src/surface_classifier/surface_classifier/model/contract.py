@@ -23,7 +23,7 @@ from current_driver.errors import SurfaceError
 from surface_classifier.model.belief import BeliefSettings
 from surface_classifier.signal.window_config import WindowConfig
 
-CONTRACT_FORMAT = 1
+CONTRACT_FORMAT = 2
 CONTRACT_FILE = 'model.json'
 WEIGHTS_FILE = 'weights.safetensors'
 ONNX_FILE = 'model.onnx'
@@ -38,7 +38,7 @@ class ModelContract:
     Attributes:
         config: The windows the model takes: parts, channels, units, rates and samples.
         classes: Class names in the order of the model's outputs.
-        architecture: The network, as `LstmConfig.to_dict()` gives it.
+        architecture: The network, as `NetworkConfig.to_dict()` gives it.
         normalisation: For each part its channels' `mean` and `scale` [channel units], for the reader of the contract;
             the network holds the same numbers among its weights.
         calibration: `temperature` [1] by which logits are divided before the softmax, and the `method` that chose it.

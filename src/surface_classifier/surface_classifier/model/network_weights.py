@@ -11,11 +11,11 @@ import safetensors.torch
 
 from current_driver.errors import SurfaceError
 from surface_classifier.model.contract import WEIGHTS_FILE, ModelContract, read_verified
-from surface_classifier.model.lstm import SurfaceLstm
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network.ensemble import Network, make_network
+from surface_classifier.model.network_config import NetworkConfig
 
 
-def load_network(path: Path | str, contract: ModelContract) -> SurfaceLstm:
+def load_network(path: Path | str, contract: ModelContract) -> Network:
     """Load the weights of a model into its network.
 
     Raises:
@@ -23,8 +23,8 @@ def load_network(path: Path | str, contract: ModelContract) -> SurfaceLstm:
     """
     file = Path(path) / WEIGHTS_FILE
     content = read_verified(file, contract.weights_sha256)
-    network = SurfaceLstm(
-        LstmConfig(**contract.architecture),
+    network = make_network(
+        NetworkConfig(**contract.architecture),
         [len(part.channels) for part in contract.config.input_parts],
         len(contract.classes),
     )

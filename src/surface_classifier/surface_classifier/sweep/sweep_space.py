@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from current_driver.errors import SurfaceError
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.training.training_config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _check_key(key: str) -> None:
     known = [item.name for item in fields(TrainingConfig) if item.name not in ('network', 'epochs')]
-    known += [f'network.{item.name}' for item in fields(LstmConfig)]
+    known += [f'network.{item.name}' for item in fields(NetworkConfig)]
     if key == 'epochs':
         raise ValueError('epochs is the budget that every trial gets, and is not searched; set it with --epochs')
     if key not in ('hidden_size', *known):

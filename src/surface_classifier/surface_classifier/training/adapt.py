@@ -29,7 +29,7 @@ from surface_classifier import __version__
 from surface_classifier.model.checkpoint import check_model_target, normalisation_of, save_model
 from surface_classifier.model.contract import ModelContract, load_contract
 from surface_classifier.model.engine import load_engine
-from surface_classifier.model.lstm import SurfaceLstm
+from surface_classifier.model.network.ensemble import Network
 from surface_classifier.model.network_weights import load_network
 from surface_classifier.model.novelty import NoveltyTest
 from surface_classifier.signal.window_config import WindowConfig
@@ -131,8 +131,8 @@ def read_robot_windows(recordings: Iterable[Recording], contract: ModelContract)
 
 
 def adapt_network(
-    network: SurfaceLstm, windows: RobotWindows, *, use_labels: bool = True, head_pull: float = HEAD_PULL
-) -> SurfaceLstm:
+    network: Network, windows: RobotWindows, *, use_labels: bool = True, head_pull: float = HEAD_PULL
+) -> Network:
     """Return a network for another robot; the one given stays as it is.
 
     Args:
@@ -231,30 +231,27 @@ def adapt_novelty(test: NoveltyTest, windows: RobotWindows, *, use_labels: bool 
     return replace(test, scale=scale, quiet=test.quiet * stretch, idle=test.idle * stretch, motion=motion)
 
 
-def _features(network: SurfaceLstm, parts: Sequence[Tensor]) -> Tensor:
-    """Return what the head sees of windows, (windows, features)."""
-    seen: list[Tensor] = []
-    handle = network.head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
-    try:
-        with torch.no_grad():
-            for batch in zip(*(part.split(EVALUATION_BATCH) for part in parts), strict=True):
-                network(*batch)
-    finally:
-        handle.remove()
-    return torch.cat(seen)
+def _features(network: Network, parts: Sequence[Tensor]) -> Tensor:
+    """Return what the heads see of windows, (windows, features)."""
+    network.eval()
+    with torch.no_grad():
+        batches = zip(*(part.split(EVALUATION_BATCH) for part in parts), strict=True)
+        return torch.cat([network.features(*network.prepare(*batch)) for batch in batches])
 
 
-def _train_head(network: SurfaceLstm, features: Tensor, labels: Tensor, pull: float) -> None:
+def _train_head(network: Network, features: Tensor, labels: Tensor, pull: float) -> None:
     """Train the head on labelled windows, every class counting the same, drawn towards what it was."""
-    head = network.head
-    before = [parameter.detach().clone() for parameter in head.parameters()]
+    trained = [parameter for head in network.heads for parameter in head.parameters()]
+    before = [parameter.detach().clone() for parameter in trained]
     weights = class_weights(labels, network.classes, 'weights')[labels]
-    optimizer = torch.optim.LBFGS(head.parameters(), max_iter=HEAD_STEPS, line_search_fn='strong_wolfe')
+    optimizer = torch.optim.LBFGS(trained, max_iter=HEAD_STEPS, line_search_fn='strong_wolfe')
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        entropy = (functional.cross_entropy(head(features), labels, reduction='none') * weights).mean()
-        moved = torch.stack([(now - old).square().sum() for now, old in zip(head.parameters(), before, strict=True)])
+        entropy = (
+            functional.cross_entropy(network.classify_features(features), labels, reduction='none') * weights
+        ).mean()
+        moved = torch.stack([(now - old).square().sum() for now, old in zip(trained, before, strict=True)])
         total: Tensor = entropy + pull * moved.sum()
         total.backward()
         return total
@@ -262,7 +259,7 @@ def _train_head(network: SurfaceLstm, features: Tensor, labels: Tensor, pull: fl
     optimizer.step(loss)
 
 
-def _agreement(network: SurfaceLstm, windows: RobotWindows) -> float:
+def _agreement(network: Network, windows: RobotWindows) -> float:
     known = windows.labels != UNLABELLED
     if not known.any():
         return float('nan')

@@ -22,10 +22,11 @@ from torch.nn import functional
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.model.lstm import SurfaceLstm
+from surface_classifier.model.network.ensemble import Network, make_network
+from surface_classifier.model.network.surface_network import SurfaceNetwork
+from surface_classifier.training.discriminant_init import init_head_from_discriminant, unscale_head
 from surface_classifier.training.engines.step_engine import Engine
 from surface_classifier.training.engines.torch_engine import TorchEngine
-from surface_classifier.training.head_start import soften_head, start_head_from_discriminant
 from surface_classifier.training.hold_out import check_trainable, hold_out
 from surface_classifier.training.prepared_windows import PreparedWindows, prepare_windows, resident
 from surface_classifier.training.torch_state import RandomState, one_thread
@@ -82,7 +83,7 @@ class TrainingResult:
         seconds: How long it took [s].
     """
 
-    network: SurfaceLstm
+    network: Network
     config: TrainingConfig
     epochs: tuple[EpochResult, ...]
     best_epoch: int
@@ -153,7 +154,7 @@ def train(
                 )
 
             validation_loss, validation_accuracy = _validate(
-                trainer, held_out, held_out_labels, float(config.sharpness)
+                trainer, held_out, held_out_labels, float(config.logit_scale)
             )
             # Without held-out recordings nothing can be chosen, so the last epoch counts.
             score = float(epoch) if math.isnan(validation_loss) else -validation_loss
@@ -179,7 +180,7 @@ def train(
             if epoch - best_epoch >= config.patience:
                 break
         trainer.finish()
-        soften_head(network, float(config.sharpness))
+        unscale_head(network, float(config.logit_scale))
 
     return TrainingResult(
         network=network.eval(),
@@ -193,7 +194,7 @@ def train(
 
 
 def make_engine(
-    kind: EngineKind, network: SurfaceLstm, inputs: PreparedWindows, labels: Tensor, config: TrainingConfig
+    kind: EngineKind, network: Network, inputs: PreparedWindows, labels: Tensor, config: TrainingConfig
 ) -> Engine:
     """Return an engine for a network.
 
@@ -208,12 +209,14 @@ def make_engine(
         return TorchEngine(network, inputs, labels, config)
     from surface_classifier.training.engines.kernel_engine import KernelEngine
 
+    if not isinstance(network, SurfaceNetwork):
+        raise ValueError('the compiled kernel trains no ensemble: use the engine torch')
     return KernelEngine(network, inputs, labels, config)
 
 
 def build_network(
     config: TrainingConfig, parts: Sequence[Tensor], labels: Tensor, classes: int
-) -> tuple[SurfaceLstm, PreparedWindows]:
+) -> tuple[Network, PreparedWindows]:
     """Build a network from torch's random state, fit its normalisation, and give its head its start.
 
     Args:
@@ -228,7 +231,7 @@ def build_network(
     Raises:
         SurfaceError: The windows are shorter than a frame of the network.
     """
-    network = SurfaceLstm(config.network, [part.shape[2] for part in parts], classes)
+    network = make_network(config.network, [part.shape[2] for part in parts], classes)
     for index, part in enumerate(parts):
         if part.shape[1] < network.fewest_samples(index):
             raise SurfaceError(
@@ -237,9 +240,9 @@ def build_network(
             )
     network.fit_normalisation(parts)
     inputs = prepare_windows(network, parts)
-    if config.starts_from_discriminant:
-        sharpness = float(config.resolved(len(labels)).sharpness)
-        start_head_from_discriminant(network, inputs.statistics, labels, sharpness)
+    if config.uses_discriminant_init:
+        logit_scale = float(config.resolved(len(labels)).logit_scale)
+        init_head_from_discriminant(network, inputs.statistics, labels, logit_scale)
     return network, inputs
 
 
@@ -247,11 +250,11 @@ def _accuracy(engine: Engine, windows: PreparedWindows, labels: Tensor) -> float
     return float((engine.logits(windows).argmax(dim=1) == labels).float().mean())
 
 
-def _validate(engine: Engine, windows: PreparedWindows, labels: Tensor, sharpness: float) -> tuple[float, float]:
+def _validate(engine: Engine, windows: PreparedWindows, labels: Tensor, logit_scale: float) -> tuple[float, float]:
     """Return loss [nat] and accuracy [1], both the mean over the classes present; NaN without windows."""
     if len(labels) == 0:
         return math.nan, math.nan
-    logits = engine.logits(windows) / sharpness
+    logits = engine.logits(windows) / logit_scale
     losses = functional.cross_entropy(logits, labels, reduction='none')
     right = (logits.argmax(dim=1) == labels).float()
     by_class = [(losses[labels == k].mean(), right[labels == k].mean()) for k in labels.unique()]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.model.lstm import SurfaceLstm
+from surface_classifier.model.network.ensemble import Network
 
 Indices = NDArray[np.int64]
 
@@ -23,7 +23,7 @@ EVALUATION_BATCH = 512
 
 @dataclass(frozen=True)
 class PreparedWindows:
-    """Windows as `SurfaceLstm.prepare` gives them, kept in memory.
+    """Windows as `SurfaceNetwork.prepare` gives them, kept in memory.
 
     Attributes:
         sequences: For each part (windows, samples, inputs).
@@ -34,15 +34,15 @@ class PreparedWindows:
     statistics: Tensor
 
     def rows(self, windows: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Return some windows, as `SurfaceLstm.classify_prepared` takes them."""
+        """Return some windows, as `SurfaceNetwork.classify_prepared` takes them."""
         return [sequence[windows] for sequence in self.sequences], self.statistics[windows]
 
     def __len__(self) -> int:
         return len(self.statistics)
 
 
-def prepare_windows(network: SurfaceLstm, parts: Sequence[Tensor]) -> PreparedWindows:
-    """Do once what is not trained: `SurfaceLstm.prepare` for many windows, in batches."""
+def prepare_windows(network: Network, parts: Sequence[Tensor]) -> PreparedWindows:
+    """Do once what is not trained: `SurfaceNetwork.prepare` for many windows, in batches."""
     with torch.no_grad():
         batches = zip(*(part.split(EVALUATION_BATCH) for part in parts), strict=True)
         prepared = [network.prepare(*batch) for batch in batches]
@@ -55,7 +55,7 @@ def resident(dataset: Dataset, windows: Indices) -> list[Tensor]:
     return [torch.from_numpy(np.ascontiguousarray(part, dtype=np.float32)) for part in dataset.inputs(windows)]
 
 
-def predict_logits(network: SurfaceLstm, parts: Sequence[Tensor]) -> Tensor:
+def predict_logits(network: Network, parts: Sequence[Tensor]) -> Tensor:
     """Return the logits of many windows, shape (windows, classes), in batches and without gradients."""
     network.eval()
     with torch.inference_mode():

@@ -14,7 +14,7 @@ SMALLEST_BATCH, LARGEST_BATCH = 16, 64
 STEPS_PER_EPOCH = 4
 SMALLEST_RATE, LARGEST_RATE = 2e-3, 1e-2
 RATE_OF_ONE_STEP = 0.13
-LARGEST_SHARPNESS = 5.0
+LARGEST_LOGIT_SCALE = 5.0
 MANY_WINDOWS = 500
 DROPOUT_OF_MANY = 0.3
 LABEL_SMOOTHING_OF_MANY = 0.1
@@ -39,14 +39,14 @@ def auto_learning_rate(steps: int) -> float:
     return min(max(RATE_OF_ONE_STEP / math.sqrt(steps), SMALLEST_RATE), LARGEST_RATE)
 
 
-def auto_sharpness(windows: int) -> float:
+def auto_logit_scale(windows: int) -> float:
     """Return the factor on the discriminant's logits in training for a number of training windows.
 
     Where windows are few, the discriminant is the best that can be had of most of them. Sharpened, it leaves the loss
     to the windows that it gets wrong, and the LSTM learns those without undoing the rest. From 500 windows on the LSTM
     has enough to learn from all.
     """
-    return min(max(MANY_WINDOWS / windows, 1.0), LARGEST_SHARPNESS)
+    return min(max(MANY_WINDOWS / windows, 1.0), LARGEST_LOGIT_SCALE)
 
 
 def auto_dropout(windows: int) -> float:

@@ -104,13 +104,13 @@ def train_together(
 
 def kernel_obstacle(config: TrainingConfig) -> str | None:
     """Say why the kernel does not train a network; None if it does."""
-    if config.network.others:
+    if config.network.members:
         return 'the network has others beside it'
     if config.network.batch_norm:
         return 'the network has batch normalisation'
     if config.network.head_sizes:
         return 'the head has hidden layers'
-    if config.mixing > 0.0:
+    if config.mixup_alpha > 0.0:
         return 'windows are mixed'
     if max(config.network.hidden_sizes) > LARGEST_UNITS:
         return f'torch is as fast with more than {LARGEST_UNITS} units'

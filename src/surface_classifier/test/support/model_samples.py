@@ -13,11 +13,11 @@ import pytest
 
 from surface_classifier.data.dataset import Dataset, RecordingInfo
 from surface_classifier.model.contract import ModelContract
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig
 
 if TYPE_CHECKING:
-    from surface_classifier.model.lstm import SurfaceLstm
+    from surface_classifier.model.network.ensemble import Network
 
 CLASSES = ('gravel', 'ice', 'snow')
 
@@ -89,16 +89,16 @@ def learnable_dataset(
 
 
 def save_random_model(
-    path: Path, config: WindowConfig = MOTOR_CONFIG, network: LstmConfig | None = None, temperature: float = 1.0
-) -> tuple[SurfaceLstm, ModelContract]:
+    path: Path, config: WindowConfig = MOTOR_CONFIG, network: NetworkConfig | None = None, temperature: float = 1.0
+) -> tuple[Network, ModelContract]:
     """Write a model with random weights and a normalisation as of real currents; skip the test without torch."""
     torch = pytest.importorskip('torch', reason='torch is not installed')
     from surface_classifier.model.checkpoint import normalisation_of, save_model
-    from surface_classifier.model.lstm import SurfaceLstm
+    from surface_classifier.model.network.ensemble import make_network
 
     torch.manual_seed(0)
-    shape = network or LstmConfig(hidden_sizes=(8,))
-    lstm = SurfaceLstm(shape, [len(part.channels) for part in config.input_parts], len(CLASSES)).eval()
+    shape = network or NetworkConfig(hidden_sizes=(8,))
+    lstm = make_network(shape, [len(part.channels) for part in config.input_parts], len(CLASSES)).eval()
     lstm.fit_normalisation(
         [
             5.0 + 2.0 * torch.randn(20, config.samples_of_part(index), len(part.channels))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from surface_classifier.model.contract import ModelContract
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.signal.window_config import WindowConfig
 
 CLASSES = ('asphalt', 'flooring', 'ice', 'sandy_loam', 'snow')
@@ -28,11 +28,11 @@ def save_untrained_model(
     """
     torch = pytest.importorskip('torch')
     from surface_classifier.model.checkpoint import normalisation_of, save_model
-    from surface_classifier.model.lstm import SurfaceLstm
+    from surface_classifier.model.network.ensemble import make_network
 
     torch.manual_seed(seed)
-    shape = LstmConfig(hidden_sizes=(16,))
-    network = SurfaceLstm(shape, [len(part.channels) for part in config.input_parts], len(classes))
+    shape = NetworkConfig(hidden_sizes=(16,))
+    network = make_network(shape, [len(part.channels) for part in config.input_parts], len(classes))
     with torch.no_grad():
         for name, value in network.named_parameters():
             if name.startswith('head') and value.ndim == 2:

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Trains a `SurfaceLstm` with the compiled kernel: carries weights, windows, recipe and random state over and back."""
+"""Trains a network with the compiled kernel: carries weights, windows, recipe and random state over and back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from surface_classifier.model.lstm import SurfaceLstm
+from surface_classifier.model.network.surface_network import SurfaceNetwork
 from surface_classifier.training.engines import lstm_kernel as kernel
 from surface_classifier.training.engines.losses import class_weights
 from surface_classifier.training.engines.optimisers import draw_batches, make_optimizer, make_scheduler, place_schedule
@@ -36,7 +36,9 @@ class KernelEngine:
     Sums are rounded in another order.
     """
 
-    def __init__(self, network: SurfaceLstm, inputs: PreparedWindows, labels: Tensor, config: TrainingConfig) -> None:
+    def __init__(
+        self, network: SurfaceNetwork, inputs: PreparedWindows, labels: Tensor, config: TrainingConfig
+    ) -> None:
         """Carry a network over.
 
         Args:
@@ -142,7 +144,7 @@ class KernelEngine:
             self.network.masks[first : first + mask.numel()] = mask.transpose(0, 1).numpy().ravel()
 
 
-def carry_over(network: SurfaceLstm, samples: Sequence[int], batch_size: int) -> tuple[kernel.Network, _Places]:
+def carry_over(network: SurfaceNetwork, samples: Sequence[int], batch_size: int) -> tuple[kernel.Network, _Places]:
     """Lay a network out for the kernel.
 
     Args:

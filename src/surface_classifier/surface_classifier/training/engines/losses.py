@@ -26,7 +26,7 @@ def training_loss(logits: Tensor, labels: Tensor, weights: Tensor, label_smoothi
     return (losses * weights[labels]).mean()
 
 
-def mixed_loss(
+def mixup_loss(
     logits: Tensor, labels: Tensor, partners: Tensor, shares: Tensor, weights: Tensor, label_smoothing: float
 ) -> Tensor:
     """Return the loss of windows that were mixed in pairs; a scalar [nat].
@@ -48,18 +48,18 @@ def mixed_loss(
     return (weight * (shares * losses[0] + (1.0 - shares) * losses[1])).mean()
 
 
-def mix_in_pairs(features: Tensor, mixing: float) -> tuple[Tensor, Tensor, Tensor]:
+def mixup(features: Tensor, mixup_alpha: float) -> tuple[Tensor, Tensor, Tensor]:
     """Mix each window of a batch with another one, drawn from torch's random state.
 
     Args:
         features: What the head sees of the batch, (windows, features).
-        mixing: Both parameters of the beta distribution of the shares.
+        mixup_alpha: Both parameters of the beta distribution of the shares.
 
     Returns:
         The mixed features; which window each was mixed with, and the share that it kept itself, (windows,) both.
     """
     windows = len(features)
     partners = torch.randperm(windows)
-    shares: Tensor = torch.distributions.Beta(mixing, mixing).sample((windows,))
+    shares: Tensor = torch.distributions.Beta(mixup_alpha, mixup_alpha).sample((windows,))
     share = shares.unsqueeze(1)
     return share * features + (1.0 - share) * features[partners], partners, shares

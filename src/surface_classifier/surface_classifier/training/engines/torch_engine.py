@@ -10,8 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from surface_classifier.model.lstm import SurfaceLstm
-from surface_classifier.training.engines.losses import class_weights, mix_in_pairs, mixed_loss, training_loss
+from surface_classifier.model.network.ensemble import Network
+from surface_classifier.training.engines.losses import class_weights, mixup, mixup_loss, training_loss
 from surface_classifier.training.engines.optimisers import draw_batches, make_optimizer, make_scheduler, place_schedule
 from surface_classifier.training.engines.step_engine import EpochSteps
 from surface_classifier.training.prepared_windows import EVALUATION_BATCH, PreparedWindows
@@ -22,7 +22,7 @@ from surface_classifier.training.training_config import TrainingConfig
 class TorchEngine:
     """Trains a network with torch."""
 
-    def __init__(self, network: SurfaceLstm, inputs: PreparedWindows, labels: Tensor, config: TrainingConfig) -> None:
+    def __init__(self, network: Network, inputs: PreparedWindows, labels: Tensor, config: TrainingConfig) -> None:
         """Make ready.
 
         Args:
@@ -67,12 +67,12 @@ class TorchEngine:
         # Each network has a loss of its own, and pairs of its own, so that they do not make the same mistakes.
         losses, each = [], []
         for head, own in zip(self._network.heads, self._network.split_features(features), strict=True):
-            if self._config.mixing == 0.0:
+            if self._config.mixup_alpha == 0.0:
                 each.append(head(own))
                 losses.append(training_loss(each[-1], labels, self._weights, smoothing))
             else:
-                mixed, partners, shares = mix_in_pairs(own, self._config.mixing)
-                losses.append(mixed_loss(head(mixed), labels, labels[partners], shares, self._weights, smoothing))
+                mixed, partners, shares = mixup(own, self._config.mixup_alpha)
+                losses.append(mixup_loss(head(mixed), labels, labels[partners], shares, self._weights, smoothing))
                 with torch.no_grad():
                     each.append(head(own))
         return torch.stack(losses).mean(), torch.stack(each).mean(dim=0)

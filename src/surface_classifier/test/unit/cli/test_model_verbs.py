@@ -164,7 +164,7 @@ def test_info_tells_the_networks_beside_the_first(
 ) -> None:
     recipe = tmp_path / 'recipe.yaml'
     recipe.write_text(
-        'epochs: 1\nvalidation_fraction: 0\nnetwork: {hidden_sizes: [4], others: [{hidden_sizes: [5]}]}\n'
+        'epochs: 1\nvalidation_fraction: 0\nnetwork: {hidden_sizes: [4], members: [{hidden_sizes: [5]}]}\n'
     )
     assert run('train', work / 'data', '-o', tmp_path / 'model', '--config', recipe) == 0
     capsys.readouterr()

@@ -63,7 +63,7 @@ def test_the_default_recipe_is_healthy_and_the_command_says_so_with_exit_code_0(
 def test_a_rate_that_is_far_too_low_is_named_with_its_remedy(dataset: Dataset, rate: float) -> None:
     config = load_training_config('default')
     network = replace(config.network, statistics=False)
-    found = diagnose(dataset, replace(config, network=network, learning_rate=rate, discriminant_start=False))
+    found = diagnose(dataset, replace(config, network=network, learning_rate=rate, discriminant_init=False))
     assert found.ids == ('learning_rate_too_low',)
     (verdict,) = found.verdicts
     assert verdict.remedy.config is not None

@@ -18,12 +18,12 @@ from surface_classifier.diagnosis.judge import RecipeJudge, strength_of
 from surface_classifier.diagnosis.measure import BASE, ArmOutcome, Experiment
 from surface_classifier.diagnosis.noise import StepNoise
 from surface_classifier.diagnosis.probe import Curves, GradientSize
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.reproduce.forum_task import seed_task
 from surface_classifier.training.training_config import TrainingConfig
 
 CONFIG = TrainingConfig(
-    network=LstmConfig(hidden_sizes=(16,), dropout=0.0, pooling='mean_max', inputs='derived'),
+    network=NetworkConfig(hidden_sizes=(16,), dropout=0.0, pooling='mean_max', inputs='derived'),
     epochs=40,
     batch_size=4,
     optimizer='rmsprop',

@@ -17,7 +17,7 @@ import torch
 
 from surface_classifier.diagnosis.noise import measure_step_noise
 from surface_classifier.diagnosis.probe import LARGEST_LOSS, Probe, ProbeData
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.reproduce.forum_task import seed_task
 from surface_classifier.training.engines.losses import training_loss
 from surface_classifier.training.loop import TrainingCancelledError, build_network, make_engine, train
@@ -25,7 +25,7 @@ from surface_classifier.training.torch_state import RandomState
 from surface_classifier.training.training_config import TrainingConfig
 
 CONFIG = TrainingConfig(
-    network=LstmConfig(hidden_sizes=(8,), dropout=0.3, pooling='mean_max'),
+    network=NetworkConfig(hidden_sizes=(8,), dropout=0.3, pooling='mean_max'),
     epochs=6,
     batch_size=8,
     learning_rate=5e-3,

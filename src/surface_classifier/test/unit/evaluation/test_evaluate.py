@@ -23,14 +23,14 @@ from surface_classifier.data.executor import make_executor
 from surface_classifier.data.splits import stratified_folds
 from surface_classifier.evaluation import evaluate
 from surface_classifier.evaluation.evaluate import EvaluationProgress, evaluate_folds, evaluate_model
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.training import loop, together
 from surface_classifier.training.train_model import train_model
 from surface_classifier.training.training_config import TrainingConfig
 
 QUICK = TrainingConfig(
-    network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
+    network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
     epochs=8,
     batch_size=16,
     learning_rate=2e-2,

@@ -24,12 +24,12 @@ from surface_classifier.evaluation.evaluate import evaluate_folds
 from surface_classifier.evaluation.fold_cache import FoldCache
 from surface_classifier.evaluation.leave_out import evaluate_left_out, left_out_classes, left_out_motions
 from surface_classifier.evaluation.motion_scores import speed_bin, window_motion
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.training import loop, together
 from surface_classifier.training.training_config import TrainingConfig
 
 QUICK = TrainingConfig(
-    network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
+    network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
     epochs=6,
     batch_size=16,
     learning_rate=2e-2,

@@ -20,8 +20,8 @@ from surface_classifier.model import checkpoint
 from surface_classifier.model.checkpoint import save_model
 from surface_classifier.model.contract import CONTRACT_FILE, ONNX_FILE, WEIGHTS_FILE, load_contract
 from surface_classifier.model.engine import EngineName, load_engine, softmax
-from surface_classifier.model.lstm import SurfaceLstm
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network.ensemble import Network
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.model.network_weights import load_network
 from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.training.training_config import PRESETS
@@ -45,18 +45,18 @@ def random_windows(config: WindowConfig, windows: int, seed: int = 0) -> list[np
 @pytest.mark.parametrize(
     ('config', 'network'),
     [
-        (MOTOR_CONFIG, LstmConfig(hidden_sizes=(16,), pooling='last')),
-        (MOTOR_CONFIG, LstmConfig(hidden_sizes=(16,), pooling='mean_max')),
-        (TWO_PART_CONFIG, LstmConfig(hidden_sizes=(12, 8), pooling='mean_max')),
-        (MOTOR_CONFIG, LstmConfig(hidden_sizes=(8,), inputs='derived', batch_norm=True)),
-        (MOTOR_CONFIG, LstmConfig(hidden_sizes=(8,), normalise=False)),
-        (TWO_PART_CONFIG, LstmConfig(hidden_sizes=(8,), pooling='mean_max', inputs='derived', statistics=True)),
+        (MOTOR_CONFIG, NetworkConfig(hidden_sizes=(16,), pooling='last')),
+        (MOTOR_CONFIG, NetworkConfig(hidden_sizes=(16,), pooling='mean_max')),
+        (TWO_PART_CONFIG, NetworkConfig(hidden_sizes=(12, 8), pooling='mean_max')),
+        (MOTOR_CONFIG, NetworkConfig(hidden_sizes=(8,), inputs='derived', batch_norm=True)),
+        (MOTOR_CONFIG, NetworkConfig(hidden_sizes=(8,), normalise=False)),
+        (TWO_PART_CONFIG, NetworkConfig(hidden_sizes=(8,), pooling='mean_max', inputs='derived', statistics=True)),
         (MOTOR_CONFIG, replace(PRESETS['accurate'].network, head_sizes=(12, 8))),
         (TWO_PART_CONFIG, replace(PRESETS['accurate-imu'].network, frame_samples=(0, 8))),
     ],
 )
 def test_onnx_and_torch_give_the_network_s_probabilities(
-    tmp_path: Path, config: WindowConfig, network: LstmConfig
+    tmp_path: Path, config: WindowConfig, network: NetworkConfig
 ) -> None:
     lstm, contract = save_random_model(tmp_path / 'model', config, network, temperature=0.5)
     onnx, torch_engine = load_engine(tmp_path / 'model'), load_engine(tmp_path / 'model', 'torch', 'cpu')
@@ -105,7 +105,7 @@ def test_no_flipped_bit_is_loaded(model: Path, tmp_path: Path, file: str) -> Non
 
 
 def test_files_of_two_models_do_not_mix(model: Path, tmp_path: Path) -> None:
-    save_random_model(tmp_path / 'other', network=LstmConfig(hidden_sizes=(4,)))
+    save_random_model(tmp_path / 'other', network=NetworkConfig(hidden_sizes=(4,)))
     for file in (WEIGHTS_FILE, ONNX_FILE, CONTRACT_FILE):
         mixed = tmp_path / f'mixed_{file}'
         shutil.copytree(model, mixed)
@@ -122,7 +122,7 @@ def test_an_export_that_differs_is_never_written(model: Path, tmp_path: Path, mo
     network = load_network(model, contract)
     export = checkpoint._export_onnx
 
-    def export_another(lstm: SurfaceLstm, config: WindowConfig) -> bytes:
+    def export_another(lstm: Network, config: WindowConfig) -> bytes:
         with torch.no_grad():
             lstm.head.bias[0] += 1e-3
             found = export(lstm, config)

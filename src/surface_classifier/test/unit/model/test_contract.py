@@ -76,7 +76,7 @@ def test_a_contract_edited_by_hand_is_refused(tmp_path: Path) -> None:
 
 def test_another_format_is_told_apart_from_damage(tmp_path: Path) -> None:
     save_contract(replace(CONTRACT, format_version=99), tmp_path)
-    with pytest.raises(SurfaceError, match='has format 99, this version reads format 1'):
+    with pytest.raises(SurfaceError, match='has format 99, this version reads format 2'):
         load_contract(tmp_path)
 
 

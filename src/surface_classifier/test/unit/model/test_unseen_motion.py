@@ -26,7 +26,7 @@ from surface_classifier.model.classify import label_windows
 from surface_classifier.model.contract import NOVELTY_FILE, load_contract
 from surface_classifier.model.engine import load_engine
 from surface_classifier.model.labeller import Labeller, Reason
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.model.novelty import NoveltyTest
 from surface_classifier.model.unseen_motion import motion_features, motion_series, nearest_distance, speed_channels
 from surface_classifier.training.adapt import UNLABELLED, RobotWindows, adapt_novelty
@@ -36,7 +36,10 @@ from surface_classifier.training.train_model import train_model
 from surface_classifier.training.training_config import TrainingConfig
 
 QUICK = TrainingConfig(
-    network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'), epochs=4, batch_size=16, learning_rate=2e-2
+    network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
+    epochs=4,
+    batch_size=16,
+    learning_rate=2e-2,
 )
 WHEELS = speed_channels(['m/s', 'm/s'])
 SPEEDS = arrays(np.float64, (4, 12, 2), elements=st.floats(-3.0, 3.0))

@@ -30,7 +30,7 @@ from current_driver.errors import SurfaceError
 from surface_classifier.cli.main import EXIT_BAD_INPUT, build_parser, main
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import Fold
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.sweep import search as sweep
 from surface_classifier.sweep.search import SweepSettings, divide, run_sweep
 from surface_classifier.sweep.sweep_space import Choices, Range, Space, load_space
@@ -39,7 +39,7 @@ from surface_classifier.training.loop import train
 from surface_classifier.training.training_config import TrainingConfig, load_training_config
 
 QUICK = TrainingConfig(
-    network=LstmConfig(hidden_sizes=(8,), dropout=0.0, pooling='mean_max'),
+    network=NetworkConfig(hidden_sizes=(8,), dropout=0.0, pooling='mean_max'),
     epochs=2,
     batch_size=16,
     learning_rate=2e-2,

@@ -14,11 +14,11 @@ pytest.importorskip('optuna', reason='optuna is not installed')
 import optuna
 
 from current_driver.errors import SurfaceError
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.sweep.sweep_space import load_space
 from surface_classifier.training.training_config import TrainingConfig
 
-RECIPE = TrainingConfig(network=LstmConfig(hidden_sizes=(64,), dropout=0.2), batch_size=32, learning_rate=2e-3)
+RECIPE = TrainingConfig(network=NetworkConfig(hidden_sizes=(64,), dropout=0.2), batch_size=32, learning_rate=2e-3)
 WINDOWS = 58
 
 
@@ -83,7 +83,7 @@ def test_a_recipe_that_is_outside_begins_at_the_edge() -> None:
 
 
 def test_every_point_is_a_recipe() -> None:
-    recipe = TrainingConfig(network=LstmConfig(hidden_sizes=(16, 16)), batch_size='auto', learning_rate='auto')
+    recipe = TrainingConfig(network=NetworkConfig(hidden_sizes=(16, 16)), batch_size='auto', learning_rate='auto')
     space = load_space(None, recipe)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     for _ in range(50):

@@ -19,15 +19,15 @@ from current_driver.testing.drives import write_drive
 from surface_classifier.cli.main import EXIT_BAD_INPUT, main
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.contract import load_contract
-from surface_classifier.model.lstm import SurfaceLstm
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network.ensemble import Network
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.training.adapt import UNLABELLED, RobotWindows, adapt_network
 from surface_classifier.training.loop import train
 from surface_classifier.training.prepared_windows import predict_logits
 from surface_classifier.training.training_config import TrainingConfig
 
 QUICK = TrainingConfig(
-    network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
+    network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
     epochs=10,
     batch_size=16,
     learning_rate=2e-2,
@@ -40,7 +40,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 
 @pytest.fixture(scope='module')
-def network(dataset: Dataset) -> SurfaceLstm:
+def network(dataset: Dataset) -> Network:
     return train(dataset, QUICK, 0).network
 
 
@@ -49,12 +49,12 @@ def robot(dataset: Dataset, gain: float, offset: float = 0.0) -> RobotWindows:
     return RobotWindows([values], np.asarray(dataset.labels), ('other',))
 
 
-def accuracy(network: SurfaceLstm, windows: RobotWindows) -> float:
+def accuracy(network: Network, windows: RobotWindows) -> float:
     parts = [torch.from_numpy(np.ascontiguousarray(part, dtype=np.float32)) for part in windows.parts]
     return float((predict_logits(network, parts).argmax(dim=1).numpy() == windows.labels).mean())
 
 
-def test_without_labels_the_normalisation_takes_back_gain_and_offset(network: SurfaceLstm, dataset: Dataset) -> None:
+def test_without_labels_the_normalisation_takes_back_gain_and_offset(network: Network, dataset: Dataset) -> None:
     own, other = robot(dataset, 1.0), robot(dataset, 1.6, 3.0)
     before = accuracy(network, own)
     assert accuracy(network, other) < before - 0.2
@@ -65,7 +65,7 @@ def test_without_labels_the_normalisation_takes_back_gain_and_offset(network: Su
     assert accuracy(network, own) == before  # the network given stays as it is
 
 
-def test_labels_teach_what_the_other_robot_does_differently(network: SurfaceLstm, dataset: Dataset) -> None:
+def test_labels_teach_what_the_other_robot_does_differently(network: Network, dataset: Dataset) -> None:
     """On the other robot two surfaces have changed places."""
     own = robot(dataset, 1.0)
     swapped = RobotWindows(own.parts, np.array([1, 0, 2])[own.labels], own.recordings)
@@ -79,7 +79,7 @@ def test_labels_teach_what_the_other_robot_does_differently(network: SurfaceLstm
 
 def test_a_head_with_hidden_layers_learns_the_other_robot(dataset: Dataset) -> None:
     deep = replace(QUICK.network, statistics=True, head_sizes=(12,), head_dropout=0.2)
-    network = train(dataset, replace(QUICK, network=deep, mixing=1.0), 0).network
+    network = train(dataset, replace(QUICK, network=deep, mixup_alpha=1.0), 0).network
     own = robot(dataset, 1.0)
     swapped = RobotWindows(own.parts, np.array([1, 0, 2])[own.labels], own.recordings)
     assert accuracy(network, swapped) < 0.6

@@ -19,21 +19,21 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.reproduce.forum_task import seed_task
 from surface_classifier.training import loop
+from surface_classifier.training.discriminant_init import init_head_from_discriminant, linear_discriminant, unscale_head
 from surface_classifier.training.engines import torch_engine
-from surface_classifier.training.engines.losses import class_weights, mix_in_pairs, training_loss
+from surface_classifier.training.engines.losses import class_weights, mixup, training_loss
 from surface_classifier.training.engines.optimisers import draw_batches
 from surface_classifier.training.engines.step_engine import Engine
 from surface_classifier.training.engines.torch_engine import TorchEngine
-from surface_classifier.training.head_start import linear_discriminant, soften_head, start_head_from_discriminant
 from surface_classifier.training.loop import EpochResult, TrainingCancelledError, train
 from surface_classifier.training.prepared_windows import PreparedWindows, predict_logits, prepare_windows, resident
 from surface_classifier.training.training_config import PRESETS, Optimizer, TrainingConfig
 
 QUICK = TrainingConfig(
-    network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
+    network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
     epochs=6,
     batch_size=16,
     learning_rate=2e-2,
@@ -251,8 +251,8 @@ def test_windows_held_out_one_by_one_leak_from_their_recordings(dataset: Dataset
 
 
 def test_a_network_with_statistics_and_derived_inputs_is_trained(tmp_path: Path) -> None:
-    network = LstmConfig(hidden_sizes=(8,), pooling='mean_max', inputs='derived', statistics=True, batch_norm=True)
-    config = replace(QUICK, network=network, discriminant_start=True)
+    network = NetworkConfig(hidden_sizes=(8,), pooling='mean_max', inputs='derived', statistics=True, batch_norm=True)
+    config = replace(QUICK, network=network, discriminant_init=True)
     assert accuracy(learnable_dataset(tmp_path / 'one'), config) > 0.8
     assert accuracy(learnable_dataset(tmp_path / 'two', config=TWO_PART_CONFIG), config) > 0.8
 
@@ -261,14 +261,14 @@ def test_the_head_starts_as_a_linear_discriminant() -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(300) % 3
     values = rng.normal(size=(300, 30, 1)) * (1.0 + labels[:, None, None]) + 0.5 * labels[:, None, None]
-    config = replace(QUICK, network=LstmConfig(hidden_sizes=(4,), statistics=True), sharpness=3.0)
+    config = replace(QUICK, network=NetworkConfig(hidden_sizes=(4,), statistics=True), logit_scale=3.0)
     parts, truth = [torch.from_numpy(values).float()], torch.from_numpy(labels)
     network, inputs = loop.build_network(config, parts, truth, 3)
     statistics = inputs.statistics.double()
     weights, bias = linear_discriminant(statistics, truth, 3)
     expected = statistics @ weights.T + bias
     torch.testing.assert_close(predict_logits(network, parts).double(), 3.0 * expected, atol=1e-3, rtol=1e-3)
-    soften_head(network, 3.0)
+    unscale_head(network, 3.0)
     torch.testing.assert_close(predict_logits(network, parts).double(), expected, atol=1e-3, rtol=1e-3)
     assert (expected.argmax(dim=1) == truth).double().mean() > 0.8
     library = LinearDiscriminantAnalysis(priors=[1 / 3] * 3).fit(statistics.numpy(), labels)
@@ -278,9 +278,9 @@ def test_the_head_starts_as_a_linear_discriminant() -> None:
 
 
 def test_sharpness_is_taken_out_of_scores_and_network(dataset: Dataset) -> None:
-    config = replace(QUICK, network=LstmConfig(hidden_sizes=(4,), statistics=True), epochs=1, learning_rate=1e-9)
-    for sharpness in (1.0, 4.0):
-        result = train(dataset, replace(config, sharpness=sharpness), 0)
+    config = replace(QUICK, network=NetworkConfig(hidden_sizes=(4,), statistics=True), epochs=1, learning_rate=1e-9)
+    for logit_scale in (1.0, 4.0):
+        result = train(dataset, replace(config, logit_scale=logit_scale), 0)
         logits = predict_logits(result.network, resident(dataset, result.validation_windows))
         labels = torch.from_numpy(dataset.labels[result.validation_windows])
         losses = torch.nn.functional.cross_entropy(logits, labels, reduction='none')
@@ -310,18 +310,20 @@ def test_the_default_recipe_learns_the_seed_s_task_in_few_epochs(tmp_path: Path)
 
 def test_mixed_windows_lie_between_their_own() -> None:
     features = torch.eye(6)
-    for mixing, reach in ((0.05, 0.5), (50.0, 0.2)):
+    for mixup_alpha, reach in ((0.05, 0.5), (50.0, 0.2)):
         torch.manual_seed(0)
-        mixed, partners, shares = mix_in_pairs(features, mixing)
+        mixed, partners, shares = mixup(features, mixup_alpha)
         expected = torch.diag(shares) + (1.0 - shares)[:, None] * features[partners]
         torch.testing.assert_close(mixed, expected)
         torch.testing.assert_close(mixed.sum(dim=1), torch.ones(6))
         assert sorted(partners.tolist()) == list(range(6))
-        assert ((shares - 0.5).abs().mean() > reach / 2) == (mixing < 1.0)
+        assert ((shares - 0.5).abs().mean() > reach / 2) == (mixup_alpha < 1.0)
 
 
 def test_the_loss_of_mixed_windows_asks_for_both_classes(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = replace(QUICK, mixing=1.0, label_smoothing=0.0, network=replace(QUICK.network, dropout=0.0)).resolved(40)
+    config = replace(QUICK, mixup_alpha=1.0, label_smoothing=0.0, network=replace(QUICK.network, dropout=0.0)).resolved(
+        40
+    )
     labels = torch.tensor([0, 1, 2, 0] * 10)
     network, inputs = loop.build_network(config, [torch.randn(40, 9, 2)], labels, 3)
     engine = TorchEngine(network, inputs, labels, config)
@@ -330,7 +332,7 @@ def test_the_loss_of_mixed_windows_asks_for_both_classes(monkeypatch: pytest.Mon
     losses = {}
     for share in (1.0, 0.0, 0.25):
         pairs = torch.tensor([1, 0, 3, 2]), torch.full((4,), share)
-        monkeypatch.setattr(torch_engine, 'mix_in_pairs', lambda features, _, pairs=pairs: (features, *pairs))
+        monkeypatch.setattr(torch_engine, 'mixup', lambda features, _, pairs=pairs: (features, *pairs))
         loss, found = engine._loss(batch)
         torch.testing.assert_close(found, logits)
         losses[share] = float(loss.detach())
@@ -347,9 +349,9 @@ def test_the_accurate_recipe_learns_and_gives_the_same_twice(dataset: Dataset) -
 
 
 def test_only_a_linear_head_starts_from_a_discriminant() -> None:
-    deep = replace(QUICK, network=LstmConfig(hidden_sizes=(4,), statistics=True, head_sizes=(5,)), sharpness=3.0)
-    assert not deep.starts_from_discriminant
-    assert deep.resolved(100).sharpness == 1.0
+    deep = replace(QUICK, network=NetworkConfig(hidden_sizes=(4,), statistics=True, head_sizes=(5,)), logit_scale=3.0)
+    assert not deep.uses_discriminant_init
+    assert deep.resolved(100).logit_scale == 1.0
     network, inputs = loop.build_network(deep, [torch.randn(30, 9, 2)], torch.arange(30) % 3, 3)
     with pytest.raises(ValueError, match='linear head'):
-        start_head_from_discriminant(network, inputs.statistics, torch.arange(30) % 3, 1.0)
+        init_head_from_discriminant(network, inputs.statistics, torch.arange(30) % 3, 1.0)

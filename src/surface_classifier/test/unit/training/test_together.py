@@ -21,14 +21,14 @@ from model_samples import TWO_PART_CONFIG, learnable_dataset
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.training import together
 from surface_classifier.training.loop import EpochResult, TrainingCancelledError, TrainingResult, train
 from surface_classifier.training.together import TrainingRun, kernel_obstacle, train_together
 from surface_classifier.training.training_config import TrainingConfig
 
 QUICK = TrainingConfig(
-    network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
+    network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
     epochs=4,
     batch_size=16,
     learning_rate=2e-2,
@@ -36,7 +36,7 @@ QUICK = TrainingConfig(
 )
 OTHER = replace(
     QUICK,
-    network=LstmConfig(hidden_sizes=(5, 20), dropout=0.0, pooling='last', inputs='derived', statistics=True),
+    network=NetworkConfig(hidden_sizes=(5, 20), dropout=0.0, pooling='last', inputs='derived', statistics=True),
     optimizer='rmsprop',
     learning_rate=1e-3,
     schedule='constant',
@@ -179,10 +179,10 @@ def test_what_the_kernel_is_not_for_is_named() -> None:
     pytest.importorskip('numba', reason='numba is not installed')
     assert kernel_obstacle(QUICK) is None
     assert 'batch normalisation' in str(kernel_obstacle(WITH_BATCH_NORM))
-    wide = replace(QUICK, network=LstmConfig(hidden_sizes=(16, together.LARGEST_UNITS + 1)))
+    wide = replace(QUICK, network=NetworkConfig(hidden_sizes=(16, together.LARGEST_UNITS + 1)))
     assert 'units' in str(kernel_obstacle(wide))
-    assert 'mixed' in str(kernel_obstacle(replace(QUICK, mixing=1.0)))
-    joined = replace(QUICK, network=LstmConfig(hidden_sizes=(16,), others=(LstmConfig(),)))
+    assert 'mixed' in str(kernel_obstacle(replace(QUICK, mixup_alpha=1.0)))
+    joined = replace(QUICK, network=NetworkConfig(hidden_sizes=(16,), members=(NetworkConfig(),)))
     assert together.kernel_obstacle(joined) == 'the network has others beside it'
-    deep = replace(QUICK, network=LstmConfig(hidden_sizes=(16,), head_sizes=(8,)))
+    deep = replace(QUICK, network=NetworkConfig(hidden_sizes=(16,), head_sizes=(8,)))
     assert 'hidden layers' in str(kernel_obstacle(deep))

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from current_driver.errors import SurfaceError
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.training.recipe_rules import (
     auto_batch_size,
     auto_dropout,
     auto_label_smoothing,
     auto_learning_rate,
-    auto_sharpness,
+    auto_logit_scale,
 )
 from surface_classifier.training.training_config import PRESETS, TrainingConfig, load_training_config, recipe_advice
 
@@ -55,33 +55,35 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         ('network: 64', 'network must hold keys'),
         ('network: {hidden_sizes: 64}', 'hidden_sizes must be a list'),
         ('preset: best', "preset 'best' is not one of default, accurate, accurate-imu, seed"),
-        ('epochs: 0', 'epochs must be a positive whole number, not 0'),
+        ('epochs: 0', 'epochs must be a whole number of at least 1, not 0'),
         ('epochs: 2.5', 'epochs'),
-        ('learning_rate: fast', "learning_rate must be a number of at least 1e-12 and below inf, or auto, not 'fast'"),
+        ('learning_rate: fast', "learning_rate must be a number of at least 1e-12, or auto, not 'fast'"),
         ('learning_rate: .nan', 'learning_rate'),
         ('validation_fraction: 1', 'validation_fraction'),
         ('optimizer: lion', "optimizer must be one of adamw, adam, rmsprop, sgd, not 'lion'"),
         ('class_balance: true', 'class_balance must be one of none, weights, sampling, not True'),
         ('validation_split: day', "validation_split must be one of recording, window, not 'day'"),
-        ('sharpness: 0', 'sharpness must be a number of at least 0.001 and below 1000, or auto, not 0'),
+        ('logit_scale: 0', 'logit_scale must be a number of at least 0.001 and below 1000, or auto, not 0'),
         ('network: {input_gain: much}', "input_gain must be a number from 0 to 100, not 'much'"),
-        ('discriminant_start: 1', 'discriminant_start must be true or false, not 1'),
-        ('batch_size: large', "batch_size must be a positive whole number or auto or full, not 'large'"),
+        ('discriminant_init: 1', 'discriminant_init must be true or false, not 1'),
+        ('batch_size: large', "batch_size must be a whole number of at least 1, or auto, or full, not 'large'"),
         ('batch_size: true', 'batch_size must be'),
-        ('epochs: auto', 'epochs must be a positive whole number, not'),
-        ('network: {inputs: spectrum}', "inputs must be raw or derived or levels, not 'spectrum'"),
-        ('network: {hidden_sizes: [], statistics: true}', 'network: hidden_sizes may be empty in one of others only'),
-        ('network: {others: [{units: 3}]}', 'others[0]: unknown units'),
+        ('epochs: auto', "epochs must be a whole number of at least 1, not 'auto'"),
+        ('network: {inputs: spectrum}', "inputs must be one of raw, derived, soft_bins, not 'spectrum'"),
+        ('network: {hidden_sizes: [], statistics: true}', 'network: hidden_sizes may be empty in one of members only'),
+        ('network: {members: [{units: 3}]}', 'members[0]: unknown units'),
         ('calibration_folds: 1', 'calibration_folds must be 0 or a whole number of at least 2, not 1'),
         ('network: {statistics: 1}', 'statistics must be true or false, not 1'),
         ('network: {recurrent_gain: -1}', 'recurrent_gain must be a number from 0 to 100, not -1'),
         ('network: {joint_channels: both}', "joint_channels must be true or false, not 'both'"),
-        ('network: {levels: 0}', 'levels must be a whole number from 1 to 64, not 0'),
-        ('network: {share_weight: 0}', 'share_weight must be a number of at least 1e-06 and below 100, not 0'),
-        ('network: {head_sizes: 128}', 'head_sizes must be a list of positive whole numbers, or empty, not 128'),
+        ('network: {quantile_bins: 0}', 'quantile_bins must be a whole number from 1 to 64, not 0'),
+        ('network: {bin_scale: 0}', 'bin_scale must be a number of at least 1e-06 and below 100, not 0'),
+        ('network: {head_sizes: 128}', 'head_sizes must be a list of whole numbers of at least 1, not 128'),
         ('network: {head_sizes: [0]}', 'head_sizes must be'),
         ('network: {head_dropout: 1}', 'head_dropout must be a number of at least 0 and below 1, not 1'),
-        ('mixing: -1', 'mixing must be a number of at least 0 and below 1000, not -1'),
+        ('mixing: 3', 'mixing is called mixup_alpha now; rename the key'),
+        ('network: {others: []}', 'others is called members now; rename the key'),
+        ('mixup_alpha: -1', 'mixup_alpha must be a number of at least 0 and below 1000, not -1'),
         ('- epochs', 'holds no keys'),
         ('epochs: [', 'is not YAML'),
     ],
@@ -124,20 +126,20 @@ def test_words_become_numbers() -> None:
     found = words.resolved(4500)
     assert found.batch_size == auto_batch_size(4500)
     assert found.learning_rate == auto_learning_rate(math.ceil(4500 / found.batch_size) * words.epochs)
-    assert found.sharpness == auto_sharpness(4500) == 1.0
+    assert found.logit_scale == auto_logit_scale(4500) == 1.0
     assert (
         (found.network.dropout, found.label_smoothing) == (auto_dropout(4500), auto_label_smoothing(4500)) == (0.3, 0.1)
     )
     few = words.resolved(98)
-    assert (few.sharpness, few.network.dropout, few.label_smoothing) == (5.0, 0.0, 0.0)
+    assert (few.logit_scale, few.network.dropout, few.label_smoothing) == (5.0, 0.0, 0.0)
     strong = replace(words, network=replace(words.network, dropout=0.6), label_smoothing=0.2)
     assert (strong.resolved(98).network.dropout, strong.resolved(4500).label_smoothing) == (0.6, 0.2)
-    assert replace(words, discriminant_start=False).resolved(98).sharpness == 1.0
+    assert replace(words, discriminant_init=False).resolved(98).logit_scale == 1.0
     full = TrainingConfig(batch_size='full', learning_rate=0.5).resolved(98)
     assert (full.batch_size, full.learning_rate) == (98, 0.5)
     assert TrainingConfig(batch_size=200).resolved(98).batch_size == 98
-    network = LstmConfig(statistics=True)
-    numbers = TrainingConfig(network, batch_size=20, learning_rate=0.1, sharpness=2.0, label_smoothing=0.1)
+    network = NetworkConfig(statistics=True)
+    numbers = TrainingConfig(network, batch_size=20, learning_rate=0.1, logit_scale=2.0, label_smoothing=0.1)
     assert numbers.resolved(98) == numbers
 
 
@@ -148,13 +150,13 @@ def test_automatic_batches_are_of_equal_size(windows: int) -> None:
     assert 1 <= batch <= windows
     assert steps * batch - windows < steps
     assert 2e-3 <= auto_learning_rate(steps) <= 1e-2
-    assert 1.0 <= auto_sharpness(windows) <= 5.0
+    assert 1.0 <= auto_logit_scale(windows) <= 5.0
 
 
 def test_a_recipe_survives_its_dictionary() -> None:
     for preset in PRESETS.values():
         values = preset.to_dict()
-        assert TrainingConfig(**{**values, 'network': LstmConfig(**values['network'])}) == preset
+        assert TrainingConfig(**{**values, 'network': NetworkConfig(**values['network'])}) == preset
 
 
 def test_a_file_may_hold_words(tmp_path: Path) -> None:

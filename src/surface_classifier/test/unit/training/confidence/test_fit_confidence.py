@@ -23,7 +23,7 @@ from surface_classifier.model.classify import label_windows
 from surface_classifier.model.contract import load_contract
 from surface_classifier.model.engine import load_engine
 from surface_classifier.model.labeller import Labeller, Reason
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.training.confidence.fit_confidence import (
     PRIOR_DWELL_S,
     class_prior,
@@ -36,7 +36,7 @@ from surface_classifier.training.train_model import train_model
 from surface_classifier.training.training_config import TrainingConfig
 
 QUICK = TrainingConfig(
-    network=LstmConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
+    network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
     epochs=8,
     batch_size=16,
     learning_rate=2e-2,

@@ -18,8 +18,8 @@ pytest.importorskip('numba', reason='numba is not installed')
 import torch
 from torch import Tensor
 
-from surface_classifier.model.lstm import SurfaceLstm
-from surface_classifier.model.lstm_config import LstmConfig, Pooling
+from surface_classifier.model.network.ensemble import Network
+from surface_classifier.model.network_config import NetworkConfig, Pooling
 from surface_classifier.training import loop
 from surface_classifier.training.engines import kernel_engine
 from surface_classifier.training.engines import lstm_kernel as kernel
@@ -33,7 +33,7 @@ from surface_classifier.training.training_config import Optimizer, Schedule, Tra
 
 WINDOWS = 40
 PLAIN = TrainingConfig(
-    network=LstmConfig(hidden_sizes=(9,), dropout=0.0, pooling='mean_max'),
+    network=NetworkConfig(hidden_sizes=(9,), dropout=0.0, pooling='mean_max'),
     epochs=4,
     batch_size=16,
     learning_rate=1e-2,
@@ -63,7 +63,7 @@ class Task:
         return torch.randint(0, self.classes, (WINDOWS,), generator=torch.Generator().manual_seed(4))
 
 
-def engine(kind: type, config: TrainingConfig, task: Task) -> tuple[Any, SurfaceLstm, PreparedWindows]:
+def engine(kind: type, config: TrainingConfig, task: Task) -> tuple[Any, Network, PreparedWindows]:
     """Make an engine, with the same weights each time; return its network and windows, too."""
     parts, labels = task.parts(), task.labels()
     config = config.resolved(len(labels))
@@ -135,9 +135,9 @@ def test_loss_gradient_and_logits_are_those_of_torch(
     class_balance: Any,
 ) -> None:
     task = Task(samples, channels, classes)
-    network_config = LstmConfig(tuple(hidden_sizes), dropout, pooling, statistics=statistics)
+    network_config = NetworkConfig(tuple(hidden_sizes), dropout, pooling, statistics=statistics)
     # A head that starts from a discriminant hides the LSTM's gradients.
-    own = {'label_smoothing': label_smoothing, 'class_balance': class_balance, 'discriminant_start': False}
+    own = {'label_smoothing': label_smoothing, 'class_balance': class_balance, 'discriminant_init': False}
     config = replace(PLAIN, network=network_config, **own)
     labels = task.labels()
     with RandomState(5).use():
@@ -231,7 +231,7 @@ def test_steps_are_those_of_torch(config: TrainingConfig) -> None:
 
 def test_masks_that_torch_draws_serve_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_engine, 'draws_like_torch', lambda _: False)
-    assert_same_training(replace(PLAIN, network=LstmConfig((9, 18), 0.3, 'last')), Task(samples=(11, 7)))
+    assert_same_training(replace(PLAIN, network=NetworkConfig((9, 18), 0.3, 'last')), Task(samples=(11, 7)))
 
 
 def assert_same_training(config: TrainingConfig, task: Task | None = None) -> None:

@@ -13,21 +13,21 @@ import pytest
 pytest.importorskip('torch', reason='torch is not installed')
 import torch
 
-from surface_classifier.model.lstm import SurfaceLstm
-from surface_classifier.model.lstm_config import LstmConfig
+from surface_classifier.model.network.ensemble import Network, make_network
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.training.training_config import PRESETS
 
 
-def network(channels: tuple[int, ...] = (2,), **settings: Any) -> SurfaceLstm:
+def network(channels: tuple[int, ...] = (2,), **settings: Any) -> Network:
     torch.manual_seed(0)
-    return SurfaceLstm(LstmConfig(**{'hidden_sizes': (6,), **settings}), channels, 3).eval()
+    return make_network(NetworkConfig(**{'hidden_sizes': (6,), **settings}), channels, 3).eval()
 
 
 @pytest.mark.parametrize(('preset', 'parameters'), [('seed-large', 199_942), ('seed', 4_678)])
 def test_the_networks_this_project_began_with(preset: str, parameters: int) -> None:
     # One channel, six classes. torch keeps two biases for each gate, of which only the sum matters; where there is one,
     # the same networks have 4 x units numbers less in each layer (198,918 and 4,550).
-    lstm = SurfaceLstm(PRESETS[preset].network, [1], 6)
+    lstm = make_network(PRESETS[preset].network, [1], 6)
     assert sum(parameter.numel() for parameter in lstm.parameters()) == parameters
     assert sum(name.startswith('layers') and 'weight_ih' in name for name, _ in lstm.named_parameters()) == len(
         PRESETS[preset].network.hidden_sizes
@@ -94,18 +94,19 @@ def test_the_order_of_samples_counts() -> None:
         ({'dropout': 1.0}, 'dropout'),
         ({'dropout': 'much'}, 'dropout must be a number of at least 0 and below 1, or auto'),
         ({'pooling': 'first'}, "'first'"),
-        ({'inputs': 'spectrum'}, 'inputs must be raw or derived'),
-        ({'others': {'levels': 3}}, 'others must be a list'),
-        ({'others': [3]}, r'others\[0\] must hold keys of a network, not 3'),
-        ({'others': [{}, {'units': 3}]}, r'others\[1\]: unknown units; known are hidden_sizes'),
-        ({'others': [{'dropout': 2.0}]}, r'others\[0\]: dropout must be'),
-        ({'others': [LstmConfig(others=(LstmConfig(),))]}, r'others\[0\] has others of its own'),
-        ({'hidden_sizes': (), 'statistics': True, 'others': [{}]}, 'hidden_sizes may be empty in one of others'),
-        ({'resting': 'yes'}, 'resting must be true or false'),
-        ({'resting': True}, 'resting: true needs statistics: true'),
+        ({'inputs': 'spectrum'}, 'inputs must be one of raw, derived, soft_bins'),
+        ({'members': {'quantile_bins': 3}}, 'members must be a list'),
+        ({'members': [{'levels': 3}]}, r'members\[0\]: levels is called quantile_bins now'),
+        ({'members': [3]}, r'members\[0\] must hold keys of a network, not 3'),
+        ({'members': [{}, {'units': 3}]}, r'members\[1\]: unknown units; known are hidden_sizes'),
+        ({'members': [{'dropout': 2.0}]}, r'members\[0\]: dropout must be'),
+        ({'members': [NetworkConfig(members=(NetworkConfig(),))]}, r'members\[0\] has members of its own'),
+        ({'hidden_sizes': (), 'statistics': True, 'members': [{}]}, 'hidden_sizes may be empty in one of members'),
+        ({'idle_fractions': 'yes'}, 'idle_fractions must be true or false'),
+        ({'idle_fractions': True}, 'idle_fractions: true needs statistics: true'),
         (
             {'frame_samples': (0, 7)},
-            r'frame_samples must be a list of even whole numbers, one for each part, not \(0, 7\)',
+            r'frame_samples must be a list of whole numbers that 2 divides of at least 0, not \(0, 7\)',
         ),
         ({'frame_samples': 32}, 'frame_samples must be a list'),
         ({'statistics': 1}, 'statistics must be true or false'),
@@ -117,28 +118,28 @@ def test_the_order_of_samples_counts() -> None:
 )
 def test_shapes_no_network_can_have_are_refused(settings: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        LstmConfig(**settings)
+        NetworkConfig(**settings)
 
 
 EVERY_INPUT: list[dict[str, Any]] = [
     {},
     {'inputs': 'derived'},
     {'statistics': True},
-    {'inputs': 'levels', 'levels': 3},
-    {'inputs': 'levels', 'statistics': True, 'resting': True},
+    {'inputs': 'soft_bins', 'quantile_bins': 3},
+    {'inputs': 'soft_bins', 'statistics': True, 'idle_fractions': True},
     {'inputs': 'derived', 'statistics': True, 'batch_norm': True, 'pooling': 'mean_max'},
 ]
 JOINED: dict[str, Any] = {
     'inputs': 'derived',
     'statistics': True,
-    'others': (
-        {'hidden_sizes': (4, 5), 'inputs': 'levels', 'joint_channels': True, 'head_sizes': (7,)},
-        {'hidden_sizes': (), 'statistics': True, 'resting': True, 'levels': 3, 'share_weight': 1.0},
+    'members': (
+        {'hidden_sizes': (4, 5), 'inputs': 'soft_bins', 'joint_channels': True, 'head_sizes': (7,)},
+        {'hidden_sizes': (), 'statistics': True, 'idle_fractions': True, 'quantile_bins': 3, 'bin_scale': 1.0},
     ),
 }
 
 
-def fitted(parts: list[torch.Tensor], **settings: Any) -> SurfaceLstm:
+def fitted(parts: list[torch.Tensor], **settings: Any) -> Network:
     lstm = network(tuple(part.shape[2] for part in parts), **settings)
     lstm.fit_normalisation(parts)
     return lstm
@@ -149,7 +150,7 @@ def test_forward_is_what_is_not_trained_and_then_what_is(settings: dict[str, Any
     parts = [5.0 + torch.randn(20, 12, 2), torch.randn(20, 40, 3)]
     lstm = fitted(parts, **settings)
     sequences, statistics = lstm.prepare(*parts)
-    inputs = {'derived': 3, 'levels': lstm.config.levels}.get(lstm.config.inputs, 1)
+    inputs = {'derived': 3, 'soft_bins': lstm.config.quantile_bins}.get(lstm.config.inputs, 1)
     assert [tuple(sequence.shape) for sequence in sequences] == [(20, 12, 2 * inputs), (20, 40, 3 * inputs)]
     assert statistics.shape == (20, len(lstm.statistic_names))
     assert len(set(lstm.statistic_names)) == len(lstm.statistic_names)
@@ -208,12 +209,11 @@ def test_statistics_hold_what_they_say() -> None:
     values = 3.0 + noise * torch.linspace(0.5, 2.0, 60)[:, None, None]
     values[..., 1] += values[..., 0]
     lstm = fitted([values], statistics=True)
-    found = lstm.prepare(values)[1].double() * lstm.get_buffer('statistics_scale_0') + lstm.get_buffer(
-        'statistics_mean_0'
-    )
+    found = lstm.prepare(values)[1].double() * lstm.get_buffer('statistics_encoders.0.columns.scale')
+    found = found + lstm.get_buffer('statistics_encoders.0.columns.mean')
     by_name = dict(zip((name.partition(':')[2] for name in lstm.statistic_names), found.T, strict=True))
     channel = values[..., 0].double()
-    spread = lstm.get_buffer('spread_0')[0].double()
+    spread = lstm.get_buffer('scalers.0.spread')[0].double()
     unit = (channel - channel.mean(dim=1, keepdim=True)) / channel.std(dim=1, correction=0, keepdim=True)
     step = channel.diff(dim=1)
     step_unit = (step - step.mean(dim=1, keepdim=True)) / step.std(dim=1, correction=0, keepdim=True)
@@ -292,10 +292,10 @@ def test_batch_normalisation_is_over_windows_and_time() -> None:
 def test_joint_channels_are_sum_difference_larger_and_smaller() -> None:
     values = 5.0 + torch.randn(20, 7, 3)
     values[0, 0, 1] = torch.nan
-    lstm = network((3,), joint_channels=True, normalise=False, statistics=True, levels=4)
+    lstm = network((3,), joint_channels=True, normalise=False, statistics=True, quantile_bins=4)
     a, b = values[:, :, :-1], values[:, :, 1:]
     expected = torch.cat([values, a + b, a - b, torch.maximum(a, b), torch.minimum(a, b)], dim=2)
-    plain = network((11,), normalise=False, statistics=True, levels=4)
+    plain = network((11,), normalise=False, statistics=True, quantile_bins=4)
     for net, windows in ((lstm, values), (plain, expected)):
         net.fit_normalisation([windows])
     for (found, of_lstm), (wanted, of_plain) in ((lstm.prepare(values), plain.prepare(expected)),):
@@ -324,7 +324,7 @@ def test_a_head_with_hidden_layers_is_no_linear_map() -> None:
 def test_shares_weigh_what_the_recipe_says() -> None:
     values = torch.randn(400, 12, 2)
     for weight in (0.1, 1.0):
-        lstm = network(statistics=True, levels=5, share_weight=weight)
+        lstm = network(statistics=True, quantile_bins=5, bin_scale=weight)
         lstm.fit_normalisation([values])
         _, statistics = lstm.prepare(values)
         share = torch.tensor(['above_' in name for name in lstm.statistic_names])
@@ -334,10 +334,10 @@ def test_shares_weigh_what_the_recipe_says() -> None:
         )
 
 
-def test_levels_say_how_near_a_sample_is_to_each() -> None:
+def test_soft_bins_hold_how_near_a_sample_is_to_each() -> None:
     values = torch.linspace(0.0, 10.0, 300).reshape(3, 100, 1)
-    lstm = fitted([values], inputs='levels', levels=4, normalise=False)
-    levels = lstm.get_buffer('levels_0')[0]
+    lstm = fitted([values], inputs='soft_bins', quantile_bins=4, normalise=False)
+    levels = lstm.get_buffer('encoders.0.bins.edges')[0]
     torch.testing.assert_close(levels, torch.tensor([2.0, 4.0, 6.0, 8.0]), atol=0.05, rtol=0)
     near = lstm.prepare(values)[0][0]
     torch.testing.assert_close(near.sum(dim=2), torch.ones(3, 100))
@@ -345,7 +345,7 @@ def test_levels_say_how_near_a_sample_is_to_each() -> None:
     torch.testing.assert_close(
         lstm.prepare(torch.full((1, 5, 1), 3.0))[0][0][0, 0, :2], torch.full((2,), 0.44), atol=0.05, rtol=0
     )
-    standardised = fitted([values], inputs='levels', levels=4)
+    standardised = fitted([values], inputs='soft_bins', quantile_bins=4)
     found = standardised.prepare(values)[0][0].flatten(0, 1)
     torch.testing.assert_close(found.mean(dim=0), torch.zeros(4), atol=1e-5, rtol=0)
     torch.testing.assert_close(found.std(dim=0, correction=0), torch.ones(4), atol=1e-4, rtol=0)
@@ -353,53 +353,49 @@ def test_levels_say_how_near_a_sample_is_to_each() -> None:
     assert (standardised.prepare(values)[0][0][0, :50] == 0.0).all(), 'what was not measured enters as the mean'
 
 
-def test_resting_is_the_share_of_samples_at_the_commonest_values() -> None:
+def test_idle_fractions_are_those_of_samples_at_the_commonest_values() -> None:
     generator = torch.Generator().manual_seed(0)
     values = torch.round(20.0 + 5.0 * torch.randn(50, 40, 2, generator=generator)) * 0.13
     values[:, :10, 0] = 0.59
     values[:, 10:16, 0] = 0.0
     values[:20, 20:30, 0] = math.nan
-    lstm = fitted([values], statistics=True, resting=True)
-    kept = lstm.get_buffer('statistics_scale_0'), lstm.get_buffer('statistics_mean_0')
+    lstm = fitted([values], statistics=True, idle_fractions=True)
+    kept = [lstm.get_buffer(f'statistics_encoders.0.columns.{name}') for name in ('scale', 'mean')]
     found = lstm.prepare(values)[1] * kept[0] + kept[1]
     by_name = dict(zip(lstm.statistic_names, found.T, strict=True))
     measured = (~values[..., 0].isnan()).sum(dim=1)
-    torch.testing.assert_close(by_name['0:resting_1[0]'], 10.0 / measured, atol=1e-4, rtol=0)
-    torch.testing.assert_close(by_name['0:resting_2[0]'], 6.0 / measured, atol=1e-4, rtol=0)
-    assert sum('resting' in name for name in lstm.statistic_names) == 4
+    torch.testing.assert_close(by_name['0:idle_1[0]'], 10.0 / measured, atol=1e-4, rtol=0)
+    torch.testing.assert_close(by_name['0:idle_2[0]'], 6.0 / measured, atol=1e-4, rtol=0)
+    assert sum('idle' in name for name in lstm.statistic_names) == 4
 
 
-def test_others_see_the_same_windows_and_their_logits_are_averaged() -> None:
+def test_members_see_the_same_windows_and_their_logits_are_averaged() -> None:
     parts = [5.0 + torch.randn(20, 12, 2), torch.randn(20, 40, 3)]
     lstm = fitted(parts, **JOINED)
     features = lstm.features(*lstm.prepare(*parts))
     each = [head(own) for head, own in zip(lstm.heads, lstm.split_features(features), strict=True)]
     assert [logits.shape for logits in each] == [(20, 3)] * 3
     torch.testing.assert_close(lstm(*parts), torch.stack(each).mean(dim=0))
-    torch.testing.assert_close(lstm.head(features), lstm(*parts))
+    torch.testing.assert_close(lstm.classify_features(features), lstm(*parts))
     # Each is the network that its keys alone would be.
-    alone = SurfaceLstm(lstm.config.others[0], [2, 3], 3).eval()
-    own = {name.removeprefix('others.0.'): value for name, value in lstm.state_dict().items()}
-    own |= {f'head.{name.removeprefix("head.heads.1.")}': value for name, value in own.items() if 'heads.1.' in name}
-    alone.load_state_dict({name: own[name] for name in alone.state_dict()})
+    alone = make_network(lstm.config.members[0], [2, 3], 3).eval()
+    alone.load_state_dict(lstm.members[1].state_dict())
     torch.testing.assert_close(alone(*parts), each[1])
     plain = network((2, 3))
+    assert plain.members == [plain]
     assert plain.heads == [plain.head]
-    assert len({id(parameter) for parameter in lstm.parameters()}) == len(
-        list(lstm.state_dict(keep_vars=True).values())
-    ) - sum(1 for _ in lstm.buffers())
 
 
-def test_a_shape_with_others_comes_back_from_json() -> None:
-    config = LstmConfig(**JOINED)
-    assert LstmConfig(**json.loads(json.dumps(config.to_dict()))) == config
+def test_a_shape_with_members_comes_back_from_json() -> None:
+    config = NetworkConfig(**JOINED)
+    assert NetworkConfig(**json.loads(json.dumps(config.to_dict()))) == config
 
 
 def test_frames_hold_the_power_of_each_band_and_the_mean() -> None:
     generator = torch.Generator().manual_seed(0)
     values = 2.0 + 0.5 * torch.randn(40, 320, 2, generator=generator)
     lstm = fitted([torch.randn(40, 12, 1), values], frame_samples=(0, 16))
-    assert [lstm.frame_samples(part) for part in (0, 1, 2)] == [0, 16, 0]
+    assert [lstm.config.frame_samples_of(part) for part in (0, 1, 2)] == [0, 16, 0]
     assert [lstm.fewest_samples(part) for part in (0, 1)] == [1, 16]
     sequences = lstm.prepare(torch.randn(40, 12, 1), values)[0]
     assert sequences[0].shape == (40, 12, 1)
@@ -409,9 +405,9 @@ def test_frames_hold_the_power_of_each_band_and_the_mean() -> None:
     torch.testing.assert_close(flat.mean(dim=0), torch.zeros(20), atol=1e-4, rtol=0)
     torch.testing.assert_close(flat.std(dim=0), torch.ones(20), atol=1e-2, rtol=0)
 
-    kept = lstm.get_buffer('spectrum_scale_1'), lstm.get_buffer('spectrum_mean_1')
+    kept = [lstm.get_buffer(f'encoders.1.spectrum.{name}') for name in ('scale', 'mean')]
     spectrum = (sequences[1] * kept[0] + kept[1]).double()
-    unit = ((values - values.mean(dim=1, keepdim=True)) / lstm.get_buffer('spread_1')).double()
+    unit = ((values - values.mean(dim=1, keepdim=True)) / lstm.get_buffer('scalers.1.spread')).double()
     window = torch.hann_window(16, dtype=torch.float64)
     wanted = torch.fft.rfft(unit[..., 1].unfold(1, 16, 8) * window / window.square().sum().sqrt()).abs().square()
     torch.testing.assert_close(spectrum[..., 9:18], torch.log(wanted + 1e-4), atol=1e-3, rtol=1e-3)
@@ -421,7 +417,7 @@ def test_frames_hold_the_power_of_each_band_and_the_mean() -> None:
 
 def test_frames_of_windows_with_holes_are_finite() -> None:
     values = torch.randn(30, 40, 3)
-    lstm = fitted([values], frame_samples=(8,), others=({'frame_samples': (20,)},))
+    lstm = fitted([values], frame_samples=(8,), members=({'frame_samples': (20,)},))
     assert lstm.fewest_samples(0) == 20
     values[0] = math.nan
     values[1, ::2] = math.nan

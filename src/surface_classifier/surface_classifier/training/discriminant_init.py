@@ -7,41 +7,48 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from surface_classifier.model.lstm import SurfaceLstm
+from surface_classifier.model.network.ensemble import Network
 
 # How much of the unit matrix the covariance gets, times the number of windows; chosen on simulated tasks (EXPERIMENTS).
 RIDGE_WINDOWS = 2.0
 _SMALLEST_VARIANCE = 1e-6
 
 
-def start_head_from_discriminant(network: SurfaceLstm, statistics: Tensor, labels: Tensor, sharpness: float) -> None:
+def init_head_from_discriminant(network: Network, statistics: Tensor, labels: Tensor, logit_scale: float) -> None:
     """Set the head's weights: those of the statistics to a discriminant's, those of the LSTM's features to zero.
 
     Args:
         network: A network with statistics.
         statistics: What `prepare` gave for the training windows, (windows, statistics).
         labels: Their classes, (windows,).
-        sharpness: Factor on the discriminant's logits [1].
+        logit_scale: Factor on the discriminant's logits [1].
 
     Raises:
-        ValueError: The head has hidden layers.
+        ValueError: The network is an ensemble, or its head has hidden layers.
     """
-    if not isinstance(network.head, nn.Linear):
-        raise ValueError('only a linear head starts from a discriminant')
+    head = _linear_head(network)
+    if head is None:
+        raise ValueError('only a single linear head starts from a discriminant')
     weights, bias = linear_discriminant(statistics.double(), labels, network.classes)
     with torch.no_grad():
-        network.head.weight.zero_()
-        network.head.weight[:, -statistics.shape[1] :] = (sharpness * weights).to(network.head.weight.dtype)
-        network.head.bias.copy_(sharpness * bias)
+        head.weight.zero_()
+        head.weight[:, -statistics.shape[1] :] = (logit_scale * weights).to(head.weight.dtype)
+        head.bias.copy_(logit_scale * bias)
 
 
-def soften_head(network: SurfaceLstm, sharpness: float) -> None:
-    """Take the sharpness out again: the classes stay as they are, and the probabilities become milder."""
-    if not isinstance(network.head, nn.Linear):
+def unscale_head(network: Network, logit_scale: float) -> None:
+    """Take the scale out again: the classes stay as they are, and the probabilities become milder."""
+    head = _linear_head(network)
+    if head is None:
         return
     with torch.no_grad():
-        network.head.weight.div_(sharpness)
-        network.head.bias.div_(sharpness)
+        head.weight.div_(logit_scale)
+        head.bias.div_(logit_scale)
+
+
+def _linear_head(network: Network) -> nn.Linear | None:
+    heads = network.heads
+    return heads[0] if len(heads) == 1 and isinstance(heads[0], nn.Linear) else None
 
 
 def linear_discriminant(

@@ -15,11 +15,11 @@ For each channel:
 | skewness, step_skewness | third standardised moment of samples and steps |
 | log_peakedness, log_step_peakedness | logarithm of the fourth: joints and stones make a few large steps |
 | correlation_1, _2, _5, _10 | correlation of samples so far apart, from their mean square difference |
-| above_1 … above_8 | share of samples above 8 levels (`levels`), softly; they are quantiles of the training windows |
-| resting_1, _2 | share of samples at the two commonest values of the training windows (if the network asks for them) |
+| above_1 … above_8 | fraction of samples above 8 edges (`quantile_bins`), softly; quantiles of the training windows |
+| idle_1, _2 | fraction of samples at the two commonest values of the training windows (`idle_fractions`) |
 
 and for each pair of channels of a part their correlation. Autocorrelations stand for the spectrum: they are its Fourier
-transform. The shares are what trees see of a current's distribution (`LevelFeatures`).
+transform. The fractions are what extra trees see of a current's distribution (`LevelFeatures`).
 
 An unmeasured value (NaN) is left out; what a window without two measured values would give is NaN, for the network to
 replace.
@@ -52,35 +52,34 @@ _SMALLEST = 0.01  # keeps the logarithm of a constant window finite [typical dev
 _SMALLEST_VARIANCE = _SMALLEST**2 / 4.0  # below it a channel counts as constant
 
 
-def statistic_names(channels: int, levels: int, resting: int = 0) -> tuple[str, ...]:
+def statistic_names(channels: int, bins: int, idle: int = 0) -> tuple[str, ...]:
     """Return the names of the statistics of a part, in their order: `level[0]`, …, `correlation[0,1]`."""
     names = (*_OF_CHANNEL, *(f'correlation_{lag}' for lag in LAGS))
     of_channels = [f'{name}[{channel}]' for name in names for channel in range(channels)]
-    of_channel = [f'above_{level + 1}' for level in range(levels)] + [f'resting_{k + 1}' for k in range(resting)]
-    shares = [f'{name}[{channel}]' for channel in range(channels) for name in of_channel]
+    of_channel = [f'above_{k + 1}' for k in range(bins)] + [f'idle_{k + 1}' for k in range(idle)]
+    fractions = [f'{name}[{channel}]' for channel in range(channels) for name in of_channel]
     pairs = [f'correlation[{first},{second}]' for first, second in combinations(range(channels), 2)]
-    return (*of_channels, *shares, *pairs)
+    return (*of_channels, *fractions, *pairs)
 
 
-def statistic_weights(channels: int, levels: int, share_weight: float, resting: int = 0) -> tuple[float, ...]:
+def statistic_weights(channels: int, bins: int, bin_scale: float, idle: int = 0) -> tuple[float, ...]:
     """Return the standard deviation with which each statistic of a part enters the head.
 
-    The shares are many and say little more than the level where windows are few: a small `share_weight` lets them
-    matter only where there are windows enough to tell how.
+    The fractions are many and add little to the level where windows are few: a small `bin_scale` lets them
+    matter only where there are windows enough to learn how.
     """
-    names = statistic_names(channels, levels, resting)
-    return tuple(share_weight if name.startswith('above_') else 1.0 for name in names)
+    names = statistic_names(channels, bins, idle)
+    return tuple(bin_scale if name.startswith('above_') else 1.0 for name in names)
 
 
-def window_statistics(standard: Tensor, deviation: Tensor, measured: Tensor, shares: Tensor) -> Tensor:
+def window_statistics(standard: Tensor, deviation: Tensor, measured: Tensor, fractions: Tensor) -> Tensor:
     """Return the statistics of windows of one part.
 
     Args:
         standard: The channels standardised over the training windows, 0 where unmeasured, (windows, samples, channels).
         deviation: Deviation from the window's mean, in typical deviations, 0 where unmeasured; the same shape.
         measured: 1 where measured, 0 elsewhere; the same shape.
-        shares: Soft share of each level, as `soft_shares` gives it, and if wanted the shares of `shares_at` behind,
-            (windows, channels, shares).
+        fractions: Of `soft_fractions`, and if wanted of `fractions_at` behind, (windows, channels, fractions).
 
     Returns:
         Shape (windows, statistics), columns as in `statistic_names`; NaN where fewer than two values are measured.
@@ -118,12 +117,12 @@ def window_statistics(standard: Tensor, deviation: Tensor, measured: Tensor, sha
             _mean_power(step_unit, 3, differed[:, :, 0]),
             torch.log(_mean_power(step_unit, 4, differed[:, :, 0]) + 1.0),
             correlations.transpose(1, 2).flatten(1),
-            shares.flatten(1),
+            fractions.flatten(1),
         ],
         dim=1,
     )
     enough = (count > 1.5).repeat(1, len(_OF_CHANNEL) + len(LAGS))
-    enough = torch.cat([enough, (count > 1.5).repeat_interleave(shares.shape[2], dim=1)], dim=1)
+    enough = torch.cat([enough, (count > 1.5).repeat_interleave(fractions.shape[2], dim=1)], dim=1)
     if channels > 1:
         first, second = (list(columns) for columns in zip(*combinations(range(channels), 2), strict=True))
         both = there[:, first] * there[:, second]
@@ -133,25 +132,25 @@ def window_statistics(standard: Tensor, deviation: Tensor, measured: Tensor, sha
     return torch.where(enough, statistics, torch.nan)
 
 
-def soft_shares(standard: Tensor, measured: Tensor, levels: Tensor, widths: Tensor) -> Tensor:
-    """Return the share of samples above each level, a sample near the level counting in part.
+def soft_fractions(standard: Tensor, measured: Tensor, edges: Tensor, widths: Tensor) -> Tensor:
+    """Return the fraction of samples above each edge; a sample near an edge counts in part.
 
     Args:
         standard: (windows, samples, channels).
         measured: The same shape.
-        levels: (channels, levels), in the units of `standard`.
-        widths: Over which a sample comes to count as above, (channels, levels).
+        edges: (channels, bins), in the units of `standard`.
+        widths: Over which a sample comes to count as above, (channels, bins).
 
     Returns:
-        Shape (windows, channels, levels) [1].
+        Shape (windows, channels, bins) [1].
     """
     known = torch.clamp(measured.sum(dim=1), min=1.0).unsqueeze(2)
-    over = (standard.transpose(1, 2).unsqueeze(2) - levels.unsqueeze(2)) / widths.unsqueeze(2)
+    over = (standard.transpose(1, 2).unsqueeze(2) - edges.unsqueeze(2)) / widths.unsqueeze(2)
     return (torch.sigmoid(over) * measured.transpose(1, 2).unsqueeze(2)).sum(dim=3) / known
 
 
-def shares_at(standard: Tensor, measured: Tensor, values: Tensor) -> Tensor:
-    """Return the share of samples at each of some values of a channel.
+def fractions_at(standard: Tensor, measured: Tensor, values: Tensor) -> Tensor:
+    """Return the fraction of samples at each of some values of a channel.
 
     Args:
         standard: (windows, samples, channels).
