@@ -10,6 +10,7 @@ __all__ = [
     'driver_parameters',
     'entry',
     'errors',
+    'files',
     'messages',
     'node',
     'recordings',

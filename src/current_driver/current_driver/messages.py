@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
+from current_driver.files.names import check_name
+
 NANOSECONDS = 1_000_000_000
 
 MOTOR_CURRENT = 'surface_msgs/msg/MotorCurrent'
@@ -190,7 +192,11 @@ def truth_message(stamp: int, surface: str, origin: str) -> Any:
         stamp: From when on the surface holds [ns].
         surface: Name of the surface; empty: not labelled.
         origin: Who says so: operator, topic, simulator or import.
+
+    Raises:
+        SurfaceError: The name holds control characters, or is too long.
     """
+    check_name(surface, 'surface')
     return message_class(SURFACE_TRUTH)(header=header(stamp), surface=surface, origin=origin)
 
 

@@ -19,7 +19,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
-import yaml
 import zstandard
 from mcap.records import Channel, Message, Metadata, Schema
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat, Qos, QosDurability
@@ -31,6 +30,7 @@ from rosbags.typesys.store import Typestore
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import read_yaml
 from current_driver.messages import SURFACE_TRUTH, StampedMessage
 from current_driver.recordings.message_definitions import message_definition
 from current_driver.recordings.reading.mcap_scan import McapScan
@@ -47,6 +47,7 @@ from current_driver.recordings.reading.storage_files import (
 
 _IDL_SEPARATOR = '=' * 80 + '\n'
 _COMPRESSION_OFF = ('', 'none')
+_DELETE_METADATA = 'delete it to read the storage files alone'
 _LAST_STAMP_NS = 2**63 - 1
 
 
@@ -261,14 +262,9 @@ def read_bag_metadata(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        info = yaml.safe_load(path.read_text(encoding='utf-8'))['rosbag2_bagfile_information']
-        return dict(info)
-    except OSError as error:
-        raise SurfaceError(f'{path}: cannot be read ({error.strerror}); check its permissions') from error
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
-        raise SurfaceError(
-            f'{path}: not the metadata of a rosbag2 bag ({error}); delete it to read the storage files alone'
-        ) from error
+        return dict(read_yaml(path, _DELETE_METADATA)['rosbag2_bagfile_information'])
+    except (KeyError, TypeError, ValueError) as error:
+        raise SurfaceError(f'{path}: not the metadata of a rosbag2 bag ({error}); {_DELETE_METADATA}') from error
 
 
 def read_notes(folder: Path, info: dict[str, Any]) -> dict[str, str]:
@@ -284,11 +280,10 @@ def read_notes(folder: Path, info: dict[str, Any]) -> dict[str, str]:
     notes: dict[str, str] = {}
     sidecar = folder / SIDECAR_FILE
     if sidecar.is_file():
-        try:
-            noted = yaml.safe_load(sidecar.read_text(encoding='utf-8')) or {}
-            notes = {str(key): str(value) for key, value in noted.items()}
-        except (OSError, yaml.YAMLError, UnicodeDecodeError, AttributeError) as error:
-            raise SurfaceError(f'{sidecar}: not a mapping of what was noted ({error}); correct or delete it') from error
+        noted = read_yaml(sidecar, 'correct or delete it') or {}
+        if not isinstance(noted, dict):
+            raise SurfaceError(f'{sidecar}: not a mapping of what was noted; correct or delete it')
+        notes = {str(key): str(value) for key, value in noted.items()}
     return notes | {str(key): str(value) for key, value in (info.get('custom_data') or {}).items()}
 
 

@@ -35,11 +35,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import read_yaml
 from current_driver.messages import IMU, MOTOR_CURRENT, CurrentBlock, StampedMessage
 from current_driver.recordings.reading.recording_reader import RecordingReader
 
@@ -124,10 +124,7 @@ class ColumnsConfig:
         Raises:
             SurfaceError: The file is missing or not YAML, or a key or value in it is unknown.
         """
-        try:
-            data = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise SurfaceError(f'{path}: cannot be read as a columns file (YAML): {error}') from error
+        data = read_yaml(path, 'correct the columns file')
         return cls.from_dict(data, str(path))
 
     @classmethod

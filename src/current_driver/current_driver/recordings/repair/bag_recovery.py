@@ -8,6 +8,7 @@ damaged pages, compressed files that were cut off, empty files, missing or unrea
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeAlias
 
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 from rosbags.rosbag2 import ReaderError
@@ -30,6 +31,7 @@ from current_driver.recordings.reading.bag_reader import (
     read_bag_metadata,
     read_notes,
 )
+from current_driver.recordings.reading.open_recording import open_recording
 from current_driver.recordings.reading.storage_files import (
     COMPRESSED_SUFFIX,
     JOURNAL_SUFFIXES,
@@ -50,6 +52,8 @@ from current_driver.recordings.writing.recording_writer import (
 )
 
 _PROGRESS_MESSAGES = 1000
+# Topic, stamp [ns] and digest of a message.
+_MessageKey: TypeAlias = tuple[str, int, bytes]
 
 
 @dataclass
@@ -65,6 +69,8 @@ class RecoveryResult:
         seconds: First to last message [s].
         repaired: What was wrong and is put in order, one sentence each.
         lost: What could not be saved, one sentence each.
+        dropped: Messages that were left out because they are damaged: `{'file', 'topic', 'messages', 'start_ns',
+            'end_ns'}`; 0 messages where their number is not known.
     """
 
     bag: Path
@@ -75,6 +81,7 @@ class RecoveryResult:
     seconds: float = 0.0
     repaired: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    dropped: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -87,6 +94,7 @@ class RecoveryResult:
             'seconds': self.seconds,
             'repaired': list(self.repaired),
             'lost': list(self.lost),
+            'dropped': list(self.dropped),
         }
 
 
@@ -130,13 +138,40 @@ class _Source:
         scan = mcap.scan
         if not scan.complete:
             self._result.repaired.append(f'{self._name}: the file had no end or was damaged; it has an index now')
+        if scan.index_damaged:
+            self._result.repaired.append(f'{self._name}: the index was damaged; it is made again')
+        if scan.files > 1:
+            self._result.repaired.append(f'{self._name}: {scan.files} files that were joined are one file now')
+        lost = self._result.lost
+        if scan.cut_chunks:
+            lost.append(f'{self._name}: some messages of {scan.cut_chunks} chunks that were cut off')
         if scan.damaged_chunks:
-            self._result.lost.append(
-                f'{self._name}: some messages of {scan.damaged_chunks} chunks that were cut off or damaged'
+            lost.append(
+                f'{self._name}: the messages of {scan.damaged_chunks} damaged chunks; their checksums do not match, so '
+                'that any value may be wrong'
             )
+        self._name_dropped(mcap)
         if scan.lost_bytes:
+            lost.append(f'{self._name}: {scan.lost_bytes} bytes, in which there is no whole message')
+        if scan.unchecked:
+            lost.append(
+                f'{self._name}: the checksum of the file does not match and its messages have none of their own: some '
+                'values may be wrong, and nothing shows which; compare the file with another copy'
+            )
+        if scan.attachments and not scan.complete:
+            lost.append(f'{self._name}: {scan.attachments} attachments, which are not copied')
+
+    def _name_dropped(self, mcap: SequentialMcap) -> None:
+        for topic, dropped in mcap.scan.dropped.items():
+            self._result.dropped.append(
+                {'file': self._name, 'topic': topic, 'messages': dropped.count}
+                | {'start_ns': dropped.start_ns, 'end_ns': dropped.end_ns}
+            )
+            begin_ns = min(mcap.start_ns, dropped.start_ns)
+            begin_s, end_s = ((stamp - begin_ns) / messages.NANOSECONDS for stamp in (dropped.start_ns, dropped.end_ns))
             self._result.lost.append(
-                f'{self._name}: the last {scan.lost_bytes} bytes, in which there is no whole message'
+                f'{self._name}: {topic}: {dropped.count or "an unknown number of"} messages, {begin_s:.3f} to '
+                f'{end_s:.3f} s after the beginning'
             )
 
     def stored(self) -> Iterator[StampedMessage]:
@@ -273,32 +308,99 @@ def _write(
     target = (result.bag if output is None else output).absolute()
     workshop = target.with_name(f'.{target.name}.recovering-{os.getpid()}')
     try:
-        # The folder gives the storage file its name.
-        with RecordingWriter(workshop / target.name, storage, metadata=notes, flush_interval_s=None) as writer:
-            for source in sources:
-                for topic in source.topics:
-                    definition, type_hash = _definition(topic)
-                    writer.add_defined_topic(topic.name, topic.msgtype, definition, type_hash, topic.qos)
-                _copy(source, writer, on_progress)
-            writer.close(STATE_RECOVERED)
-        assert writer.start_ns is not None
-        assert writer.end_ns is not None
-        result.seconds = (writer.end_ns - writer.start_ns) / messages.NANOSECONDS
+        written = _write_bag(workshop / target.name, sources, storage, notes, on_progress)
+        misfits = _verify(workshop / target.name, written, result)
+        if misfits:
+            shutil.rmtree(workshop)
+            written = _write_bag(workshop / target.name, sources, storage, notes, lambda _: None, misfits)
+            if _verify(workshop / target.name, written, result):
+                raise RuntimeError(f'{target}: messages that do not fit their type were left out, and are still there')
+        result.messages = written
         if output is None:
             result.original = _free_name(target)
             target.rename(result.original)
         (workshop / target.name).rename(target)
         result.output = target if output is not None else result.bag
+    except SurfaceError as error:
+        # The temporary folder will be gone when the message is read.
+        raise SurfaceError(str(error).replace(str(workshop / target.name), str(target))) from error
     except OSError as error:
         raise SurfaceError(f'{target}: the recovered bag cannot be put there ({error.strerror})') from error
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
 
 
-def _copy(source: _Source, writer: RecordingWriter, on_progress: Callable[[float], object]) -> None:
+def _write_bag(
+    path: Path,
+    sources: list[_Source],
+    storage: str,
+    notes: dict[str, str],
+    on_progress: Callable[[float], object],
+    misfits: frozenset[_MessageKey] = frozenset(),
+) -> dict[str, int]:
+    """Write a bag of all messages but some, and return how many each topic has."""
+    counts: dict[str, int] = {}
+    # The folder gives the storage file its name.
+    with RecordingWriter(path, storage, metadata=notes, flush_interval_s=None) as writer:
+        for source in sources:
+            for topic in source.topics:
+                definition, type_hash = _definition(topic)
+                writer.add_defined_topic(topic.name, topic.msgtype, definition, type_hash, topic.qos)
+                counts.setdefault(topic.name, 0)
+            _copy(source, writer, on_progress, counts, misfits)
+        writer.close(STATE_RECOVERED)
+    return counts
+
+
+def _verify(bag: Path, written: dict[str, int], result: RecoveryResult) -> frozenset[_MessageKey]:
+    """Read a recovered bag to its end.
+
+    Returns:
+        The messages that do not fit the type of their topic where most messages of it do; they are named in the result.
+
+    Raises:
+        RuntimeError: Not every message that was written is there.
+    """
+    misfits: dict[str, list[_MessageKey]] = {}
+    found = dict.fromkeys(written, 0)
+    with open_recording(bag) as reader:
+        result.seconds = (reader.end_ns - reader.start_ns) / messages.NANOSECONDS
+        for message in reader.messages():
+            found[message.topic] += 1
+            try:
+                reader.deserialize(message)
+            # On damaged bytes rosbags raises what its parsers do: SerdeError, struct.error, UnicodeDecodeError, ...
+            except Exception:
+                misfits.setdefault(message.topic, []).append(_key(message))
+    if found != written:
+        raise RuntimeError(f'{bag}: {found} messages were read, {written} were written')
+    bad = {topic: some for topic, some in misfits.items() if 2 * len(some) < found[topic]}
+    for topic, some in bad.items():
+        stamps = [stamp_ns for _, stamp_ns, _ in some]
+        result.dropped.append(
+            {'file': '', 'topic': topic, 'messages': len(some)} | {'start_ns': min(stamps), 'end_ns': max(stamps)}
+        )
+        result.lost.append(f'{topic}: {len(some)} messages that do not fit their type')
+    return frozenset(key for some in bad.values() for key in some)
+
+
+def _key(message: StampedMessage) -> _MessageKey:
+    return message.topic, message.stamp_ns, hashlib.sha256(message.cdr).digest()
+
+
+def _copy(
+    source: _Source,
+    writer: RecordingWriter,
+    on_progress: Callable[[float], object],
+    counts: dict[str, int],
+    misfits: frozenset[_MessageKey],
+) -> None:
     copied = 0
     try:
         for message in source.stored():
+            if misfits and _key(message) in misfits:
+                continue
+            counts[message.topic] += 1
             writer.write(message.topic, message.stamp_ns, message.cdr)
             copied += 1
             if copied % _PROGRESS_MESSAGES == 0:

@@ -15,11 +15,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import yaml
 from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat, Qos
 from rosbags.rosbag2.metadata import parse_qos
 
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import DocumentError, parse_yaml
 from current_driver.messages import StampedMessage
 from current_driver.recordings.reading.bag_reader import StorageTopic, uncompressed
 
@@ -196,7 +196,7 @@ def custom_data_of(metadata: str) -> dict[str, str]:
         metadata: YAML text; what is not such text has no custom data.
     """
     try:
-        info = yaml.safe_load(metadata) or {}
+        info = parse_yaml(metadata, 'metadata') or {}
         return {str(key): str(value) for key, value in (info.get('custom_data') or {}).items()}
-    except (yaml.YAMLError, AttributeError):
+    except (DocumentError, AttributeError):
         return {}

@@ -196,7 +196,7 @@ def test_broken_metadata_and_missing_file_are_named(tmp_path: Path) -> None:
     with pytest.raises(SurfaceError, match=r'bag.mcap: .*missing'):
         open_recording(bag)
     (bag / 'metadata.yaml').write_text('x: [')
-    with pytest.raises(SurfaceError, match=r'metadata.yaml: not the metadata'):
+    with pytest.raises(SurfaceError, match=r'metadata\.yaml: is not YAML'):
         open_recording(bag)
 
 
