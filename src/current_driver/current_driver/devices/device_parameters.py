@@ -32,7 +32,9 @@ DEVICE_PARAMETERS = (
         0,
         99,
     ),
-    NodeParameter('serial.port', '', 'Port of the board, such as /dev/ttyUSB0, or a URL that pyserial knows.'),
+    NodeParameter(
+        'serial.port', '', 'Port of the board, such as /dev/ttyUSB0, socket://HOST:PORT or rfc2217://HOST:PORT.'
+    ),
     NodeParameter('serial.baud_rate', 115200, 'Speed of the port.', 'bit/s', 300, 20_000_000),
     NodeParameter(
         'serial.format',

@@ -18,6 +18,7 @@ from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
 
 from current_driver.errors import SurfaceError
+from current_driver.files.plain_text import plain_text
 from current_driver.node.health import FaultLog, Health
 from current_driver.node.node_parameters import NodeParameter, check_all
 
@@ -98,14 +99,14 @@ class MonitoredNode(Node):
         if self._told is None or (health.level, health.text) != (self._told.level, self._told.text):
             # rclpy lets one line of code log at one severity only.
             if health.level > 0:
-                self.get_logger().warning(health.text)
+                self.get_logger().warning(plain_text(health.text))
             else:
-                self.get_logger().info(health.text)
+                self.get_logger().info(plain_text(health.text))
             self._told = health
         status = DiagnosticStatus(
             level=bytes([health.level]),
             name=self.get_fully_qualified_name().lstrip('/'),
-            message=health.text,
+            message=plain_text(health.text),
             hardware_id='',
             values=[KeyValue(key=key, value=str(value)) for key, value in health.values.items()],
         )

@@ -40,18 +40,20 @@ surface adapt models/floors recordings/unlabelled -o models/floors_new_robot --n
 
 def run(args: argparse.Namespace) -> int:
     """Adapt and write the model."""
+    from current_driver.files.output_folders import claim_folder
     from current_driver.recordings.recording import find_recordings
     from surface_classifier.cli.progress import progress_bar
     from surface_classifier.training.adapt import adapt_model
 
     found = find_recordings(args.recordings)
-    result = adapt_model(
-        args.model,
-        list(progress_bar(found, 'adapting', 'recordings')),
-        args.output,
-        use_labels=not args.normalisation_only,
-        overwrite=args.overwrite,
-    )
+    with claim_folder(args.output):
+        result = adapt_model(
+            args.model,
+            list(progress_bar(found, 'adapting', 'recordings')),
+            args.output,
+            use_labels=not args.normalisation_only,
+            overwrite=args.overwrite,
+        )
     contract = result.contract
     if args.json:
         values = {key: value for key, value in asdict(result).items() if key != 'contract'}

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from current_driver.files.output_folders import complete_replacement
 from surface_classifier.cli.parsing import add_command, add_json_argument, write_json
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
     from surface_classifier.model.contract import CONTRACT_FILE
 
     path = Path(args.path)
+    complete_replacement(path)
     show: Callable[[dict[str, Any]], None]
     if (path / CONTRACT_FILE).is_file():
         summary, show = _model(path), _print_model

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from current_driver.errors import SurfaceError
+from current_driver.files.result_files import write_result
 from surface_classifier.cli.parsing import add_command, add_json_argument, positive_float, positive_int, write_json
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _tell(args: argparse.Namespace, logs: list[TopicLog]) -> int:
         chosen = guesses[args.guess - 1]
         block = channels_file(chosen, timings[chosen.topic], motion)
     if args.output and block:
-        _write(Path(args.output), block)
+        write_result(args.output, block, 'channels file')
     if args.json:
         write_json(_summary(logs, timings, guesses, block), args.json)
     if args.json != '-':
@@ -144,14 +145,6 @@ def _tell(args: argparse.Namespace, logs: list[TopicLog]) -> int:
             print(f'channels of guess {args.guess} (-o FILE writes them):\n')
             print(block, end='')
     return 0 if guesses else 1
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding='utf-8')
-    except OSError as error:
-        raise SurfaceError(f'{path}: the channels cannot be written there ({error.strerror})') from error
 
 
 def _summary(

@@ -26,6 +26,7 @@ from types import FrameType
 from typing import NamedTuple, NoReturn
 
 from current_driver.errors import SurfaceError
+from current_driver.files.plain_text import plain_output
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -149,6 +150,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    # Names and notes come from files and from other machines; none may give the terminal a command.
+    with plain_output():
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     verb = next((argument for argument in arguments if not argument.startswith('-')), None)
     try:
         args = build_parser(verb).parse_args(arguments)

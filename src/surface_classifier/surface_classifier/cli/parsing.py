@@ -9,10 +9,9 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from current_driver.errors import SurfaceError
+from current_driver.files.result_files import write_result
 from surface_classifier.data.json_values import finite
 
 
@@ -81,12 +80,7 @@ def write_json(result: Mapping[str, Any], destination: str) -> None:
     if destination == '-':
         sys.stdout.write(text)
         return
-    path = Path(destination)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding='utf-8')
-    except OSError as error:
-        raise SurfaceError(f'{destination}: the result cannot be written there ({error.strerror})') from error
+    write_result(destination, text)
 
 
 def positive_int(text: str) -> int:

@@ -52,10 +52,11 @@ def show_progress(description: str, total: float | None, unit: str = '') -> Iter
         total: Amount that makes a full bar; None: not known, only the count is shown.
         unit: Unit of the amounts; empty: only the percentage is shown.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    console = Console(stderr=True)
+    from surface_classifier.terminal.plain_console import terminal_console
+
+    console = terminal_console(stderr=True)
     columns: list[ProgressColumn] = [TextColumn('{task.description}', markup=False)]
     if total is not None:
         columns += [BarColumn(), TextColumn('{task.percentage:>3.0f} %')]

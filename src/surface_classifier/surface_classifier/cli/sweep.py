@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from current_driver.errors import SurfaceError
+from current_driver.files.result_files import write_result
 from surface_classifier.cli.parsing import (
     add_command,
     add_json_argument,
@@ -195,11 +196,7 @@ def _write_report(args: argparse.Namespace, summary: dict[str, Any], dataset: Da
     )
     path = Path(args.report)
     html = render_page(page)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(html, encoding='utf-8')
-    except OSError as error:
-        raise SurfaceError(f'{path}: the page cannot be written there ({error.strerror})') from error
+    write_result(path, html, 'page')
     print(f'report {path}', file=sys.stderr)
 
 

@@ -70,12 +70,13 @@ def run(args: argparse.Namespace) -> int:
         config = replace(config, epochs=args.epochs)
     dataset = Dataset.load(args.dataset)
 
+    from current_driver.files.output_folders import claim_folder
     from surface_classifier.cli.progress import show_progress
     from surface_classifier.training.loop import EpochResult
     from surface_classifier.training.train_model import train_model
 
     folds = config.calibration_folds if config.validation_fraction == 0 else 0
-    with show_progress('training', config.epochs * (1 + folds), 'epochs') as bar:
+    with claim_folder(args.output), show_progress('training', config.epochs * (1 + folds), 'epochs') as bar:
         calibrated = 0
 
         def show(epoch: EpochResult) -> None:

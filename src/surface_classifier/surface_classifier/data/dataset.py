@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
 from pathlib import Path
@@ -25,6 +26,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import DocumentError, read_json
+from current_driver.files.names import check_name
+from current_driver.files.output_folders import claim_folder, complete_replacement
 from surface_classifier.data.npy_file import NpyAppender
 from surface_classifier.signal.window_config import WindowConfig
 
@@ -33,6 +37,27 @@ METADATA_FILE = 'dataset.json'
 _INDEX_ARRAYS = ('labels', 'start_ns', 'end_ns', 'recording')
 _HASH_CHUNK_BYTES = 1 << 20
 _SCRATCH_FOLDER = 'scratch'
+
+_DESCRIPTION_TYPES: dict[str, tuple[type, ...]] = {
+    'digest': (str,),
+    'windows': (int,),
+    'classes': (list,),
+    'parts': (list,),
+    'has_recordings': (bool,),
+    'config': (dict,),
+    'recordings': (list,),
+    'counters': (dict,),
+    'history': (list,),
+}
+_RECORDING_TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(('robot', 'operator', 'place', 'payload', 'battery', 'note'), (str,)),
+    'start_ns': (int, type(None)),
+    'inputs': (dict,),
+    'counts': (dict,),
+}
+
+# What this process has verified: by folder the digest, and the files as they were then.
+_verified: dict[str, tuple[str, tuple[tuple[str, int, int, int], ...]]] = {}
 
 
 @dataclass(frozen=True)
@@ -128,19 +153,24 @@ class Dataset:
         return [np.asarray(self.parts[part.name][windows]) for part in self.config.input_parts]
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], *, verify: bool = False) -> Dataset:
+    def load(cls, path: str | os.PathLike[str], *, verify: bool = True) -> Dataset:
         """Open a data set.
 
         Args:
             path: Folder of the data set.
-            verify: Read every array and compare the digest; else only shapes and types are checked.
+            verify: Read every array and compare the digest, once in a process while the files stay as they are; else
+                only shapes and types are checked.
 
         Raises:
             SurfaceError: No data set is there, it is damaged, or a later version wrote it.
         """
         folder = Path(path)
+        complete_replacement(folder)
         description = _read_description(folder)
         try:
+            _check_types(description, _DESCRIPTION_TYPES, 'it')
+            for entry in description['history']:
+                _check_types(entry, {'action': (str,)}, 'an entry of the history')
             config = WindowConfig.from_dict(description['config'])
             classes = tuple(description['classes'])
             recordings = tuple(_recording_info(entry) for entry in description['recordings'])
@@ -161,7 +191,7 @@ class Dataset:
                 digest=str(description['digest']),
                 **arrays,
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise SurfaceError(f'{folder / METADATA_FILE}: damaged ({error!r}); build the data set anew') from error
         dataset._check_indices()
         if verify:
@@ -223,8 +253,13 @@ class Dataset:
         Raises:
             SurfaceError: They differ: a file was changed after the data set was made.
         """
+        state = _state_of_files(self.path)
+        if (key := str(self.path.resolve())) in _verified and _verified[key] == (self.digest, state):
+            return
         found = _content_digest(self.path, self.config, self.classes, self.recordings, self.has_recordings)
-        if found != self.digest:
+        if found == self.digest:
+            _verified[key] = (self.digest, state)
+        else:
             raise SurfaceError(
                 f'{self.path}: the content has the digest {found[:12]}…, {METADATA_FILE} says {self.digest[:12]}…: '
                 'a file was changed or damaged; build the data set anew'
@@ -289,15 +324,16 @@ class DatasetWriter:
         self._class_ids: dict[str, int] = {}
         self._arrays = _OpenArrays()
         check_dataset_target(self.path, overwrite=overwrite)
-        place = self.path.resolve()
-        self._partial = place.with_name(f'.{place.name}.partial-{os.getpid()}')
-        try:
-            shutil.rmtree(self._partial, ignore_errors=True)
-            self._partial.mkdir(parents=True)
-        except OSError as error:
-            raise SurfaceError(f'{self.path}: the data set cannot be written there ({error.strerror})') from error
-        for name in _INDEX_ARRAYS:
-            self._arrays.index[name] = NpyAppender(self._partial / f'{name}.npy', (), np.int64)
+        with ExitStack() as stack:
+            self._claim = stack.enter_context(claim_folder(self.path))
+            check_dataset_target(self.path, overwrite=overwrite)
+            try:
+                self._partial = self._claim.begin()
+                for name in _INDEX_ARRAYS:
+                    self._arrays.index[name] = NpyAppender(self._partial / f'{name}.npy', (), np.int64)
+            except OSError as error:
+                raise SurfaceError(f'{self.path}: the data set cannot be written there ({error.strerror})') from error
+            self._stack = stack.pop_all()
 
     @property
     def windows(self) -> int:
@@ -308,8 +344,9 @@ class DatasetWriter:
         """Add a recording and return its index, for `add_window`.
 
         Raises:
-            SurfaceError: There is one of that name already.
+            SurfaceError: There is one of that name already, or the name holds control characters or is too long.
         """
+        check_name(info.name, 'recording')
         if info.name in self._recording_names:
             raise SurfaceError(f'two recordings are called {info.name!r}; rename one, or give one folder above both')
         self._recordings.append(info)
@@ -408,11 +445,12 @@ class DatasetWriter:
                 occurred, sorted by name, when None.
 
         Raises:
-            SurfaceError: There is no window, or something has come to stand at `path` meanwhile.
+            SurfaceError: There is no window, a class has a name that cannot be used, or something
+                has come to stand at `path` meanwhile.
         """
         if self.windows == 0:
             raise SurfaceError(f'{self.path}: a data set without a window is not written')
-        names = tuple(sorted(self._class_ids) if classes is None else classes)
+        names = tuple(check_name(name, 'class') for name in (sorted(self._class_ids) if classes is None else classes))
         self._arrays.close()
         shutil.rmtree(self._partial / _SCRATCH_FOLDER, ignore_errors=True)
         self._renumber_labels(names)
@@ -434,12 +472,10 @@ class DatasetWriter:
         (self._partial / METADATA_FILE).write_text(json.dumps(description, indent=1) + '\n', encoding='utf-8')
         check_dataset_target(self.path, overwrite=self._overwrite)
         try:
-            if self.path.exists():
-                shutil.rmtree(self.path)
-            self._partial.rename(self.path)
+            self._claim.put_in_place()
         except OSError as error:
             raise SurfaceError(f'{self.path}: the data set cannot be put there ({error.strerror})') from error
-        return Dataset.load(self.path)
+        return Dataset.load(self.path, verify=False)  # the digest was made of what is there
 
     def _renumber_labels(self, names: Sequence[str]) -> None:
         order = np.empty(len(self._class_ids), dtype=np.int64)
@@ -465,7 +501,7 @@ class DatasetWriter:
         try:
             self._arrays.close()
         finally:
-            shutil.rmtree(self._partial, ignore_errors=True)
+            self._stack.close()
 
 
 def check_dataset_target(path: Path, *, overwrite: bool) -> None:
@@ -495,7 +531,26 @@ def _part_file(name: str) -> str:
     return f'part_{name}.npy'
 
 
+def _check_types(values: Any, types: Mapping[str, tuple[type, ...]], what: str) -> None:
+    """Compare the values of a mapping with the types that they must have.
+
+    Raises:
+        TypeError: One is missing, or of another type.
+    """
+    if not isinstance(values, dict):
+        raise TypeError(f'{what} is no mapping')
+    for key, allowed in types.items():
+        if not isinstance(values.get(key), allowed) or (isinstance(values.get(key), bool) and bool not in allowed):
+            raise TypeError(f'{key} of {what} is of another type')
+    for key in ('classes', 'parts'):
+        if key in types and not all(isinstance(name, str) for name in values[key]):
+            raise TypeError(f'{key} of {what} holds something other than names')
+
+
 def _recording_info(entry: Mapping[str, Any]) -> RecordingInfo:
+    _check_types(entry, {'name': (str,), 'seconds': (int, float), 'windows': (int,)}, 'a recording')
+    optional = {key: types for key, types in _RECORDING_TYPES.items() if key in entry}
+    _check_types(entry, optional, 'a recording')
     known = {item.name for item in fields(RecordingInfo)}
     return RecordingInfo(**{key: value for key, value in entry.items() if key in known})
 
@@ -507,12 +562,12 @@ def _with_windows(info: RecordingInfo, windows: int) -> RecordingInfo:
 def _read_description(folder: Path) -> dict[str, Any]:
     file = folder / METADATA_FILE
     try:
-        description = json.loads(file.read_text(encoding='utf-8'))
-    except FileNotFoundError:
+        description = read_json(file, 'build the data set anew', not_finite=True)
+    except DocumentError as error:
+        if not error.missing:
+            raise
         what = 'holds no dataset.json' if folder.is_dir() else 'is not there'
         raise SurfaceError(f'{folder}: {what}; make a data set with `surface dataset build`') from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise SurfaceError(f'{file}: cannot be read ({error}); build the data set anew') from error
     if not isinstance(description, dict) or 'schema_version' not in description:
         raise SurfaceError(f'{file}: is not the description of a data set; build the data set anew')
     if description['schema_version'] != SCHEMA_VERSION:
@@ -534,6 +589,12 @@ def _load_array(file: Path, dtype: Any, count: int, dimensions: int) -> NDArray[
             f'{dimensions} dimensions; build the data set anew'
         )
     return array
+
+
+def _state_of_files(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
+    """Name, size, time of the last change [ns] and inode of each array."""
+    states = [(file.name, file.stat()) for file in sorted(folder.glob('*.npy'))]
+    return tuple((name, state.st_size, state.st_mtime_ns, state.st_ino) for name, state in states)
 
 
 def _content_digest(

@@ -9,7 +9,6 @@ without recordings (bare arrays) are split by window, and the result's `protocol
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import DocumentError, read_json
 from surface_classifier.data.dataset import Dataset
 
 _ATTEMPTS = 50
@@ -349,11 +349,11 @@ def _folds(
 
 def _read_folds_file(file: Path, repetition: int) -> Mapping[str, int]:
     try:
-        content = json.loads(file.read_text(encoding='utf-8'))
-    except FileNotFoundError:
+        content = read_json(file, 'correct the folds file')
+    except DocumentError as error:
+        if not error.missing:
+            raise
         raise SurfaceError(f'{file}: no such folds file') from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise SurfaceError(f'{file}: cannot be read as JSON ({error})') from error
     repetitions = content.get('repetitions') if isinstance(content, dict) else None
     if not isinstance(repetitions, list) or not repetitions:
         raise SurfaceError(f'{file}: expected {{"repetitions": [{{"<recording>": <fold>, ...}}, ...]}}')

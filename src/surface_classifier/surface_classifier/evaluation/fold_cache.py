@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import DocumentError, read_json
+from current_driver.files.result_files import write_result
 
 _ROOMS = ('data', 'evaluation', 'model', 'signal', 'training')
 
@@ -45,8 +46,8 @@ class FoldCache:
         if self._folder is None:
             return None
         try:
-            found: dict[str, Any] = json.loads(self._file(key).read_text(encoding='utf-8'))
-        except (OSError, ValueError):
+            found: dict[str, Any] = read_json(self._file(key), not_finite=True)
+        except DocumentError:
             return None
         return found
 
@@ -54,10 +55,7 @@ class FoldCache:
         """Keep a result, of JSON types, under a key."""
         if self._folder is None:
             return
-        file = self._file(key)
-        partial = file.with_suffix(f'.partial-{os.getpid()}')
-        partial.write_text(json.dumps(result), encoding='utf-8')
-        partial.replace(file)
+        write_result(self._file(key), json.dumps(result), 'result of a fold')
 
     def _file(self, key: Mapping[str, Any]) -> Path:
         assert self._folder is not None

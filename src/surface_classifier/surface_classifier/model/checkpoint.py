@@ -12,8 +12,6 @@ import contextlib
 import hashlib
 import io
 import logging
-import os
-import shutil
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
+from current_driver.files.output_folders import claim_folder
 from surface_classifier.model.contract import (
     CONTRACT_FILE,
     CURVE_FILE,
@@ -90,14 +89,12 @@ def save_model(
         RuntimeError: The exported model differs from the network by more than 1e-5.
     """
     folder = Path(path)
-    check_model_target(folder, overwrite)
-    partial = folder.with_name(f'.{folder.name}.partial-{os.getpid()}')
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
-        partial.mkdir(parents=True)
-    except OSError as error:
-        raise SurfaceError(f'{folder}: the model cannot be written there ({error.strerror})') from error
-    try:
+    with claim_folder(folder) as claim:
+        check_model_target(folder, overwrite)
+        try:
+            partial = claim.begin()
+        except OSError as error:
+            raise SurfaceError(f'{folder}: the model cannot be written there ({error.strerror})') from error
         network = network.cpu().eval()
         weights = safetensors.torch.save({name: value.contiguous() for name, value in network.state_dict().items()})
         onnx_model = _export_onnx(network, contract.config)
@@ -117,11 +114,7 @@ def save_model(
             (partial / CURVE_FILE).write_text(curve, encoding='utf-8')
         save_contract(contract, partial)
         _check_export(OnnxEngine(partial, contract), network)
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        claim.put_in_place()
     return contract
 
 

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import read_json
+from current_driver.files.output_folders import complete_replacement
 from surface_classifier.model.belief import BeliefSettings
 from surface_classifier.signal.window_config import WindowConfig
 
@@ -140,10 +142,11 @@ def load_contract(path: Path | str) -> ModelContract:
         SurfaceError: The folder holds no model, or the contract is damaged, incomplete or of another format.
     """
     file = Path(path) / CONTRACT_FILE
+    complete_replacement(path)
     if not file.is_file():
         raise SurfaceError(f'{path} is not a model: it holds no {CONTRACT_FILE}; make one with `surface train`')
     try:
-        values = json.loads(file.read_bytes())
+        values = read_json(file, 'copy the model again or train it anew')
         stated = values.pop('contract_sha256')
         actual = _digest_of(values)
     except (ValueError, AttributeError, KeyError, TypeError) as error:
@@ -153,14 +156,17 @@ def load_contract(path: Path | str) -> ModelContract:
             f'{file} was changed after it was written: it states SHA-256 {stated}, its content has {actual}; '
             'copy the model again or train it anew'
         )
-    if values['format_version'] != CONTRACT_FORMAT:
+    if values.get('format_version') != CONTRACT_FORMAT:
         raise SurfaceError(
-            f'{file} has format {values["format_version"]}, this version reads format {CONTRACT_FORMAT}; '
+            f'{file} has format {values.get("format_version")}, this version reads format {CONTRACT_FORMAT}; '
             'train the model with this version'
         )
-    del values['window_digest']
-    config = WindowConfig.from_dict(values.pop('window'))
-    return ModelContract(config=config, classes=tuple(values.pop('classes')), **values)
+    try:
+        del values['window_digest']
+        config = WindowConfig.from_dict(values.pop('window'))
+        return ModelContract(config=config, classes=tuple(values.pop('classes')), **values)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SurfaceError(f'{file} is damaged ({error!r}); copy the model again or train it anew') from error
 
 
 def read_verified(path: Path, sha256: str) -> bytes:

@@ -18,6 +18,7 @@ from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from sensor_msgs.msg import Joy
 
 from current_driver.errors import SurfaceError
+from current_driver.files.names import check_name
 from current_driver.messages import SURFACE_TRUTH
 from current_driver.node.base_node import MonitoredNode
 from current_driver.node.health import Health
@@ -267,6 +268,7 @@ class TrainerNode(MonitoredNode):
         Raises:
             SurfaceError: It is not.
         """
+        check_name(surface, 'surface')
         allowed = self.values['surfaces']
         if surface and allowed and surface not in allowed:
             raise SurfaceError(
@@ -316,6 +318,7 @@ class TrainerNode(MonitoredNode):
             raise SurfaceError(f'{self._session.writer.path} is being recorded; stop it first with ~/stop_recording')
         self._check_name(request.surface)
         name = request.name or time.strftime('%Y%m%d-%H%M%S', time.localtime(self.get_clock().now().nanoseconds * 1e-9))
+        check_name(name, 'recording')
         if PurePath(name).is_absolute() or '..' in PurePath(name).parts:
             raise SurfaceError(f'the name {name!r} leads out of {self.values["output_dir"]}; give a plain name')
         metadata = {key: getattr(request, attribute) for key, attribute in METADATA_FIELDS.items()}

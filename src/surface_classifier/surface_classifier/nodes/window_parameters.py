@@ -9,9 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import DocumentError, parse_yaml, read_yaml
 from current_driver.node.node_parameters import check_all
 from surface_classifier.model.contract import load_contract
 from surface_classifier.nodes.parameters import PREPROCESSOR_PARAMETERS
@@ -117,8 +116,8 @@ def windows_from_file(source: str | Path) -> WindowConfig:
 def _preprocessor_parameters(path: Path) -> Mapping[str, Any] | None:
     """The preprocessor's parameters in a parameter file; None when it is no parameter file, or cannot be read."""
     try:
-        values = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        values = read_yaml(path)
+    except DocumentError:
         return None  # told by who reads it as a file of windows
     if not isinstance(values, Mapping):
         return None
@@ -140,10 +139,7 @@ def parse_channel(text: str, parameter: str = 'channels') -> ChannelConfig:
     Raises:
         SurfaceError: It is not a mapping, or a key is unknown or missing.
     """
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SurfaceError(f'parameter {parameter}: {text!r} is not YAML ({" ".join(str(error).split())})') from error
+    values = parse_yaml(text, f'parameter {parameter}: {text!r}', f'write such as {EXAMPLE_CHANNEL}')
     if not isinstance(values, Mapping):
         raise SurfaceError(f'parameter {parameter}: {text!r} is not a mapping; write such as {EXAMPLE_CHANNEL}')
     try:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from current_driver.errors import SurfaceError
+from current_driver.files.result_files import write_result
 from surface_classifier import __version__
 from surface_classifier.report.diagnosis_sections import DiagnosisPart, diagnosis_curve, diagnosis_part, number
 from surface_classifier.report.figures import (
@@ -222,11 +223,7 @@ def write_page(path: str | Path, page: ReportPage) -> Path:
     if path.is_dir():
         raise SurfaceError(f'{path} is a folder; name a file for the page, such as {path / "report.html"}')
     html = render_page(page)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(html, encoding='utf-8')
-    except OSError as error:
-        raise SurfaceError(f'{path}: the page cannot be written there ({error.strerror})') from error
+    write_result(path, html, 'page')
     return path
 
 

@@ -8,13 +8,13 @@ written with `--json`, and the folder of a model.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import DocumentError, read_json
 from surface_classifier.data.dataset import METADATA_FILE
 from surface_classifier.model.contract import CONTRACT_FILE, CURVE_FILE, ModelContract, load_contract
 from surface_classifier.report.diagnosis_sections import training_curve
@@ -173,13 +173,11 @@ _EXPECTED = 'give the folder of a model, or what `surface diagnose`, `evaluate`,
 
 def _read_json(path: str) -> Mapping[str, Any]:
     try:
-        values = json.loads(Path(path).read_bytes())
-    except FileNotFoundError as error:
+        values = read_json(path, _EXPECTED)
+    except DocumentError as error:
+        if not error.missing:
+            raise
         raise SurfaceError(f'{path} is not there; {_EXPECTED}') from error
-    except OSError as error:
-        raise SurfaceError(f'{path} cannot be read ({error.strerror})') from error
-    except ValueError as error:
-        raise SurfaceError(f'{path} is not JSON ({error}); {_EXPECTED}') from error
     if not isinstance(values, dict):
         raise SurfaceError(f'{path} holds no keys but {type(values).__name__}; {_EXPECTED}')
     return values

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from current_driver.files.result_files import write_result
 from surface_classifier import __version__
 from surface_classifier.report.figures import PALETTE, Picture, figure_svg, style_axes
 from surface_classifier.reproduce.forum_claims import (
@@ -63,8 +64,7 @@ def write_seed_page(path: str | Path, result: SeedResult, *, command: str) -> Pa
         The file that was written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render_seed_page(result, command=command), encoding='utf-8')
+    write_result(path, render_seed_page(result, command=command), 'page')
     return path
 
 

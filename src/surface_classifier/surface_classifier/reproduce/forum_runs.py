@@ -28,6 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import read_json
+from current_driver.files.result_files import write_result
 from surface_classifier.diagnosis.hand_features import hand_features
 from surface_classifier.reproduce.forum_claims import (
     Arm,
@@ -206,17 +208,15 @@ def _file_name(arm: Arm, seed: int, settings: SeedSettings) -> str:
 
 def _read_run(task: _Task) -> Run:
     try:
-        values = json.loads(task.file.read_text(encoding='utf-8'))['run']
+        values = read_json(task.file, 'delete it, and it is run again', not_finite=True)['run']
         return Run(**{**values, 'losses': tuple(values['losses']), 'accuracies': tuple(values['accuracies'])})
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise SurfaceError(f'{task.file}: is not a finished run ({error}); delete it, and it is run again') from error
 
 
 def _write_run(task: _Task, run: Run) -> None:
     text = json.dumps({'what': _identity(task.arm, task.seed, task.settings), 'run': asdict(run)})
-    unfinished = task.file.with_suffix('.part')
-    unfinished.write_text(text + '\n', encoding='utf-8')
-    unfinished.replace(task.file)  # at once: a run that was cut short never looks finished
+    write_result(task.file, text + '\n', 'run')  # whole: a run that was cut short never looks finished
 
 
 def _run_task(task: _Task, report: _Report, cancelled: Callable[[], bool]) -> Run:

@@ -21,9 +21,8 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-import yaml
-
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import parse_yaml
 from surface_classifier.signal.window_config import WindowConfig
 
 HEADER_STAMP, RECEIPT_STAMP = 'header', 'receipt'
@@ -88,7 +87,7 @@ def preset_notes(name: str) -> PresetNotes:
     Raises:
         SurfaceError: There is no preset of this name.
     """
-    about = yaml.safe_load(preset_text(name))['about']
+    about = parse_yaml(preset_text(name), f'preset {name}')['about']
     return PresetNotes(**{item.name: str(about[item.name]) for item in fields(PresetNotes)})
 
 

@@ -29,9 +29,11 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import parse_yaml, read_yaml
 from surface_classifier.signal.field_path import parse_field_path
 from surface_classifier.signal.grid import Grid
 
+_CORRECT = 'correct the window configuration'
 MOTOR_CURRENT_TYPE = 'surface_msgs/msg/MotorCurrent'
 
 PartRole = Literal['input', 'motion']
@@ -404,15 +406,7 @@ class WindowConfig:
             SurfaceError: The file cannot be read, is not YAML, or holds a value that cannot be used; the message names
                 it.
         """
-        try:
-            text = Path(path).read_text(encoding='utf-8')
-        except OSError as error:
-            raise SurfaceError(
-                f'{path}: cannot be read ({error.strerror}); give the path of a window configuration'
-            ) from error
-        except UnicodeDecodeError as error:
-            raise SurfaceError(f'{path}: is not YAML: {error}') from error
-        return cls.from_yaml_text(text, str(path))
+        return cls._from_document(read_yaml(path, _CORRECT), str(path))
 
     @classmethod
     def from_yaml_text(cls, text: str, where: str) -> WindowConfig:
@@ -425,12 +419,10 @@ class WindowConfig:
         Raises:
             SurfaceError: It is not YAML, or holds a value that cannot be used; the message names it.
         """
-        import yaml
+        return cls._from_document(parse_yaml(text, where, _CORRECT), where)
 
-        try:
-            values = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise SurfaceError(f'{where}: is not YAML: {" ".join(str(error).split())}') from error
+    @classmethod
+    def _from_document(cls, values: Any, where: str) -> WindowConfig:
         try:
             return cls.from_dict(values)
         except SurfaceError as error:

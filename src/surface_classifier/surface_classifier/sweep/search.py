@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from current_driver.errors import SurfaceError
+from current_driver.files.result_files import write_result
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import Fold, Folds, grouped_holdout, stratified_folds
 from surface_classifier.evaluation.baselines import fit_trees
@@ -248,7 +249,7 @@ def write_recipe(path: Path, config: TrainingConfig, comment: str) -> None:
     """
     import yaml
 
-    path.write_text(f'# {comment}\n{yaml.safe_dump(config.to_dict(), sort_keys=False)}', encoding='utf-8')
+    write_result(path, f'# {comment}\n{yaml.safe_dump(config.to_dict(), sort_keys=False)}', 'recipe')
 
 
 def divide(dataset: Dataset, settings: SweepSettings) -> SweepData:

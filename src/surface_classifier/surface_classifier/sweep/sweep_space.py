@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import DocumentError, read_yaml
 from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.training.training_config import TrainingConfig
 
@@ -244,16 +245,12 @@ def load_space(path: str | Path | None, config: TrainingConfig) -> Space:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    import yaml
-
     try:
-        found = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except FileNotFoundError:
+        found = read_yaml(path, 'see surface sweep --help for what a space file holds')
+    except DocumentError as error:
+        if not error.missing:
+            raise
         raise SurfaceError(f'{path}: no such space file; see surface sweep --help for what it holds') from None
-    except OSError as error:
-        raise SurfaceError(f'{path}: the space file cannot be read ({error.strerror})') from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SurfaceError(f'{path} is not YAML: {" ".join(str(error).split())}') from error
     if not isinstance(found, dict):
         raise SurfaceError(f'{path} holds no keys; expected some such as batch_size: {{low: 2, high: 64}}')
     return {str(key): value for key, value in found.items()}

@@ -2,4 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person sees and presses: keys, joystick, live views and coverage, without ROS."""
 
-__all__ = ['drive_motion', 'joy_labels', 'record_coverage', 'record_keys', 'record_view', 'watch_view']
+__all__ = [
+    'drive_motion',
+    'joy_labels',
+    'plain_console',
+    'record_coverage',
+    'record_keys',
+    'record_view',
+    'watch_view',
+]

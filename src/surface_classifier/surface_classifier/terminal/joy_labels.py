@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import yaml
-
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import parse_yaml
 
 _EXAMPLE = "'{button: 0, surface: gravel}'"
 
@@ -52,10 +51,7 @@ class JoyLabels:
 
 
 def _parse(entry: str) -> tuple[int, str]:
-    try:
-        value = yaml.safe_load(entry)
-    except yaml.YAMLError as error:
-        raise SurfaceError(f'joy_buttons: {entry!r} is not YAML ({error}); write {_EXAMPLE}') from error
+    value = parse_yaml(entry, f'joy_buttons: {entry!r}', f'write {_EXAMPLE}')
     if not isinstance(value, dict) or value.keys() != {'button', 'surface'}:
         raise SurfaceError(f'joy_buttons: {entry!r} must have button and surface; write {_EXAMPLE}')
     button, surface = value['button'], value['surface']

@@ -23,6 +23,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from current_driver.files.result_files import write_result
+
 DEFAULT_COLUMN_NS = 500_000_000
 STRIP_ROWS = 3
 MAX_COLUMNS = 400
@@ -241,7 +243,7 @@ def save_view(
     console.print(draw(state, width, title))
     svg = console.export_svg(title='')
     # rich asks a server for its font; any monospaced one will do.
-    path.write_text(re.sub(r'@font-face\s*{[^}]*}', '', svg), encoding='utf-8')
+    write_result(path, re.sub(r'@font-face\s*{[^}]*}', '', svg), 'picture')
 
 
 def _headline(state: WatchState) -> Text:

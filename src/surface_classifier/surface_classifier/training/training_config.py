@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 
 from current_driver.declared_fields import check_fields, choice, flag, number, plain_values, whole, with_values
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import read_yaml
 from surface_classifier.model.network_config import RENAMED_NETWORK_KEYS, NetworkConfig
 from surface_classifier.training.recipe_rules import (
     auto_batch_size,
@@ -332,12 +333,7 @@ def load_training_config(source: str | Path) -> TrainingConfig:
     path = Path(source)
     if not path.is_file():
         raise SurfaceError(f'{source} is neither a file nor one of the presets {PRESET_NAMES}')
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SurfaceError(f'{path} is not YAML: {" ".join(str(error).split())}') from error
+    values = read_yaml(path, 'correct the recipe')
     if not isinstance(values, dict):
         raise SurfaceError(
             f'{path} holds no keys; expected some of preset, {", ".join(item.name for item in fields(TrainingConfig))}'

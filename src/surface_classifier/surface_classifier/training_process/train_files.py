@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from current_driver.errors import SurfaceError
+from current_driver.files.output_folders import remove_unfinished
+from current_driver.files.result_files import remove_partial_files, write_result
 from surface_classifier.data.json_values import finite
 from surface_classifier.model.contract import CONTRACT_FILE
 
@@ -45,23 +46,17 @@ class TrainFiles:
         """Name under which a process writes one of them before it is complete."""
         return path.with_name(f'.{path.name}.partial-{pid}')
 
-    def write_diagnosis(self, diagnosis: Mapping[str, Any], pid: int) -> None:
+    def write_diagnosis(self, diagnosis: Mapping[str, Any]) -> None:
         """Put the diagnosis under its name, whole.
 
         Args:
             diagnosis: Plain values; NaN and infinite numbers, which JSON does not know, become null.
-            pid: The writing process.
 
         Raises:
             SurfaceError: It cannot be written.
         """
-        partial = self.partial(self.diagnosis, pid)
         text = json.dumps(finite(diagnosis), indent=1, ensure_ascii=False, allow_nan=False) + '\n'
-        try:
-            partial.write_text(text, encoding='utf-8')
-            partial.replace(self.diagnosis)
-        except OSError as error:
-            raise SurfaceError(f'{self.diagnosis}: the diagnosis cannot be written there ({error.strerror})') from error
+        write_result(self.diagnosis, text, 'diagnosis', parents=False)
 
     def remove_unfinished(self, pid: int, *, built_dataset: bool) -> None:
         """Remove what a process that has ended, or is about to, left unfinished.
@@ -71,7 +66,7 @@ class TrainFiles:
             built_dataset: Whether the data set is of its making; then it goes as well, unless the model was completed.
         """
         for path in (self.model, self.dataset):
-            shutil.rmtree(self.partial(path, pid), ignore_errors=True)
-        self.partial(self.diagnosis, pid).unlink(missing_ok=True)
+            remove_unfinished(path, pid)
+        remove_partial_files(self.diagnosis.resolve())
         if built_dataset and not self.is_complete:
             shutil.rmtree(self.dataset, ignore_errors=True)

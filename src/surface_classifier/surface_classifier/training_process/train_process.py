@@ -28,6 +28,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from current_driver.errors import SurfaceError
+from current_driver.files.output_folders import claim_folder
 from surface_classifier.training_process.train_files import TrainFiles
 
 if TYPE_CHECKING:
@@ -142,9 +143,10 @@ class _Training:
         from surface_classifier.model.checkpoint import check_model_target
         from surface_classifier.training.train_model import train_model
 
-        check_model_target(files.model)
-        if goal['recordings']:
-            dataset = self._build_dataset(recordings)
+        with claim_folder(files.model):
+            check_model_target(files.model)
+            if goal['recordings']:
+                dataset = self._build_dataset(recordings)
 
         self._enter('train')
         on_epoch = self._epoch_teller(dataset, config)
@@ -212,7 +214,7 @@ class _Training:
             diagnosis = diagnose(
                 dataset, config, self._goal['seed'], on_progress=self._progress, cancelled=self.cancelled.is_set
             )
-            files.write_diagnosis(diagnosis.to_dict(), os.getpid())
+            files.write_diagnosis(diagnosis.to_dict())
         except SurfaceError as error:
             raise SurfaceError(f'{files.model} is trained, but its diagnosis failed: {error}') from error
         return {

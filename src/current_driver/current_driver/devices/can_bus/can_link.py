@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-import yaml
-
 from current_driver.devices.can_bus.can_decoders import CanDecoder
 from current_driver.devices.can_bus.row_assembler import MISSING, RowAssembler
 from current_driver.devices.device_link import (
@@ -30,6 +28,7 @@ from current_driver.devices.device_link import (
     load_library,
 )
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import parse_yaml
 from current_driver.messages import NANOSECONDS
 
 WAIT_S = 0.05
@@ -226,7 +225,9 @@ class CanBusSettings:
             name, found, value = option.partition('=')
             if not (name.strip() and found):
                 raise SurfaceError(f'parameter can.options: {option!r} must be NAME=VALUE, such as hop_limit=0')
-            self._arguments[name.strip()] = yaml.safe_load(value)
+            self._arguments[name.strip()] = parse_yaml(
+                value, f'parameter can.options: {name.strip()}', 'write NAME=VALUE, such as hop_limit=0'
+            )
 
     def open(self, **more: Any) -> Any:
         """Return the open bus.

@@ -14,7 +14,6 @@ are comments.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
@@ -32,6 +31,7 @@ from current_driver.devices.device_link import (
     Reading,
 )
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import parse_json
 
 MALFORMED = 'malformed lines'
 LONGEST_LINE = 4096
@@ -187,7 +187,7 @@ class LineParser:
     def _cells(self, text: str) -> dict[str, Any] | None:
         """Return a line's values by column; None for a line that holds no sample."""
         if self._json:
-            cells = json.loads(text)
+            cells = parse_json(text, 'a line', not_finite=True)
             if not isinstance(cells, dict):
                 raise ValueError('no object')
             if self.columns is None:

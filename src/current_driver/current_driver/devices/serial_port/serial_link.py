@@ -37,6 +37,7 @@ COLLECT_S = 0.002
 # Without the device's time, samples of one reading are spread over the time since the one before, at most this.
 SPREAD_NS = 100_000_000
 UNREADABLE = 'bytes before the first sample'
+PORT_SCHEMES = ('socket', 'rfc2217')
 
 
 class SerialLink(DeviceLink):
@@ -50,7 +51,7 @@ class SerialLink(DeviceLink):
         """Describe the link.
 
         Args:
-            port: Device file, or a URL that pyserial knows, such as socket://host:port.
+            port: Device file, or socket://HOST:PORT or rfc2217://HOST:PORT.
             baud_rate: Speed [bit/s].
             data_format: csv, json or binary.
             columns: csv and json: names of the columns, empty: as the device says; binary: names of the motors, empty:
@@ -62,6 +63,7 @@ class SerialLink(DeviceLink):
         """
         if not port:
             raise SurfaceError('parameter serial.port is empty; name the port of the device, such as /dev/ttyUSB0')
+        _check_port(port)
         self.counters = Counter({MALFORMED: 0, CRC_ERRORS: 0, SKIPPED_BYTES: 0, UNREADABLE: 0})
         self._port = port
         self._baud_rate = baud_rate
@@ -171,3 +173,17 @@ class SerialLink(DeviceLink):
         if self._serial is not None:
             self._serial.close()
             self._serial = None
+
+
+def _check_port(port: str) -> None:
+    """Refuse what is no port: other URLs of pyserial read or write files, such as `spy://PORT?file=FILE`.
+
+    Raises:
+        SurfaceError: It is one of them.
+    """
+    scheme, found, _ = port.partition('://')
+    if (found and scheme.lower() not in PORT_SCHEMES) or '\0' in port:
+        raise SurfaceError(
+            f'parameter serial.port is {port!r}; give a device such as /dev/ttyUSB0, or the address of a converter, '
+            'socket://HOST:PORT or rfc2217://HOST:PORT'
+        )

@@ -43,7 +43,11 @@ surface dataset info data/floors --verify --json -""",
     )
     info.add_argument('dataset', metavar='DATASET', help='folder of the data set')
     info.add_argument('--recordings', action='store_true', help='list every recording')
-    info.add_argument('--verify', action='store_true', help='read all of it and compare the digest')
+    info.add_argument(
+        '--verify',
+        action='store_true',
+        help='show that the digest was compared, as every verb does when it loads the data set',
+    )
     info.add_argument(
         '--no-spectrum',
         action='store_true',
@@ -66,7 +70,7 @@ def _run(args: argparse.Namespace) -> int:
     from surface_classifier.data.splits import folds_from_file, stratified_folds
     from surface_classifier.data.survey.dataset_survey import survey
 
-    dataset = Dataset.load(args.dataset, verify=args.verify)
+    dataset = Dataset.load(args.dataset)
     folds = None
     if args.folds_file is not None:
         folds = folds_from_file(dataset, args.folds_file, args.repetition)

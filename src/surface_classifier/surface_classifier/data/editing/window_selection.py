@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import fnmatch
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
+from current_driver.files.documents import DocumentError, read_json
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.signal.grid import NANOSECONDS
 
@@ -197,7 +197,7 @@ def read_doubted_labels(dataset: Dataset, file: str | os.PathLike[str]) -> list[
     """
     path = Path(file)
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
+        content = read_json(path, 'write it with `surface diagnose DATASET --json FILE`')
         verdicts = {str(verdict['id']): verdict for verdict in content['verdicts']}
         suspected = {
             int(entry['window']): DoubtedLabel(
@@ -207,9 +207,11 @@ def read_doubted_labels(dataset: Dataset, file: str | os.PathLike[str]) -> list[
         }
         digest = str(content['dataset']['digest'])
         of = content['dataset'].get('path', 'another data set')
-    except FileNotFoundError:
+    except DocumentError as error:
+        if not error.missing:
+            raise
         raise SurfaceError(f'{path}: no such file; write one with `surface diagnose DATASET --json FILE`') from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, OverflowError, KeyError, TypeError, AttributeError) as error:
         raise SurfaceError(
             f'{path}: is not the JSON of `surface diagnose` ({error!r}); write it with '
             '`surface diagnose DATASET --json FILE`'

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
+from current_driver.files.output_folders import claim_folder
 from current_driver.recordings.reading.csv_reader import MOTOR_TOPIC, ColumnsConfig
 from current_driver.recordings.reading.open_recording import open_recording
 from current_driver.recordings.reading.recording_reader import recording_base_ns
@@ -99,8 +99,8 @@ def import_csv(
         raise SurfaceError(f'{out}: exists already; choose another folder for the recordings')
     result = CsvImportResult(out, excluded=tuple(exclude))
     recordings = find_csv_recordings(root, config, exclude, result.warnings)
-    partial = out.absolute().with_name(f'.{out.absolute().name}.partial-{os.getpid()}')
-    try:
+    with claim_folder(out) as claim:
+        partial = claim.begin()
         for index, recording in enumerate(progress(recordings)):
             imported = _import_one(recording, config, index, partial, storage, metadata or {}, result.warnings)
             result.recordings.append(imported)
@@ -108,13 +108,11 @@ def import_csv(
         try:
             if out.exists():
                 out.rmdir()
-            partial.rename(out)
+            claim.put_in_place()
         except OSError as error:
             raise SurfaceError(
                 f'{out}: the recordings cannot be put there ({error.strerror}); choose another folder'
             ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return result
 
 

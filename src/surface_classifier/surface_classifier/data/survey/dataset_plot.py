@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 import os
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
+from current_driver.files.result_files import write_result
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.editing.window_selection import span_origin_ns
 from surface_classifier.signal.grid import NANOSECONDS
@@ -89,11 +91,9 @@ def plot_dataset(dataset: Dataset, file: str | os.PathLike[str], part_name: str 
     if target.suffix.lower() not in SUFFIXES:
         raise SurfaceError(f'{target}: is no picture; give a name that ends with {", ".join(SUFFIXES)}')
     figure = draw_dataset(dataset, _part(dataset, part_name))
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(target, dpi=110)
-    except OSError as error:
-        raise SurfaceError(f'{target}: the picture cannot be written there ({error.strerror})') from error
+    picture = io.BytesIO()
+    figure.savefig(picture, dpi=110, format=target.suffix[1:].lower())
+    write_result(target, picture.getvalue(), 'picture')
     return target
 
 

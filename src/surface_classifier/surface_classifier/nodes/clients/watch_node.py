@@ -25,6 +25,7 @@ from current_driver.node.qos import stream_qos
 from current_driver.node.run_nodes import NodeExecutor
 from surface_classifier.model.labeller import Reason
 from surface_classifier.nodes.conversion import NANOSECONDS, to_ns
+from surface_classifier.terminal.plain_console import terminal_console
 from surface_classifier.terminal.watch_view import DEFAULT_COLUMN_NS, WatchState, render, save_view
 from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
 
@@ -123,7 +124,7 @@ class Screen(Generic[ShownType]):
             plain: Draw nothing even in a terminal.
             title: Heading of the picture.
         """
-        self.console = console or Console()
+        self.console = console or terminal_console()
         self._draw = draw
         self._title = title
         self._live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal and not plain else None

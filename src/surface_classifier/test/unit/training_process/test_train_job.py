@@ -159,9 +159,9 @@ def test_a_child_that_swallows_its_end_ends_itself_within_the_deadline(tmp_path:
 
 def test_a_diagnosis_is_written_whole_with_null_for_what_json_cannot_say(tmp_path: Path) -> None:
     files = TrainFiles(tmp_path / 'model')
-    files.write_diagnosis({'arms': {'same': {'loss': (1.0, float('nan'))}}}, os.getpid())
+    files.write_diagnosis({'arms': {'same': {'loss': (1.0, float('nan'))}}})
     written = ''.join(files.diagnosis.read_text(encoding='utf-8').split())
     assert written == '{"arms":{"same":{"loss":[1.0,null]}}}'
     assert list(tmp_path.iterdir()) == [files.diagnosis]
     with pytest.raises(SurfaceError, match='cannot be written'):
-        TrainFiles(tmp_path / 'nowhere' / 'model').write_diagnosis({}, os.getpid())
+        TrainFiles(tmp_path / 'nowhere' / 'model').write_diagnosis({})
