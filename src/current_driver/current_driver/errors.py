@@ -18,3 +18,25 @@ class SurfaceError(Exception):
     def __init__(self, message: str) -> None:
         """Take the sentence."""
         super().__init__(plain_text(message))
+
+
+class MessageError(SurfaceError):
+    """One message that cannot be used, while others of its topic may be: readers skip and count it.
+
+    Attributes:
+        reason: Why, in the same words for all messages of a kind.
+    """
+
+    def __init__(self, text: str, reason: str = '') -> None:
+        """Describe the message.
+
+        Args:
+            text: What is wrong with this message.
+            reason: See the class; the text itself when empty.
+        """
+        super().__init__(text)
+        self.reason = reason or text
+
+
+class DamagedMessageError(MessageError):
+    """A message whose content is ambiguous or damaged. Only a small fraction of a topic's messages may be so."""

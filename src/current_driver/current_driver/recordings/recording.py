@@ -14,6 +14,7 @@ from current_driver import messages
 from current_driver.errors import SurfaceError
 from current_driver.recordings.reading.open_recording import open_recording
 from current_driver.recordings.reading.recording_reader import RecordingReader
+from current_driver.recordings.reading.storage_files import APPLE_PREFIX, check_storage_file, ros1_bags
 from current_driver.recordings.writing.recording_writer import METADATA_FILE, STATE_KEY, STATE_OPEN, STATE_STOPPED
 
 STORAGE_SUFFIXES = ('.mcap', '.db3')
@@ -214,6 +215,8 @@ def find_recordings(paths: Iterable[str | os.PathLike[str]]) -> list[Recording]:
         root = Path(given)
         bags = _bags_below(root)
         if not bags:
+            if root.is_dir() and (old := ros1_bags(root)):
+                check_storage_file(old[0])
             raise SurfaceError(
                 f'{root}: holds no recording (no bag folder with {METADATA_FILE}, no .mcap or .db3 file); make one '
                 'with `surface simulate`, from CSV files with `surface import csv`, or record one with the trainer node'
@@ -231,11 +234,14 @@ def _bags_below(root: Path) -> list[Path]:
     if not root.exists():
         raise SurfaceError(f'{root}: no such file or folder')
     if root.is_file():
+        check_storage_file(root)
         return [root] if root.suffix in STORAGE_SUFFIXES else []
     bags: list[Path] = []
     for folder, subfolders, files in os.walk(root):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith('.'))
-        storage = [file for file in files if Path(file).suffix in STORAGE_SUFFIXES]
+        storage = [
+            file for file in files if Path(file).suffix in STORAGE_SUFFIXES and not file.startswith(APPLE_PREFIX)
+        ]
         if METADATA_FILE in files:
             bags.append(Path(folder))
             subfolders.clear()

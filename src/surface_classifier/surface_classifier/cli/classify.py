@@ -148,17 +148,17 @@ def _classify_recording(labeller: Labeller, config: WindowConfig, recording: Rec
         segments = recording.segments(reader) if labelled else []
         try:
             topics = stream.resolve_topics(reader.topics)
-            incoming = (
-                (topics[stamped.topic], reader.deserialize(stamped), stamped.stamp_ns)
-                for stamped in reader.messages(topics=list(topics))
-            )
+            decoded = reader.decoded(topics, lambda stamped, error: stream.skipped.skip(topics[stamped.topic], error))
+            incoming = ((topics[stamped.topic], message, stamped.stamp_ns) for stamped, message in decoded)
             labels = [
                 _entry(label, surface_of_span(segments, label.window_start_ns, label.stamp_ns) or None)
                 for label in label_messages(labeller, stream, incoming)
             ]
+            stream.skipped.check()
         except SurfaceError as error:
             raise SurfaceError(f'{recording.path}: {error}') from error
         warnings = recording.warnings(reader)
+    warnings.extend(f'{recording.path}: {text}' for text in stream.skipped.warnings())
     rates = rate_mismatches(stream.config.parts, stream.counters.observed_rate_hz)
     warnings.extend(f'{recording.path}: {text}' for text in rates)
     return {'name': recording.name, 'voided': stream.counters.voided, 'warnings': warnings, 'labels': labels}

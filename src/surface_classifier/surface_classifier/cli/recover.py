@@ -44,6 +44,7 @@ surface recover drive_0.db3 --output recordings/drive""",
 
 def run(args: argparse.Namespace) -> int:
     """Recover each bag, and say what was done."""
+    from current_driver.recordings.reading.storage_files import check_storage
     from current_driver.recordings.repair.bag_recovery import recover_bag
     from surface_classifier.cli.progress import progress_counter
 
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
         raise SurfaceError(f'--output {args.output}: goes with one bag, but there are {len(args.bags)}; leave it out')
     results = []
     for bag in args.bags:
+        check_storage(Path(bag))
         with progress_counter(None, 'recovering', 'messages') as progress:
             output = None if args.output is None else Path(args.output)
             results.append(recover_bag(Path(bag), output, on_progress=progress))

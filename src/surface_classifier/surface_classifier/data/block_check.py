@@ -168,8 +168,10 @@ def check_blocks(
             topics = WindowStream(config).resolve_topics(reader.topics)
             message_readers = MessageReaders(config)
             last_ns = reader.start_ns
-            for stamped in reader.messages(topics=list(topics)):
-                message = reader.deserialize(stamped)
+            decoded = reader.decoded(
+                topics, lambda stamped, error: message_readers.skipped.skip(topics[stamped.topic], error)
+            )
+            for stamped, message in decoded:
                 for samples in message_readers.read(topics[stamped.topic], message, stamped.stamp_ns):
                     for cut in cuts:
                         cut.push(samples)
@@ -179,6 +181,7 @@ def check_blocks(
                     last_ns = stamped.stamp_ns
             if on_progress is not None:
                 on_progress((reader.end_ns - last_ns) / messages.NANOSECONDS)
+        message_readers.skipped.check()
     except SurfaceError as error:
         raise SurfaceError(f'{recording.path}: {error}') from error
     for cut in cuts:

@@ -307,8 +307,10 @@ def _input_rates(config: WindowConfig, recording: Recording) -> dict[str, float]
     with recording.reader() as reader:
         topics = _resolve(recording, reader, stream)
         for actual, configured in topics.items():
-            for stamped in itertools.islice(reader.messages(topics=[actual]), _RATE_MESSAGES):
-                _push(recording, reader, stream, configured, stamped)
+            decoded = reader.decoded([actual], lambda stamped, error: stream.skipped.skip(topics[stamped.topic], error))
+            for stamped, message in itertools.islice(decoded, _RATE_MESSAGES):
+                _push(recording, stream, configured, message, stamped.stamp_ns)
+    _check_skipped(recording, stream)
     rates = {}
     for part, rate in stream.counters.observed_rate_hz.items():
         if math.isnan(rate):
@@ -421,8 +423,9 @@ def _cut(
         windows: Counter[str] = Counter()
         left_out = {'over_a_change': 0, 'label_margin': 0, 'unlabelled': 0}
         last_ns = reader.start_ns
-        for stamped in reader.messages(topics=list(topics)):
-            for window in _push(recording, reader, stream, topics[stamped.topic], stamped, timing):
+        decoded = reader.decoded(topics, lambda stamped, error: stream.skipped.skip(topics[stamped.topic], error))
+        for stamped, message in decoded:
+            for window in _push(recording, stream, topics[stamped.topic], message, stamped.stamp_ns, timing):
                 surface = surface_of_span(trusted, window.start_ns, window.end_ns)
                 if not surface:
                     left_out[_why_unlabelled(surface_of_span(segments, window.start_ns, window.end_ns))] += 1
@@ -433,6 +436,8 @@ def _cut(
                 on_progress((stamped.stamp_ns - last_ns) / messages.NANOSECONDS)
                 last_ns = stamped.stamp_ns
         on_progress((reader.end_ns - last_ns) / messages.NANOSECONDS)
+    _check_skipped(recording, stream)
+    warnings.extend(f'{recording.path}: {text}' for text in stream.skipped.warnings())
     counters = stream.counters
     warnings.extend(_other_rates(config, recording, counters.observed_rate_hz))
     if not windows:
@@ -480,19 +485,27 @@ def _other_rates(config: WindowConfig, recording: Recording, observed_rate_hz: M
 
 def _push(
     recording: Recording,
-    reader: RecordingReader,
     stream: WindowStream,
     topic: str,
-    stamped: messages.StampedMessage,
+    message: Any,
+    receive_ns: int,
     timing: TimingTally | None = None,
 ) -> list[Window]:
     try:
         windows: list[Window] = []
-        for samples in stream.read_message(topic, reader.deserialize(stamped), stamped.stamp_ns):
+        for samples in stream.read_message(topic, message, receive_ns):
             if timing is not None:
                 timing.add(samples)
             windows += stream.push(samples)
         return windows
+    except SurfaceError as error:
+        raise SurfaceError(f'{recording.path}: {error}') from error
+
+
+def _check_skipped(recording: Recording, stream: WindowStream) -> None:
+    """Refuse a recording of which no message of a topic can be used, or too many are damaged."""
+    try:
+        stream.skipped.check()
     except SurfaceError as error:
         raise SurfaceError(f'{recording.path}: {error}') from error
 
@@ -502,8 +515,10 @@ def _resolve(recording: Recording, reader: RecordingReader, stream: WindowStream
     try:
         topics = stream.resolve_topics(reader.topics)
     except SurfaceError as error:
+        why = ''.join(f'; topic {topic!r} was left out: {reason}' for topic, reason in reader.left_out.items())
         raise SurfaceError(
-            f'{recording.path}: {error}; correct the channels file, or leave such recordings out with --skip-missing'
+            f'{recording.path}: {error}{why}; correct the channels file, or leave such recordings out with '
+            '--skip-missing'
         ) from error
     for actual, configured in topics.items():
         wanted = stream.config.topics[configured]

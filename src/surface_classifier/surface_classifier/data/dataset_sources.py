@@ -18,6 +18,12 @@ from current_driver.errors import SurfaceError
 from current_driver.recordings.reading.csv_reader import ColumnsConfig
 from current_driver.recordings.reading.open_recording import open_recording
 from current_driver.recordings.reading.recording_reader import RecordingReader, recording_base_ns
+from current_driver.recordings.reading.storage_files import (
+    APPLE_PREFIX,
+    check_storage_file,
+    is_storage_file,
+    ros1_bags,
+)
 from current_driver.recordings.recording import STORAGE_SUFFIXES, Recording, Segment, find_recordings
 from current_driver.recordings.writing.recording_writer import METADATA_FILE
 from surface_classifier.data.dataset import history_entry
@@ -107,6 +113,8 @@ def find_sources(
         root = Path(given)
         bags, found = _below(root, config, exclude, excluded, sources.warnings)
         if not bags and not found:
+            if root.is_dir() and (old := ros1_bags(root)):
+                check_storage_file(old[0])
             raise SurfaceError(
                 f'{root}: holds no recording (no bag folder with {METADATA_FILE}, no .mcap, .db3 or .csv file); make '
                 'one with `surface simulate`, record one with the trainer node, or lay CSV files out as '
@@ -211,6 +219,7 @@ def _below(
     if root.is_file():
         if root.suffix.lower() == '.csv':
             return [], [(root, f'{root.resolve().parent.name}/{root.stem}')]
+        check_storage_file(root)
         return ([root] if root.suffix in STORAGE_SUFFIXES else []), []
     bags: list[Path] = []
     found: list[tuple[Path, str]] = []
@@ -223,8 +232,8 @@ def _below(
             bags.append(here)
             subfolders.clear()
             continue
-        bags.extend(here / file for file in sorted(files) if Path(file).suffix in STORAGE_SUFFIXES)
-        if not any(file.lower().endswith('.csv') for file in files):
+        bags.extend(here / file for file in sorted(files) if is_storage_file(Path(file)))
+        if not any(file.lower().endswith('.csv') and not file.startswith(APPLE_PREFIX) for file in files):
             continue
         if subfolders:
             loose.append(here)
@@ -236,7 +245,7 @@ def _below(
             for entry in csv_recordings_in(here, columns, warnings)
         )
     for folder_path in loose:
-        files_there = sorted(folder_path.glob('*.csv'))
+        files_there = sorted(file for file in folder_path.glob('*.csv') if not file.name.startswith(APPLE_PREFIX))
         warnings.append(
             f'{folder_path}: {len(files_there)} CSV files beside the folders were left out, such as '
             f'{files_there[0].name if files_there else ""}; a recording lies in the folder of its class'

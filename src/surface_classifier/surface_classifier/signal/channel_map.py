@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from current_driver.errors import SurfaceError
+from current_driver.errors import DamagedMessageError, MessageError, SurfaceError
 from surface_classifier.signal.field_path import FieldReader, PathStep, parse_field_path, string_arrays, type_name
 from surface_classifier.signal.grid import NANOSECONDS
+from surface_classifier.signal.skipped_messages import SkippedMessages
 from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig, WindowConfig
 
 # How many messages of a topic wait for the names of their elements: ten seconds of 1 kHz. Older ones are let go.
@@ -86,7 +87,8 @@ class TopicReader:
             receive_ns: When it was received (live) or logged (recording); used where it carries no stamp [ns].
 
         Raises:
-            SurfaceError: A configured field is not in the message; the error says which are.
+            SurfaceError: A configured field is not in messages of this type; the error says which are.
+            MessageError: This message lacks a configured element, or does not say which of its values is meant.
         """
         samples = self._read_block(message) if self._is_block else self._read_single(message, receive_ns)
         values = samples.values
@@ -141,7 +143,7 @@ class TopicReader:
             ) from None
         samples, motors = len(offsets), len(names)
         if names != self._motor_names:
-            self._columns = self._find_columns(names)
+            self._columns = self._find_columns(list(names))
             self._motor_names = list(names)
         if len(self._columns) == 1:
             field, _, motor_columns = self._columns[0]
@@ -157,10 +159,10 @@ class TopicReader:
         """One signal of a block, shape (samples, motors): a view of the message's own memory."""
         data = np.asarray(getattr(message, field), dtype=np.float64)
         if data.size != samples * motors:
-            raise SurfaceError(
-                f'topic {self.topic!r}: {field!r} holds {data.size} values, not {samples} samples x {motors} motors'
-                + ('; this source does not measure it, so leave its channels out' if not data.size else '')
-            )
+            text = f'topic {self.topic!r}: {field!r} holds {data.size} values, not {samples} samples x {motors} motors'
+            if not data.size:
+                raise MessageError(f'{text}; this source does not measure it, so leave its channels out')
+            raise DamagedMessageError(text)
         return data.reshape(samples, motors)
 
     def _find_columns(self, names: Sequence[str]) -> list[tuple[str, NDArray[np.intp], NDArray[np.intp]]]:
@@ -171,11 +173,15 @@ class TopicReader:
             if isinstance(step.element, int):
                 motor = step.element
                 if motor >= len(names):
-                    raise SurfaceError(f'{where}there are {len(names)} motors: {", ".join(names)}')
+                    raise MessageError(f'{where}there are {len(names)} motors: {", ".join(names)}')
             elif step.element is not None and step.element in names:
-                motor = list(names).index(step.element)
+                if names.count(step.element) > 1:
+                    raise DamagedMessageError(
+                        f'{where}motor {step.element!r} is named twice ({", ".join(names)}); give a number'
+                    )
+                motor = names.index(step.element)
             else:
-                raise SurfaceError(f'{where}no motor is named {step.element!r}; the motors are {", ".join(names)}')
+                raise MessageError(f'{where}no motor is named {step.element!r}; the motors are {", ".join(names)}')
             channels, motors = columns.setdefault(step.field, ([], []))
             channels.append(index)
             motors.append(motor)
@@ -186,7 +192,11 @@ class TopicReader:
 
 
 class MessageReaders:
-    """Reads the samples of every topic of a window configuration, and waits for the names of elements."""
+    """Reads the samples of every topic of a window configuration, and waits for the names of elements.
+
+    Attributes:
+        skipped: Messages that were skipped, because they lack what is configured or are damaged, with the reasons.
+    """
 
     def __init__(self, config: WindowConfig) -> None:
         """Make readers that have seen nothing.
@@ -201,6 +211,7 @@ class MessageReaders:
         for channel in (channel for part in config.parts for channel in part.channels):
             channels.setdefault(channel.topic, []).append(channel)
         self._readers = {topic: TopicReader(topic, found) for topic, found in channels.items()}
+        self.skipped = SkippedMessages()
         self._named: dict[str, list[str]] = {}
         self._waiting: dict[str, deque[tuple[Any, int]]] = {}
         for topic, found in channels.items():
@@ -217,7 +228,7 @@ class MessageReaders:
             receive_ns: When it was received (live) or logged (recording) [ns].
 
         Raises:
-            SurfaceError: The topic is not configured, or a configured field is not in the message.
+            SurfaceError: The topic is not configured, or a configured field is not in messages of its type.
         """
         reader = self._readers.get(topic)
         if reader is None:
@@ -226,7 +237,17 @@ class MessageReaders:
         if waiting is not None and (waiting or not reader.is_named(message)):
             waiting.append((message, receive_ns))
             return self._read_waiting(reader, waiting)
-        return (reader.read(message, receive_ns),)
+        return self._read(reader, message, receive_ns)
+
+    def _read(self, reader: TopicReader, message: Any, receive_ns: int) -> Sequence[TopicSamples]:
+        """The samples of a message; none of one that is skipped."""
+        try:
+            samples = reader.read(message, receive_ns)
+        except MessageError as error:
+            self.skipped.skip(reader.topic, error)
+            return ()
+        self.skipped.use(reader.topic)
+        return (samples,)
 
     def reset(self) -> None:
         """Forget the messages that wait for names; the names stay."""
@@ -245,9 +266,9 @@ class MessageReaders:
 
     def _read_waiting(self, reader: TopicReader, waiting: deque[tuple[Any, int]]) -> list[TopicSamples]:
         """Read the waiting messages that are named by now, in their order."""
-        samples = []
+        samples: list[TopicSamples] = []
         while waiting and reader.is_named(waiting[0][0]):
-            samples.append(reader.read(*waiting.popleft()))
+            samples += self._read(reader, *waiting.popleft())
         return samples
 
 

@@ -7,6 +7,9 @@ of rosbags. `effort[left_wheel]` means the element of `effort` at the place wher
 `motor_names`, `joint_names`, ...) holds `left_wheel`. Where there is no such array, `drivers[left_wheel].current` means
 the element of `drivers` one of whose own texts (`name`, `device_name`, ...) is `left_wheel`. The names of a message's
 elements may also come with another message (`read` takes them).
+
+Names and values are checked in every message: as many names as values, and each name once. Otherwise the place of a
+name says nothing about the place of its value.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from current_driver.errors import SurfaceError
+from current_driver.errors import DamagedMessageError, MessageError, SurfaceError
 
 _STEP = re.compile(r'([A-Za-z]\w*)((?:\[[^\[\]]+\])?)')
 
@@ -83,10 +86,10 @@ class FieldReader:
         self.path = path
         self._where = f'{where}: ' if where else ''
         self._steps = parse_field_path(path)
-        # Where each named element was found last: (name of the string array, or of the element's own text, index).
+        # Where each named element was found last: (name of the string array, index), or the element's own text.
         # Names rarely move between messages.
         self._found: dict[PathStep, tuple[str, int]] = {}
-        self._found_inside: dict[PathStep, tuple[str, int]] = {}
+        self._found_inside: dict[PathStep, str] = {}
 
     def read(self, message: Any, names: Sequence[str] | None = None) -> float:
         """The number at the path.
@@ -96,7 +99,10 @@ class FieldReader:
             names: What the elements are called, in their order, where another message says so.
 
         Raises:
-            SurfaceError: The message has no such field or element, or it is not a number; the error says which exist.
+            SurfaceError: Messages of this type have no such field, or it is not a number; the error lists the fields.
+            MessageError: This message lacks the element.
+            DamagedMessageError: It does not say which of its values is meant: a name occurs twice, or there are more or
+                fewer names than values.
         """
         value = message
         for step in self._steps:
@@ -125,54 +131,90 @@ class FieldReader:
         else:
             index = self._index_of_name(parent, values, step)
         if index >= len(values):
-            raise self._error(f'{step.field!r} holds {len(values)} values, so there is no [{step.element}]')
+            raise self._lacks(f'{step.field!r} holds {len(values)} values, so there is no [{step.element}]')
         return values[index]
 
     def _index_in(self, names: Sequence[str], values: Any, step: PathStep) -> int:
         if len(names) != len(values):
-            raise self._error(f'{step.field!r} holds {len(values)} values, but there are {len(names)} names for them')
+            text = f'{step.field!r} holds {len(values)} values, but there are {len(names)} names for them'
+            raise self._damaged(text) if len(values) else self._lacks(text)
         if step.element not in names:
-            raise self._error(f'no element is named {step.element!r}; the names are {", ".join(names)}')
-        return names.index(step.element)
+            raise self._lacks(f'no element is named {step.element!r}; the names are {", ".join(names)}')
+        return self._place(names, len(values), step)
 
     def _index_of_name(self, parent: Any, values: Any, step: PathStep) -> int:
         found = self._found.get(step)
         if found is not None:
             names = getattr(parent, found[0])
-            if found[1] < len(names) and names[found[1]] == step.element:
+            if (
+                len(names) == len(values)
+                and found[1] < len(names)
+                and names[found[1]] == step.element
+                and names.count(step.element) == 1
+            ):
                 return found[1]
         arrays = string_arrays(parent)
-        for field, names in arrays.items():
-            if step.element in names:
-                index = names.index(step.element)
-                self._found[step] = (field, index)
-                return index
+        naming = {field: names for field, names in arrays.items() if step.element in names}
+        fitting = {field: names for field, names in naming.items() if len(names) == len(values)}
+        places = {self._place(names, len(values), step) for names in (fitting or naming).values()}
+        if len(places) > 1:
+            raise self._damaged(
+                f'{" and ".join(map(repr, fitting))} name {step.element!r} at different places; '
+                f'give a number, like {step.field}[0]'
+            )
+        if places:
+            (index,) = places
+            if len(naming) == 1:  # with a second array of names, each message is compared with both
+                self._found[step] = (next(iter(naming)), index)
+            return index
         own_index = self._index_by_own_name(values, step)
         if own_index is not None:
             return own_index
         if not arrays:
             own = [name for value in values for name in texts(value).values()]
             if own:
-                raise self._error(f'no element is named {step.element!r}; the names are {", ".join(own)}')
-            raise self._error(
+                raise self._lacks(f'no element is named {step.element!r}; the names are {", ".join(own)}')
+            raise self._lacks(
                 f'{type_name(parent)} holds no array of names beside {step.field!r} to find {step.element!r} in; '
                 f'give a number, like {step.field}[0]'
             )
         listed = '; '.join(f'{field}: {", ".join(names)}' for field, names in arrays.items())
-        raise self._error(f'no element is named {step.element!r}; the names are {listed}')
+        raise self._lacks(f'no element is named {step.element!r}; the names are {listed}')
+
+    def _place(self, names: Sequence[str], values: int, step: PathStep) -> int:
+        """Place of the element among names that hold it."""
+        if not values:
+            raise self._lacks(f'{step.field!r} holds 0 values, although {step.element!r} is named')
+        if len(names) != values:
+            raise self._damaged(
+                f'{step.field!r} holds {values} values for {len(names)} names ({", ".join(names)}), so that it is not '
+                f'known which is {step.element!r}; let the publisher fill {step.field!r}, or give a number, like '
+                f'{step.field}[0]'
+            )
+        if names.count(step.element) > 1:
+            raise self._damaged(
+                f'{step.element!r} is named twice ({", ".join(names)}); give a number, like {step.field}[0]'
+            )
+        return names.index(step.element)
 
     def _index_by_own_name(self, values: Any, step: PathStep) -> int | None:
         found = self._found_inside.get(step)
-        if found is not None:
-            field, index = found
-            if index < len(values) and getattr(values[index], field) == step.element:
-                return index
-        for index, value in enumerate(values):
-            for field, text in texts(value).items():
-                if text == step.element:
-                    self._found_inside[step] = (field, index)
-                    return index
-        return None
+        if found is not None and [getattr(value, found, '') for value in values].count(step.element) == 1:
+            return next(index for index, value in enumerate(values) if getattr(value, found, '') == step.element)
+        bearers = [
+            (index, field)
+            for index, value in enumerate(values)
+            for field, text in texts(value).items()
+            if text == step.element
+        ]
+        if len({index for index, _ in bearers}) > 1:
+            raise self._damaged(
+                f'{len(bearers)} elements are named {step.element!r}; give a number, like {step.field}[0]'
+            )
+        if not bearers:
+            return None
+        index, self._found_inside[step] = bearers[0]
+        return index
 
     def _describe(self, value: Any) -> str:
         fields = field_names(value)
@@ -186,6 +228,12 @@ class FieldReader:
 
     def _error(self, text: str) -> SurfaceError:
         return SurfaceError(f'{self._where}field path {self.path!r}: {text}')
+
+    def _lacks(self, text: str) -> MessageError:
+        return MessageError(f'{self._where}field path {self.path!r}: {text}')
+
+    def _damaged(self, text: str) -> DamagedMessageError:
+        return DamagedMessageError(f'{self._where}field path {self.path!r}: {text}')
 
 
 def field_names(message: Any) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from surface_classifier.signal.grid import NANOSECONDS, Grid
 from surface_classifier.signal.grid_buffer import GridBuffer
 from surface_classifier.signal.resampler import LinearResampler, LowPassResampler, Resampler
 from surface_classifier.signal.sample_gate import OrderedSamples, SampleGate
+from surface_classifier.signal.skipped_messages import SkippedMessages
 from surface_classifier.signal.window_config import PartConfig, WindowConfig
 
 # How long the signals of one topic are kept while those of another, slower one are awaited.
@@ -134,6 +135,11 @@ class WindowStream:
         )
 
     @property
+    def skipped(self) -> SkippedMessages:
+        """Messages that were skipped, with the reasons; `skip` of it counts one that cannot be decoded."""
+        return self._readers.skipped
+
+    @property
     def voided(self) -> int:
         """Windows left out so far; the counter of that name, without the cost of all of them."""
         return self._voided
@@ -159,7 +165,7 @@ class WindowStream:
             The windows that it completes, oldest first.
 
         Raises:
-            SurfaceError: The topic is not configured, or a configured field is not in the message.
+            SurfaceError: The topic is not configured, or a configured field is not in messages of its type.
         """
         windows: list[Window] = []
         for samples in self.read_message(topic, message, receive_ns):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import heapq
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,7 +22,16 @@ from typing import Any, Protocol
 
 import zstandard
 from mcap.records import Channel, Message, Metadata, Schema
-from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat, Qos, QosDurability
+from rosbags.interfaces import (
+    MessageDefinition,
+    MessageDefinitionFormat,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
 from rosbags.rosbag2 import Reader, ReaderError
 from rosbags.rosbag2.metadata import parse_qos
 from rosbags.serde import SerdeError
@@ -29,7 +39,7 @@ from rosbags.typesys import TypesysError, get_types_from_idl, get_types_from_msg
 from rosbags.typesys.store import Typestore
 
 from current_driver import messages
-from current_driver.errors import SurfaceError
+from current_driver.errors import DamagedMessageError, SurfaceError
 from current_driver.files.documents import read_yaml
 from current_driver.messages import SURFACE_TRUTH, StampedMessage
 from current_driver.recordings.message_definitions import message_definition
@@ -37,18 +47,30 @@ from current_driver.recordings.reading.mcap_scan import McapScan
 from current_driver.recordings.reading.recording_reader import SIDECAR_FILE, RecordingReader
 from current_driver.recordings.reading.storage_files import (
     COMPRESSED_SUFFIX,
+    EMPTY,
     ZSTD_MAGIC,
+    check_storage_file,
     decompressed,
     has_journal,
     is_storage_file,
+    offered_profiles,
     settled,
     storage_files,
+    with_profiles,
 )
 
 _IDL_SEPARATOR = '=' * 80 + '\n'
 _COMPRESSION_OFF = ('', 'none')
 _DELETE_METADATA = 'delete it to read the storage files alone'
 _LAST_STAMP_NS = 2**63 - 1
+# Texts of one message whose bytes are replaced where they are no UTF-8.
+_MOST_BAD_TEXTS = 64
+# A profile of which only the durability is known.
+_PROFILE = (
+    '- {{history: 3, depth: 0, reliability: 3, durability: {}, deadline: {{sec: 0, nsec: 0}}, lifespan: {{sec: 0, '
+    'nsec: 0}}, liveliness: 0, liveliness_lease_duration: {{sec: 0, nsec: 0}}, '
+    'avoid_ros_namespace_conventions: false}}\n'
+)
 
 
 @dataclass
@@ -111,8 +133,8 @@ class IndexedFile:
             self.topics.append(
                 StorageTopic(
                     connection.topic,
-                    connection.msgtype,
-                    connection.msgdef,
+                    ros2_type_name(connection.msgtype),
+                    _known_definition(connection.msgtype, connection.msgdef),
                     connection.digest,
                     list(getattr(connection.ext, 'offered_qos_profiles', [])),
                     connection.msgcount,
@@ -125,7 +147,9 @@ class IndexedFile:
         connections = [connection for connection in self._reader.connections if connection.topic in cdr_topics]
         if connections:
             for connection, stamp, data in self._reader.messages(connections, start=start_ns):
-                yield StampedMessage(connection.topic, connection.msgtype, stamp, uncompressed(bytes(data)))
+                yield StampedMessage(
+                    connection.topic, ros2_type_name(connection.msgtype), stamp, uncompressed(bytes(data))
+                )
 
 
 class SequentialMcap:
@@ -228,12 +252,25 @@ def open_mcap(path: Path, stack: ExitStack) -> BagStorageFile:
     return SequentialMcap(path)
 
 
-def open_sqlite(path: Path, stack: ExitStack) -> BagStorageFile:
+def _broken_profiles(path: Path) -> dict[int, str]:
+    """Return what is read of each topic's profiles that rosbags cannot read, as text, by the topic's row."""
+    found: dict[int, str] = {}
+    for row, text in offered_profiles(path):
+        try:
+            parse_qos(text)
+        # See `_offered_qos`.
+        except Exception:  # noqa: PERF203 - one topic's profiles say nothing of another's
+            found[row] = ''.join(_PROFILE.format(profile.durability.name.lower()) for profile in _offered_qos(text))
+    return found
+
+
+def open_sqlite(path: Path, stack: ExitStack, shown: Path | None = None) -> BagStorageFile:
     """Open a database.
 
     Args:
         path: The file, without a journal.
         stack: Closes it.
+        shown: What errors call the file, where it is a copy.
 
     Raises:
         SurfaceError: It is not the database of a bag, or it is damaged.
@@ -246,7 +283,7 @@ def open_sqlite(path: Path, stack: ExitStack) -> BagStorageFile:
     # rosbags lets errors of its parsers through on damaged files: struct.error, TypeError, apsw.Error, ...
     except Exception as error:
         raise SurfaceError(
-            f'{path}: cannot be read as a rosbag2 recording: {error}; `surface recover` may save what is whole'
+            f'{shown or path}: cannot be read as a rosbag2 recording: {error}; `surface recover` may save what is whole'
         ) from error
 
 
@@ -298,7 +335,56 @@ def _mcap_topic(channel: Channel, schema: Schema) -> StorageTopic:
     )
     qos = channel.metadata.get('offered_qos_profiles', '')
     type_hash = channel.metadata.get('topic_type_hash', '')
-    return StorageTopic(channel.topic, schema.name, definition, type_hash, parse_qos(qos) if qos else [], 0)
+    msgtype = ros2_type_name(schema.name)
+    return StorageTopic(channel.topic, msgtype, _known_definition(msgtype, definition), type_hash, _offered_qos(qos), 0)
+
+
+def ros2_type_name(name: str) -> str:
+    """Return a type name as ROS 2 writes it; converters from ROS 1 leave out `msg`."""
+    package, slash, rest = name.partition('/')
+    return f'{package}/msg/{rest}' if slash and '/' not in rest else name
+
+
+def _known_definition(msgtype: str, definition: MessageDefinition) -> MessageDefinition:
+    """Return a definition, or none for one that is empty: the recorder did not find it. Only Empty has no fields."""
+    if definition.data.strip() or msgtype.endswith('/Empty'):
+        return definition
+    return MessageDefinition(MessageDefinitionFormat.NONE, '')
+
+
+def _offered_qos(text: str) -> list[Qos]:
+    """Return the profiles that a topic was offered with, as far as they can be read.
+
+    Only the durability of a profile is used here. Profiles that lack other policies, or that are no list, are read for
+    it alone; what is no YAML is left out.
+    """
+    if not text:
+        return []
+    try:
+        return parse_qos(text)
+    # rosbags lets the errors of incomplete profiles through: KeyError, TypeError, AttributeError, ...
+    except Exception:
+        durabilities = re.findall(r'^[\s-]*durability\s*:\s*[\'"]?(\w+)', text, re.MULTILINE)
+    unset = QosTime(0, 0)
+    return [
+        Qos(
+            QosHistory.UNKNOWN,
+            0,
+            QosReliability.UNKNOWN,
+            _durability(durability),
+            unset,
+            unset,
+            QosLiveliness.UNKNOWN,
+            unset,
+            avoid_ros_namespace_conventions=False,
+        )
+        for durability in durabilities
+    ]
+
+
+def _durability(text: str) -> QosDurability:
+    names = {str(value.value): value for value in QosDurability} | dict(QosDurability.__members__)
+    return names.get(text.upper(), QosDurability.UNKNOWN)
 
 
 def bag_files(folder: Path, info: dict[str, Any]) -> list[Path]:
@@ -331,6 +417,8 @@ class BagReader(RecordingReader):
         self.path = path
         self.metadata = {}
         self.warnings = []
+        self.left_out = {}
+        self.publishers = {}
         self._stack = ExitStack()
         try:
             self._storages = self._open_storages()
@@ -356,10 +444,11 @@ class BagReader(RecordingReader):
                 raise SurfaceError(f"{path}: the bag's metadata.yaml names this file, but it is missing; copy it there")
         storages = [self._open_file(path) for path in files if path.stat().st_size]
         if not storages:
-            raise SurfaceError(f'{self.path}: the recording is empty; record it again')
+            raise SurfaceError(f'{self.path}: {EMPTY}')
         return storages
 
     def _open_file(self, path: Path) -> BagStorageFile:
+        check_storage_file(path)
         if not is_storage_file(path):
             raise SurfaceError(f'{path}: not a recording; give a rosbag2 folder or an .mcap, .db3 or .csv file')
         file = path
@@ -371,9 +460,13 @@ class BagReader(RecordingReader):
             file = settled(path, self._temporary_folder())
             self.warnings.append(f'{path}: the file was not closed; its journal was applied to a temporary copy')
         if file.suffix == '.db3':
-            return open_sqlite(file, self._stack)
+            if profiles := _broken_profiles(file):
+                file = with_profiles(file, self._temporary_folder(), profiles)
+            return open_sqlite(file, self._stack, path)
         try:
             storage = open_mcap(file, self._stack)
+        except SurfaceError as error:  # of a temporary copy that is gone when the error is read
+            raise SurfaceError(str(error).replace(str(file), str(path))) from error
         except (ReaderError, OSError) as error:
             raise SurfaceError(f'{path}: cannot be read as a rosbag2 recording: {error}') from error
         if isinstance(storage, SequentialMcap) and not storage.scan.complete:
@@ -388,16 +481,26 @@ class BagReader(RecordingReader):
         self.topics = {}
         self.message_counts = {}
         latched = set()
+        types: dict[str, set[str]] = {}
+        for topic in (topic for storage in self._storages for topic in storage.topics):
+            types.setdefault(topic.name, set()).add(topic.msgtype)
+            offered = len(topic.qos)
+            self.publishers[topic.name] = max(offered, self.publishers.get(topic.name, 0))
+        for name, found in types.items():
+            if len(found) > 1:
+                self.left_out[name] = f'it has several types, {" and ".join(sorted(found))}'
+                self.warnings.append(f'{self.path}: topic {name!r} is left out; {self.left_out[name]}')
         definitions: dict[str, MessageDefinition] = {}
         for storage in self._storages:
             for name, encoding in storage.left_out.items():
-                text = f'{self.path}: topic {name!r} is left out; it is stored as {encoding!r}, not as CDR'
+                self.left_out[name] = f'it is stored as {encoding!r}, not as CDR'
+                text = f'{self.path}: topic {name!r} is left out; {self.left_out[name]}'
                 if text not in self.warnings:
                     self.warnings.append(text)
         for topic in (topic for storage in self._storages for topic in storage.topics):
-            known = self.topics.setdefault(topic.name, topic.msgtype)
-            if known != topic.msgtype:
-                raise SurfaceError(f'{self.path}: topic {topic.name!r} has two types, {known} and {topic.msgtype}')
+            if topic.name in self.left_out:
+                continue
+            self.topics[topic.name] = topic.msgtype
             self.message_counts[topic.name] = self.message_counts.get(topic.name, 0) + topic.count
             if _latched(topic.qos) or topic.msgtype == SURFACE_TRUTH:
                 latched.add(topic.name)
@@ -437,10 +540,11 @@ class BagReader(RecordingReader):
         """Return a message of this bag as a rosbags dataclass.
 
         Raises:
-            SurfaceError: The type is unknown and the bag does not define it, or the bytes do not fit it.
+            SurfaceError: The type is unknown and the bag does not define it.
+            DamagedMessageError: The bytes do not fit the type.
         """
         try:
-            return self._typestore.deserialize_cdr(message.cdr, message.msgtype)
+            return self._decode(message)
         except KeyError as error:
             if message.msgtype in self._unparsed:
                 raise SurfaceError(
@@ -452,11 +556,34 @@ class BagReader(RecordingReader):
                 'record it as MCAP, which stores definitions, or source a workspace with the package of that type'
             ) from error
         except SerdeError as error:
-            raise SurfaceError(f'{self.path}: topic {message.topic!r} at {message.stamp_ns} ns: {error}') from error
+            raise DamagedMessageError(
+                f'{self.path}: topic {message.topic!r} at {message.stamp_ns} ns: {error}',
+                f'a message cannot be decoded as {message.msgtype} ({_general(error)}); it was cut short or damaged, '
+                'or recorded with another definition of the type',
+            ) from error
+
+    def _decode(self, message: StampedMessage) -> Any:
+        """Decode a message; bytes of a text that are no UTF-8 become ?, as rclpy replaces them."""
+        cdr = message.cdr
+        for _ in range(_MOST_BAD_TEXTS):
+            try:
+                return self._typestore.deserialize_cdr(cdr, message.msgtype)
+            except SerdeError as error:  # noqa: PERF203 - one bad text after the other
+                if not isinstance(error.__cause__, UnicodeDecodeError):
+                    raise
+                bad = bytes(error.__cause__.object)
+                readable = bad.decode('ascii', errors='replace').replace('\ufffd', '?').encode()
+                cdr = bytes(cdr).replace(bad, readable, 1)
+        return self._typestore.deserialize_cdr(cdr, message.msgtype)
 
     def close(self) -> None:
         """Release the files."""
         self._stack.close()
+
+
+def _general(error: Exception) -> str:
+    """Return an error of a parser without its numbers, so that messages of one kind have one reason."""
+    return re.sub(r'\d+', 'N', ' '.join(str(error).split()))
 
 
 def _installed(msgtype: str) -> str | None:

@@ -467,6 +467,8 @@ class CsvReader(RecordingReader):
         self.path = path
         self.metadata = {}
         self.warnings = []
+        self.left_out = {}
+        self.publishers = {}
         if columns is None:
             columns = ColumnsConfig.guess(next(_rows(path, ','))[1], str(path))
         files = columns.part_files(path)

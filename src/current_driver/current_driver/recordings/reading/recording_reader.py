@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from current_driver import messages
-from current_driver.errors import SurfaceError
+from current_driver.errors import MessageError, SurfaceError
 from current_driver.messages import StampedMessage
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ class RecordingReader(ABC):
         definitions: Definition text (ros2msg, with dependencies) by full type name.
         metadata: What the recorder noted: operator, robot, place, ...
         warnings: What was left out on reading and why, one sentence each.
+        left_out: Topics that are in the recording and cannot be read, with the reason.
+        publishers: How many publishers offered each topic when it was recorded; 0 where that is not known.
     """
 
     path: Path
@@ -58,6 +60,8 @@ class RecordingReader(ABC):
     definitions: dict[str, str]
     metadata: dict[str, str]
     warnings: list[str]
+    left_out: dict[str, str]
+    publishers: dict[str, int]
 
     @abstractmethod
     def _read(self, topics: frozenset[str], start_ns: int) -> Iterator[StampedMessage]:
@@ -75,17 +79,40 @@ class RecordingReader(ABC):
         """
         wanted = frozenset(self.topics if topics is None else topics)
         if missing := sorted(wanted - self.topics.keys()):
+            if missing[0] in self.left_out:
+                raise SurfaceError(f'{self.path}: topic {missing[0]!r} cannot be read; {self.left_out[missing[0]]}')
             raise SurfaceError(
                 f'{self.path}: the recording has no topic {missing[0]!r}; it has {", ".join(sorted(self.topics))}'
             )
         return self._read(wanted, FIRST_STAMP_NS if start_ns is None else start_ns)
+
+    def decoded(
+        self, topics: Collection[str], on_damaged: Callable[[StampedMessage, MessageError], object]
+    ) -> Iterator[tuple[StampedMessage, Any]]:
+        """Yield messages in the order of their stamps, with what they hold; those that cannot be decoded are left out.
+
+        Args:
+            topics: Topics to read.
+            on_damaged: Called with each message that is left out, and why.
+
+        Raises:
+            SurfaceError: A topic is not in the recording, its type is not known, or the recording cannot be read.
+        """
+        for stamped in self.messages(topics=topics):
+            try:
+                message = self.deserialize(stamped)
+            except MessageError as error:
+                on_damaged(stamped, error)
+                continue
+            yield stamped, message
 
     @abstractmethod
     def deserialize(self, message: StampedMessage) -> Any:
         """Return a message of this recording as a rosbags dataclass.
 
         Raises:
-            SurfaceError: The bytes are not a message of that type.
+            SurfaceError: The type is not known.
+            DamagedMessageError: The bytes are not a message of that type.
         """
 
     @abstractmethod

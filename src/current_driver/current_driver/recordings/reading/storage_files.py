@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import zstandard
 
@@ -22,6 +24,20 @@ COMPRESSED_SUFFIX = '.zstd'
 # What sqlite leaves beside a database whose writer was killed: what undoes, or what completes, a transaction.
 JOURNAL_SUFFIXES = ('-journal', '-wal')
 ZSTD_MAGIC = b'\x28\xb5\x2f\xfd'
+EMPTY = 'the recording is empty; record it again'
+# Names that macOS gives to files of its own beside each file on disks without extended attributes.
+APPLE_PREFIX = '._'
+_FOREIGN_FILES = (
+    (
+        b'version https://git-lfs.github.com/spec/',
+        'is a Git LFS pointer, not the file itself; run `git lfs pull` there',
+    ),
+    (
+        b'#ROSBAG V',
+        'is a ROS 1 bag; convert it with `rosbags-convert --src FILE.bag --dst FOLDER` (pip install rosbags)',
+    ),
+    (b'\x00\x05\x16\x07', 'is a file that macOS keeps beside the file of that name without ._; delete it'),
+)
 
 
 def storage_files(folder: Path) -> list[Path]:
@@ -31,7 +47,43 @@ def storage_files(folder: Path) -> list[Path]:
 
 def is_storage_file(path: Path) -> bool:
     """Return whether a name is that of a storage file, such as `drive_0.mcap` or `drive_0.db3.zstd`."""
+    if path.name.startswith(APPLE_PREFIX):
+        return False
     return (path.with_suffix('') if path.suffix == COMPRESSED_SUFFIX else path).suffix in STORAGE_SUFFIXES
+
+
+def check_storage_file(path: Path) -> None:
+    """Refuse a file that is often taken for a recording, or is empty.
+
+    Raises:
+        SurfaceError: It is a Git LFS pointer, a ROS 1 bag, a file of macOS or an empty file; with the remedy.
+    """
+    with path.open('rb') as stream:
+        head = stream.read(64)
+    if not head:
+        raise SurfaceError(f'{path}: {EMPTY}')
+    for magic, text in _FOREIGN_FILES:
+        if head.startswith(magic):
+            raise SurfaceError(f'{path}: {text}')
+
+
+def check_storage(path: Path) -> None:
+    """Refuse a recording that holds no byte of a bag: `check_storage_file` for a file and for all files of a folder.
+
+    Raises:
+        SurfaceError: The file, or every storage file of the folder, is refused.
+    """
+    files = [path] if path.is_file() else storage_files(path) if path.is_dir() else []
+    if files and not any(file.stat().st_size for file in files):
+        raise SurfaceError(f'{path}: {EMPTY}')
+    for file in files:
+        if file.stat().st_size:
+            check_storage_file(file)
+
+
+def ros1_bags(folder: Path) -> list[Path]:
+    """Return the ROS 1 bags in a folder."""
+    return sorted(file for file in folder.glob('*.bag') if file.is_file() and not file.name.startswith(APPLE_PREFIX))
 
 
 def has_journal(path: Path) -> bool:
@@ -94,4 +146,39 @@ def settled(path: Path, folder: Path) -> Path:
             database.execute('PRAGMA journal_mode = DELETE')  # completes what is in a write-ahead log
     except sqlite3.Error as error:
         raise SurfaceError(f'{path}: its journal cannot be applied ({error}); try `surface recover`') from error
+    return target
+
+
+def offered_profiles(path: Path) -> list[tuple[int, str]]:
+    """Return the row of each topic of a database with the QoS profiles it was offered with, as text.
+
+    Nothing is returned for a file that is no database of a bag: what opens it next says so.
+    """
+    try:
+        with closing(sqlite3.connect(f'file:{quote(str(path))}?mode=ro', uri=True)) as database:
+            return [
+                (row, text or '') for row, text in database.execute('SELECT rowid, offered_qos_profiles FROM topics')
+            ]
+    except sqlite3.Error:
+        return []
+
+
+def with_profiles(path: Path, folder: Path, profiles: Mapping[int, str]) -> Path:
+    """Copy a database, with other QoS profiles.
+
+    Args:
+        path: The database, without a journal.
+        folder: Where to put the copy.
+        profiles: The profiles by row of the topic.
+
+    Returns:
+        The copy.
+    """
+    target = folder / path.name
+    shutil.copyfile(path, target)
+    with closing(sqlite3.connect(target)) as database, database:
+        database.executemany(
+            'UPDATE topics SET offered_qos_profiles = ? WHERE rowid = ?',
+            [(text, row) for row, text in profiles.items()],
+        )
     return target

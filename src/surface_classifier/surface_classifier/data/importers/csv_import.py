@@ -20,6 +20,7 @@ from current_driver.files.output_folders import claim_folder
 from current_driver.recordings.reading.csv_reader import MOTOR_TOPIC, ColumnsConfig
 from current_driver.recordings.reading.open_recording import open_recording
 from current_driver.recordings.reading.recording_reader import recording_base_ns
+from current_driver.recordings.reading.storage_files import APPLE_PREFIX
 from current_driver.recordings.writing.recording_writer import RecordingWriter
 
 TRUTH_TOPIC = 'surface_truth'
@@ -144,7 +145,7 @@ def find_csv_recordings(
             f'{root}: holds no folder of a class{loose}; expected {root}/<CLASS>/<recording>.csv, as in '
             f'{root}/gravel/01.csv'
         )
-    if beside := sorted(file.name for file in root.iterdir() if file.suffix.lower() == '.csv' and file.is_file()):
+    if beside := sorted(file.name for file in root.iterdir() if _is_csv(file)):
         warnings.append(
             f'{root}: {len(beside)} CSV files beside the folders were left out, such as {beside[0]}; a recording lies '
             'in the folder of its class'
@@ -164,7 +165,7 @@ def find_csv_recordings(
 
 def csv_recordings_in(folder: Path, columns: ColumnsConfig | None, warnings: list[str]) -> list[CsvRecording]:
     """The recordings in the folder of one class, sorted by name; the arguments are those of `find_csv_recordings`."""
-    files = sorted(entry for entry in folder.iterdir() if entry.suffix.lower() == '.csv' and entry.is_file())
+    files = sorted(entry for entry in folder.iterdir() if _is_csv(entry))
     if columns is None or not columns.files:
         return [CsvRecording(f'{folder.name}/{file.stem}', folder.name, file) for file in files]
     patterns = {part: _id_pattern(name) for part, name in columns.files.items()}
@@ -177,6 +178,11 @@ def csv_recordings_in(folder: Path, columns: ColumnsConfig | None, warnings: lis
         elif not any(recording_id in found for recording_id in ids):
             warnings.append(f'{file}: left out, the recording has no {main_part} file beside it')
     return [CsvRecording(f'{folder.name}/{key}', folder.name, file) for key, file in sorted(found.items())]
+
+
+def _is_csv(path: Path) -> bool:
+    """Whether a path is a CSV file, and none of those that macOS leaves beside them."""
+    return path.suffix.lower() == '.csv' and path.is_file() and not path.name.startswith(APPLE_PREFIX)
 
 
 def _id_pattern(name: str) -> re.Pattern[str]:

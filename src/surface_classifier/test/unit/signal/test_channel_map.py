@@ -88,7 +88,7 @@ def test_any_text_is_a_path_or_refused(text: str) -> None:
         (joint_state(), 'effort[right_wheel]', -2.5),
         (joint_state(), 'effort[0]', 1.5),
         (joint_state(), 'header.stamp.sec', 1_700_000_000.0),
-        (motor_current(), 'current[right]', 1.0),
+        (motor_current(samples=1), 'current[right]', 1.0),
     ],
 )
 def test_the_number_at_a_path(message: Any, path: str, value: float) -> None:
