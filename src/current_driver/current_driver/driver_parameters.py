@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -83,6 +84,11 @@ DRIVER_PARAMETERS = (
 )
 
 
+def draw_stream_id() -> int:
+    """Return an id that no other source and no other start has, but by a chance of one in four thousand million."""
+    return secrets.randbits(32)
+
+
 def make_source(
     values: Mapping[str, Any], now_ns: int, clock_ns: Callable[[], int] = time.time_ns
 ) -> CurrentSource | None:
@@ -110,7 +116,9 @@ def make_source(
     if values['source'] == SIMULATOR:
         from current_driver.simulation.simulator_source import SimulatorSource
 
-        return SimulatorSource(_simulator_config(values, now_ns), values['block_samples'], values['frame_id'])
+        return SimulatorSource(
+            _simulator_config(values, now_ns), values['block_samples'], values['frame_id'], draw_stream_id
+        )
     if values['source'] in DEVICES:
         return make_device(values, clock_ns)
     return None

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
@@ -26,13 +27,21 @@ class SimulatorSource(CurrentSource):
         config: The drive.
     """
 
-    def __init__(self, config: SimulatorConfig, block_samples: int = 10, frame_id: str = 'base_link') -> None:
+    def __init__(
+        self,
+        config: SimulatorConfig,
+        block_samples: int = 10,
+        frame_id: str = 'base_link',
+        draw_stream_id: Callable[[], int] = lambda: 0,
+    ) -> None:
         """Describe the drive; nothing is computed yet.
 
         Args:
             config: The drive.
             block_samples: Samples in one message.
             frame_id: The robot's base frame.
+            draw_stream_id: Gives the id of the stream at each start; a node draws it, so that its samples differ from
+                those of any other source. 0 where a drive is computed and written to a file.
 
         Raises:
             SurfaceError: A block or a drive without samples is asked for.
@@ -43,6 +52,8 @@ class SimulatorSource(CurrentSource):
         self._block_samples = block_samples
         self._frame_id = frame_id
         self._simulator: Simulator | None = None
+        self._draw_stream_id = draw_stream_id
+        self._stream_id = 0
         self._done = 0
         self._total = round(config.duration_s * config.sample_rate_hz)
         if config.duration_s and not self._total:
@@ -64,6 +75,7 @@ class SimulatorSource(CurrentSource):
     def open(self) -> None:
         """Begin the drive from its start."""
         self._simulator = Simulator(self.config)
+        self._stream_id = self._draw_stream_id()
         self._done = 0
 
     def read_block(self) -> Sequence[StampedMessage] | None:
@@ -79,7 +91,7 @@ class SimulatorSource(CurrentSource):
             messages.stamped(TRUTH_TOPIC, messages.truth_message(stamp, surface, 'simulator'), stamp)
             for stamp, surface in self._simulator.surface_changes(self._done, samples)
         ]
-        block = self._simulator.step(samples)
+        block = dataclasses.replace(self._simulator.step(samples), stream_id=self._stream_id)
         message = messages.current_block_message(block, self._frame_id)
         found.append(messages.stamped(MOTOR_TOPIC, message, int(block.stamps_ns[-1])))
         self._done += samples

@@ -68,6 +68,11 @@ surface import csv borealtc -o recordings/borealtc --columns config/borealtc.yam
         help='folders without labels, which are left out',
     )
     csv.add_argument('--columns', metavar='FILE', help='columns file (YAML); guessed by their names when left out')
+    csv.add_argument(
+        '--label-column',
+        metavar='NAME',
+        help='column that holds the surface of each row (default: the name of the folder is the label)',
+    )
     csv.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap', help='storage of the bags (%(default)s)')
     for key in ('robot', 'place', 'operator', 'payload', 'note'):
         csv.add_argument(f'--{key}', metavar='TEXT', default='', help=f'{key}, noted in every recording')
@@ -110,6 +115,7 @@ def _run_csv(args: argparse.Namespace) -> int:
         args.source,
         args.output,
         columns=args.columns,
+        label_column=args.label_column,
         exclude=args.exclude,
         storage=args.storage,
         metadata={key: getattr(args, key) for key in ('robot', 'place', 'operator', 'payload', 'note')},

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from surface_classifier.data.inspection.current_guesses import CurrentGuess
     from surface_classifier.data.inspection.topic_log import TopicLog, TopicTiming
 
+# A guess of fewer points is not written without --force.
+LEAST_POINTS = 2.0
+
 _DESCRIPTION = """\
 Say what a recording, or a running robot, publishes: topics, types, rates, jitter and gaps; and which numbers look like
 the currents of its motors, best first, with the points that speak for and against each.
@@ -57,6 +60,9 @@ surface inspect --preset create3 > my_robot.yaml""",
     )
     parser.add_argument('--guess', metavar='N', type=positive_int, default=1, help='guess to write (default: the best)')
     parser.add_argument('-o', '--output', metavar='FILE', help='write the channels there')
+    parser.add_argument(
+        '--force', action='store_true', help=f'write the channels of a guess of fewer than {LEAST_POINTS:g} points, too'
+    )
     parser.add_argument('--columns', metavar='FILE', help='what the columns of a CSV file are (YAML)')
     parser.add_argument('--presets', action='store_true', help='list the presets')
     parser.add_argument('--preset', metavar='NAME', help='print a preset')
@@ -117,7 +123,7 @@ def _look_live(args: argparse.Namespace) -> list[TopicLog]:
 
 def _tell(args: argparse.Namespace, logs: list[TopicLog]) -> int:
     from surface_classifier.data.inspection.channels_file import channels_file
-    from surface_classifier.data.inspection.current_guesses import guess_currents, guess_motion
+    from surface_classifier.data.inspection.current_guesses import guess_currents, guess_motion, silent_currents
 
     guesses, motion = guess_currents(logs), guess_motion(logs)
     timings = {log.topic: log.timing for log in logs}
@@ -126,7 +132,8 @@ def _tell(args: argparse.Namespace, logs: list[TopicLog]) -> int:
         if args.guess > len(guesses):
             raise SurfaceError(f'--guess {args.guess}: there are {len(guesses)} guesses')
         chosen = guesses[args.guess - 1]
-        block = channels_file(chosen, timings[chosen.topic], motion)
+        if chosen.points >= LEAST_POINTS or args.force:
+            block = channels_file(chosen, timings[chosen.topic], motion)
     if args.output and block:
         write_result(args.output, block, 'channels file')
     if args.json:
@@ -134,6 +141,8 @@ def _tell(args: argparse.Namespace, logs: list[TopicLog]) -> int:
     if args.json != '-':
         _print_topics(logs, timings)
         _print_guesses(guesses)
+        for text in silent_currents(logs):
+            print(text)
         if args.output and block:
             if motion is not None:
                 print(
@@ -144,7 +153,13 @@ def _tell(args: argparse.Namespace, logs: list[TopicLog]) -> int:
         elif block:
             print(f'channels of guess {args.guess} (-o FILE writes them):\n')
             print(block, end='')
-    return 0 if guesses else 1
+    if args.output and guesses and not block:
+        raise SurfaceError(
+            f'{args.output}: not written, the guess {args.guess} has {chosen.points:.1f} points, fewer than '
+            f'{LEAST_POINTS:g}: it is probably no current ({"; ".join(chosen.reasons)}); record the currents, or give '
+            '--force to write it all the same'
+        )
+    return 0 if block else 1
 
 
 def _summary(

@@ -26,6 +26,12 @@ from current_driver import messages
 from current_driver.errors import SurfaceError
 from current_driver.recordings.reading.recording_reader import RecordingReader
 from current_driver.recordings.recording import Recording, leave_margins, surface_of_span
+from surface_classifier.data.build_outcome import (
+    TimeWatch,
+    lost_windows,
+    stream_faults,
+    void_remedy,
+)
 from surface_classifier.data.dataset import (
     Dataset,
     DatasetWriter,
@@ -38,7 +44,7 @@ from surface_classifier.data.input_timing import TimingTally
 from surface_classifier.data.window_chunks import ChunkWriter, move_chunk
 from surface_classifier.signal.rate_check import part_mismatch
 from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig
-from surface_classifier.signal.window_stream import StreamCounters, Window, WindowStream
+from surface_classifier.signal.window_stream import Window, WindowStream
 
 DEFAULT_SAMPLE_RATE_HZ = 100.0
 DEFAULT_WINDOW_SAMPLES = 100
@@ -60,6 +66,9 @@ _STREAM_COUNTERS = (
     'gaps',
     'lost_samples',
     'clock_jumps',
+    'future',
+    'second_source',
+    'skipped',
     'voided',
 )
 
@@ -89,6 +98,8 @@ class _Cut:
         counters: What the stream counted, and the windows that were left out.
         observed_rate_hz: Mean rate of the samples of each part; NaN where it is unknown [Hz].
         warnings: One sentence for each thing that looks wrong.
+        void_reasons: Windows that were voided for each reason.
+        publishers: Publishers of each topic, as far as the recording says.
         labels: Names of the classes in its chunk; empty where its windows went straight into the data set.
     """
 
@@ -99,6 +110,8 @@ class _Cut:
     counters: dict[str, int]
     observed_rate_hz: dict[str, float]
     warnings: list[str]
+    void_reasons: Mapping[str, int] = field(default_factory=dict)
+    publishers: Mapping[str, int] = field(default_factory=dict)
     labels: Sequence[str] = ()
 
 
@@ -117,6 +130,8 @@ class _Tally:
     """What is counted while recordings are cut."""
 
     counters: Counter[str] = field(default_factory=Counter)
+    void_reasons: Counter[str] = field(default_factory=Counter)
+    publishers: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     labelled_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     windows: Counter[str] = field(default_factory=Counter)
@@ -126,6 +141,9 @@ class _Tally:
 
     def add(self, cut: _Cut) -> None:
         self.counters.update(cut.counters)
+        self.void_reasons.update(cut.void_reasons)
+        for topic, count in cut.publishers.items():
+            self.publishers[topic] = max(count, self.publishers.get(topic, 0))
         self.warnings.extend(cut.warnings)
         for name, seconds in cut.labelled_s.items():
             self.labelled_s[name] += seconds
@@ -186,6 +204,10 @@ def build_dataset(
             'lowest_observed_rate_hz': tally.lowest_rate_hz,
             'highest_observed_rate_hz': tally.highest_rate_hz,
         }
+        if tally.void_reasons:
+            counters['void_reasons'] = dict(tally.void_reasons.most_common())
+        if tally.publishers:
+            counters['publishers'] = tally.publishers
         dataset = writer.finish(counters=counters, history=[build_entry(usable, label_margin_s=label_margin_s)])
     return BuildResult(dataset, tally.warnings)
 
@@ -421,27 +443,39 @@ def _cut(
         timing = TimingTally(config)
         topics = _resolve(recording, reader, stream)
         windows: Counter[str] = Counter()
-        left_out = {'over_a_change': 0, 'label_margin': 0, 'unlabelled': 0}
+        left_out = {'over_a_change': 0, 'label_margin': 0, 'unlabelled': 0, 'time_runs_twice': 0}
         last_ns = reader.start_ns
+        watch = TimeWatch(stream)
         decoded = reader.decoded(topics, lambda stamped, error: stream.skipped.skip(topics[stamped.topic], error))
         for stamped, message in decoded:
             for window in _push(recording, stream, topics[stamped.topic], message, stamped.stamp_ns, timing):
+                if watch.runs_twice(window):
+                    left_out['time_runs_twice'] += 1
+                    continue
                 surface = surface_of_span(trusted, window.start_ns, window.end_ns)
                 if not surface:
                     left_out[_why_unlabelled(surface_of_span(segments, window.start_ns, window.end_ns))] += 1
                     continue
                 add_window(window.parts, surface, window.start_ns, window.end_ns)
                 windows[surface] += 1
+            watch.look(stamped.stamp_ns)
             if stamped.stamp_ns - last_ns >= messages.NANOSECONDS:
                 on_progress((stamped.stamp_ns - last_ns) / messages.NANOSECONDS)
                 last_ns = stamped.stamp_ns
+        publishers = {topics[actual]: reader.publishers.get(actual, 0) for actual in topics}
         on_progress((reader.end_ns - last_ns) / messages.NANOSECONDS)
     _check_skipped(recording, stream)
     warnings.extend(f'{recording.path}: {text}' for text in stream.skipped.warnings())
     counters = stream.counters
+    try:
+        faults = stream_faults(config, stream, watch, segments, publishers, any_window=bool(windows))
+    except SurfaceError as error:
+        raise SurfaceError(f'{recording.path}: {error}') from error
+    warnings.extend(f'{recording.path}: {text}' for text in faults)
     warnings.extend(_other_rates(config, recording, counters.observed_rate_hz))
     if not windows:
-        warnings.append(f'{recording.path}: gives no window ({_why_none(config, info, counters)})')
+        why = _why_none(config, info, stream, left_out)
+        warnings.append(f'{recording.path}: gives no window ({why})')
     labelled = [segment for segment in segments if segment.surface]
     labelled_s: defaultdict[str, float] = defaultdict(float)
     for segment in labelled:
@@ -456,6 +490,8 @@ def _cut(
         counts,
         counters.observed_rate_hz,
         warnings,
+        dict(stream.void_reasons),
+        {topic: count for topic, count in publishers.items() if count},
     )
 
 
@@ -575,11 +611,10 @@ def _info(recording: Recording, reader: RecordingReader) -> RecordingInfo:
     )
 
 
-def _why_none(config: WindowConfig, info: RecordingInfo, counters: StreamCounters) -> str:
-    if counters.voided:
-        return f'{counters.voided} voided: {_void_reason(config, counters.observed_rate_hz)}'
-    if counters.windows:
-        return 'every window is unlabelled, or lies over or close to a change of surface'
+def _why_none(config: WindowConfig, info: RecordingInfo, stream: WindowStream, left_out: Mapping[str, int]) -> str:
+    if lost := lost_windows(stream.void_reasons, left_out):
+        rates = f'; {_void_reason(config, stream.counters.observed_rate_hz)}' if stream.counters.voided else ''
+        return f'windows lost: {", ".join(lost)}{rates}'
     return f'a window lasts {config.window_s:g} s, the recording {info.seconds:.1f} s'
 
 
@@ -606,13 +641,17 @@ def _check_outcome(
                 f'windows of {config.window_s:g} s are longer than every recording under one label (the longest is '
                 f'{longest_s:.2f} s, in {name}); make them shorter with --window-seconds'
             )
+        lost = lost_windows(tally.void_reasons, tally.counters)
         if tally.counters['voided']:
+            worst = tally.void_reasons.most_common(1)[0][0]
+            labelled = 'all' if len(lost) == len(tally.void_reasons) else 'no window is left;'
             raise SurfaceError(
-                f'all {tally.counters["voided"]} windows were voided: {_void_reason(config, tally.lowest_rate_hz)}; '
-                'lower --sample-rate, or raise gap_limit_s in the channels file'
+                f'{labelled} {tally.counters["voided"]} windows were voided: '
+                f'{void_remedy(worst, _void_reason(config, tally.lowest_rate_hz))}; windows lost: {", ".join(lost)}'
             )
         raise SurfaceError(
-            f'no window of {config.window_s:g} s lies wholly under one label (the longest stretch is '
+            f'windows lost: {", ".join(lost) or "none came out"}; no window of {config.window_s:g} s lies wholly under '
+            f'one label (the longest stretch is '
             f'{longest_s:.2f} s, in {name}, and {tally.counters["label_margin"]} windows lie close to a change that a '
             'person made); make them shorter with --window-seconds or --stride-seconds, or lower --label-margin'
         )

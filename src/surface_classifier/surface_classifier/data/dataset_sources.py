@@ -66,11 +66,16 @@ class LabelledCsv(Recording):
         return open_recording(self.path, self.columns, recording_base_ns(self.number))
 
     def segments(self, reader: RecordingReader | None = None) -> list[Segment]:
-        """One segment, as long as the recording."""
+        """One segment, as long as the recording; those of the column of labels where the columns file names one."""
         if reader is None:
             with self.reader() as opened:
                 return self.segments(opened)
-        return [Segment(reader.start_ns, reader.end_ns + 1, self.surface, 'import')]
+        changes: list[tuple[int, str]] = getattr(reader, 'label_changes', []) or [(reader.start_ns, self.surface)]
+        ends = [*(stamp_ns for stamp_ns, _ in changes[1:]), reader.end_ns + 1]
+        return [
+            Segment(begin_ns, end_ns, surface, 'import')
+            for (begin_ns, surface), end_ns in zip(changes, ends, strict=True)
+        ]
 
 
 @dataclass

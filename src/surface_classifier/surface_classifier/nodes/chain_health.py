@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from current_driver.node.health import Health, Level
+from surface_classifier.nodes.window_watch import Overdue
 
 
 def silent_topics(ages_s: Mapping[str, float | None], timeout_s: float, uptime_s: float) -> str:
@@ -41,10 +42,19 @@ class PreprocessorState:
         input_timeout_s: Longest silence that is no cause for concern [s].
         uptime_s: Time since the node began to listen [s].
         counters: Counters of the window stream by name.
-        clock_jumps: Jumps of the clock back, each of which cleared the buffers.
+        void_reasons: Windows voided for each reason.
+        clock_jumps: Jumps of the node's clock back, each of which cleared the buffers; those that the stream finds in
+            the stamps are among its counters.
         wrong_rates: Parts whose observed rate does not suit their configuration, one sentence each.
         waiting_windows: Lossless: windows cut and not yet published.
         settings: What it was started with, such as window and channels.
+        overdue: Windows that should have come while inputs arrive.
+        refused_messages: Topics of which too many messages cannot be used, one sentence each.
+        publishers: Publishers of every input topic by name.
+        numbered_topics: Input topics whose samples are numbered, so that they have one source.
+        mixtures: Topics whose values alternate as those of two publishers do, and how.
+        twins: Other publishers of the topic of windows.
+        window_topic: Name of that topic.
     """
 
     fault: str = ''
@@ -53,10 +63,18 @@ class PreprocessorState:
     input_timeout_s: float = 2.0
     uptime_s: float = 0.0
     counters: Mapping[str, object] = field(default_factory=dict)
+    void_reasons: Mapping[str, int] = field(default_factory=dict)
     clock_jumps: int = 0
     wrong_rates: tuple[str, ...] = ()
     waiting_windows: int = 0
     settings: Mapping[str, object] = field(default_factory=dict)
+    overdue: Overdue | None = None
+    refused_messages: tuple[str, ...] = ()
+    publishers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    numbered_topics: frozenset[str] = frozenset()
+    mixtures: Mapping[str, str] = field(default_factory=dict)
+    twins: tuple[str, ...] = ()
+    window_topic: str = ''
 
 
 def preprocessor_health(state: PreprocessorState) -> Health:
@@ -64,18 +82,53 @@ def preprocessor_health(state: PreprocessorState) -> Health:
     values: dict[str, object] = {
         **state.settings,
         **state.counters,
-        'clock_jumps': state.clock_jumps,
+        'clock_jumps': state.clock_jumps + int(str(state.counters.get('clock_jumps', 0))),
         'waiting_windows': state.waiting_windows,
     }
     for topic, age_s in state.ages_s.items():
         values[f'age of {topic} [s]'] = 'never received' if age_s is None else f'{age_s:.1f}'
+    for topic, names in state.publishers.items():
+        values[f'publishers of {topic}'] = ', '.join(names)
+    for reason, count in state.void_reasons.items():
+        values[f'voided: {reason}'] = count
     if state.fault:
         return Health(Level.ERROR, state.fault, values)
+    if doubled := _doubled(state):
+        return Health(doubled[0], doubled[1], values)
+    if state.refused_messages:
+        return Health(Level.ERROR, '; '.join(state.refused_messages), values)
     if silent := silent_topics(state.ages_s, state.input_timeout_s, state.uptime_s):
         return Health(Level.WARN, silent, values)
+    if state.overdue is not None:
+        return Health(state.overdue.level, state.overdue.text, values)
     if state.wrong_rates:
         return Health(Level.WARN, '; '.join(state.wrong_rates), values)
     return Health(Level.OK, 'cutting windows', values)
+
+
+def _doubled(state: PreprocessorState) -> tuple[Level, str] | None:
+    """Two sources of one input, or two preprocessors of one topic of windows."""
+    if state.twins:
+        return Level.ERROR, (
+            f'{", ".join(state.twins)} also publishes {state.window_topic}: labels would be of either; stop one of the '
+            'nodes, or give it another topic'
+        )
+    for topic, names in state.publishers.items():
+        if len(names) < 2:
+            continue
+        if topic in state.numbered_topics:
+            return Level.ERROR, (
+                f'{len(names)} sources publish {topic}: {", ".join(names)}; windows that hold samples of both are '
+                'voided; stop one of them, or give it another topic'
+            )
+        if topic in state.mixtures:
+            return Level.ERROR, (
+                f'{len(names)} nodes publish {topic}: {", ".join(names)}, and {state.mixtures[topic]}; stop one of '
+                'them, or give it another topic'
+            )
+    for topic, text in state.mixtures.items():
+        return Level.WARN, f'{topic}: {text}, as when two nodes publish it; check who does'
+    return None
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,21 @@ PREPROCESSOR_PARAMETERS = (
         0,
         1,
     ),
+    NodeParameter(
+        'stamps',
+        'configured',
+        'When a sample was taken: header, the stamp of its message, or receipt, for devices whose clock is not '
+        'set; configured: as configured, else header.',
+        choices=('configured', 'header', 'receipt'),
+    ),
+    NodeParameter(
+        'repeated_stamps',
+        'configured',
+        'What becomes of samples that repeat the stamp before: drop, spread over the time since it, or refuse, which '
+        'drops them and lets no data set be built of a recording with more than 10 %; '
+        'configured: as configured, else refuse.',
+        choices=('configured', 'refuse', 'drop', 'spread'),
+    ),
     NodeParameter('input_timeout_s', 2.0, 'Warn when a topic has been silent for so long.', 's', 0.1, 3600),
     NodeParameter(
         'in_flight', 64, 'Lossless: windows published and not yet worked off by their reader.', 'windows', 16, 1000

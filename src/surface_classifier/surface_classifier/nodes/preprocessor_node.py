@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Any, NamedTuple
@@ -28,11 +28,14 @@ from surface_classifier.nodes.chain_health import PreprocessorState, preprocesso
 from surface_classifier.nodes.conversion import WindowWriter
 from surface_classifier.nodes.flow import ProgressReporter
 from surface_classifier.nodes.parameters import PREPROCESSOR_PARAMETERS
+from surface_classifier.nodes.publishers import others_beside, publishers_of
 from surface_classifier.nodes.window_parameters import window_config
+from surface_classifier.nodes.window_watch import Overdue, StreamSnapshot, WindowWatch
 from surface_classifier.signal.channel_map import header_stamp_ns
 from surface_classifier.signal.rate_check import rate_mismatches
 from surface_classifier.signal.sample_gate import CLOCK_JUMP_NS
-from surface_classifier.signal.window_config import WindowConfig
+from surface_classifier.signal.skipped_messages import LEAST_MESSAGES
+from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, WindowConfig
 from surface_classifier.signal.window_stream import Window, WindowStream
 from surface_msgs.msg import CurrentWindow
 
@@ -78,6 +81,7 @@ class PreprocessorNode(MonitoredNode):
         self._fault = ''
         self._frame_id = ''
         self._clock_jumps = 0
+        self._last_window_s: float | None = None
         self._old_messages_may_come = False
         self._to_publish = 0
         self._sent = 0
@@ -91,6 +95,9 @@ class PreprocessorNode(MonitoredNode):
             self.config = window_config(self.values)
             classes = {topic: ros_message_class(msgtype) for topic, msgtype in self.config.topics.items()}
             self._stream = WindowStream(self.config)
+            self._watch = WindowWatch(
+                self.config.window_s + self.config.stride_s + self._stream.delay_s, self.config.stride_s
+            )
         except SurfaceError as error:
             self._fault = str(error)
             return
@@ -190,19 +197,58 @@ class PreprocessorNode(MonitoredNode):
         now_s = time.monotonic()
         with self._lock:
             counters = asdict(self._stream.counters)
+            void_reasons = dict(self._stream.void_reasons)
+            refused = tuple(self._stream.skipped.refusals(LEAST_MESSAGES)) or tuple(self._unusable())
+            mixtures = self._stream.mixtures
             waiting = len(self._outbox)
+        ages_s = {topic: self._age_s(topic, now_s) for topic in self._received_s}
         return preprocessor_health(
             PreprocessorState(
                 topics=self.config.topics,
-                ages_s={topic: self._age_s(topic, now_s) for topic in self._received_s},
+                ages_s=ages_s,
                 input_timeout_s=self.values['input_timeout_s'],
                 uptime_s=self.uptime_s,
                 counters=counters,
+                void_reasons=void_reasons,
+                overdue=self._overdue(now_s, counters, void_reasons, ages_s),
+                refused_messages=refused,
+                publishers={topic: publishers_of(self, topic) for topic in self.config.topics},
+                numbered_topics=frozenset(
+                    topic for topic, msgtype in self.config.topics.items() if msgtype == MOTOR_CURRENT_TYPE
+                ),
+                mixtures=mixtures,
+                twins=others_beside(self, WINDOW_TOPIC),
+                window_topic=WINDOW_TOPIC,
                 clock_jumps=self._clock_jumps,
                 wrong_rates=rate_mismatches(self.config.parts, counters['observed_rate_hz']),
                 waiting_windows=waiting,
                 settings={'windows': describe_windows(self.config), 'stride [s]': self.config.stride_s},
             )
+        )
+
+    def _unusable(self) -> list[str]:
+        """Topics of which not one message could be used so far, one sentence each."""
+        return [
+            f'topic {topic!r}: {tally.reason}'
+            for topic, tally in self._stream.skipped.topics.items()
+            if tally.skipped and not tally.used
+        ]
+
+    def _overdue(
+        self,
+        now_s: float,
+        counters: Mapping[str, Any],
+        void_reasons: Mapping[str, int],
+        ages_s: Mapping[str, float | None],
+    ) -> Overdue | None:
+        """Windows that should have come; None while an input is awaited."""
+        if any(age_s is None or age_s > self.values['input_timeout_s'] for age_s in ages_s.values()):
+            self._watch.pause()
+            return None
+        # What was awaited when the last input came is no more overdue when none comes.
+        input_s = now_s - max(age_s for age_s in ages_s.values() if age_s is not None)
+        return self._watch.look(
+            input_s, StreamSnapshot(counters, void_reasons, counters['last_stamp_ns']), self._last_window_s
         )
 
     def _age_s(self, topic: str, now_s: float) -> float | None:
@@ -214,6 +260,7 @@ class PreprocessorNode(MonitoredNode):
         return 0.0 if topic in self.config.names_topics else now_s - at_s
 
     def _give_out(self, window: Window) -> None:
+        self._last_window_s = time.monotonic()
         if self._take_window is not None:
             self._take_window(window, self._frame_id)
             awaited = self._lossless and self._flow.readers_expected > 0

@@ -86,6 +86,7 @@ def window_config(values: Mapping[str, Any]) -> WindowConfig:
         stride_samples=values['stride_samples'] or config.stride_samples,
         gap_limit_s=values['gap_limit_s'] or config.gap_limit_s,
         min_coverage=values['min_coverage'] or config.min_coverage,
+        **{name: values[name] for name in ('stamps', 'repeated_stamps') if values[name] != 'configured'},
     )
 
 

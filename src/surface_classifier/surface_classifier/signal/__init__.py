@@ -10,6 +10,7 @@ __all__ = [
     'rate_check',
     'resampler',
     'sample_gate',
+    'skipped_messages',
     'window_config',
     'window_stream',
 ]

@@ -48,6 +48,14 @@ class TopicSamples(NamedTuple):
     stream_id: int = 0
     receive_stamped: bool = False
 
+    def part(self, begin: int, end: int | None = None) -> TopicSamples:
+        """The samples from one place up to another, not included; None: to the last one."""
+        return self._replace(
+            stamps_ns=self.stamps_ns[begin:end],
+            values=self.values[begin:end],
+            first_sample=None if self.first_sample is None else self.first_sample + begin,
+        )
+
 
 class TopicReader:
     """Reads the samples of one topic's channels from its messages."""
@@ -210,6 +218,7 @@ class MessageReaders:
         channels: dict[str, list[ChannelConfig]] = {}
         for channel in (channel for part in config.parts for channel in part.channels):
             channels.setdefault(channel.topic, []).append(channel)
+        self._by_receipt = config.stamps == 'receipt'
         self._readers = {topic: TopicReader(topic, found) for topic, found in channels.items()}
         self.skipped = SkippedMessages()
         self._named: dict[str, list[str]] = {}
@@ -247,6 +256,9 @@ class MessageReaders:
             self.skipped.skip(reader.topic, error)
             return ()
         self.skipped.use(reader.topic)
+        if self._by_receipt and len(samples.stamps_ns):
+            shifted = samples.stamps_ns + (receive_ns - samples.stamps_ns[-1])
+            samples = samples._replace(stamps_ns=shifted, receive_stamped=True)
         return (samples,)
 
     def reset(self) -> None:

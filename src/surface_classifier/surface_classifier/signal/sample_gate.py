@@ -19,6 +19,8 @@ from surface_classifier.signal.grid import NANOSECONDS
 
 # Samples in rising order that stay older than the newest one for this long are no latecomers: the clock was set back.
 CLOCK_JUMP_NS = NANOSECONDS
+# Numbers that are counted again twice within this time are those of two sources: no source starts so often.
+SECOND_SOURCE_NS = 2 * NANOSECONDS
 
 
 class OrderedSamples(NamedTuple):
@@ -45,6 +47,8 @@ class SampleGate:
         duplicates: Samples dropped because their stamp was that of the newest sample.
         out_of_order: Samples dropped because they were older than the newest sample.
         lost_samples: Samples that the source counted but that never came.
+        second_source: Blocks that show that two sources publish: one comes of a stream that had ended, or numbers that
+            were counted already come again and again with new stamps.
         newest_ns: Stamp of the newest sample let through [ns]; None before the first.
     """
 
@@ -54,6 +58,7 @@ class SampleGate:
         self.duplicates = 0
         self.out_of_order = 0
         self.lost_samples = 0
+        self.second_source = 0
         self.reset()
 
     def reset(self) -> None:
@@ -62,6 +67,7 @@ class SampleGate:
         self._next_sample: int | None = None
         self._stream_id: int | None = None
         self._ended_streams: set[int] = set()
+        self._counted_again_ns: int | None = None
         self._broken = False
         self._late_first_ns = 0
         self._late_newest_ns: int | None = None
@@ -104,11 +110,26 @@ class SampleGate:
         if stream_id != old_stream or expected > first + dropped:
             if old_stream is not None and stream_id != old_stream:
                 self._ended_streams.add(old_stream)
+            self._watch_sources(stream_id, is_same=stream_id == old_stream)
             return False, True
         if first > expected:
             self.lost_samples += first - expected
             return False, False
         return not broken, False
+
+    def _watch_sources(self, stream_id: int, *, is_same: bool) -> None:
+        """Take note of a stream that begins, and whether it shows a second source.
+
+        A source that starts again has another id, or counts again once; of two sources that publish in turn, one that
+        had ended comes back, or numbers are counted again with every block.
+        """
+        assert self.newest_ns is not None
+        if not is_same:
+            self.second_source += stream_id in self._ended_streams
+            return
+        again_ns, self._counted_again_ns = self._counted_again_ns, self.newest_ns
+        if again_ns is not None and self.newest_ns - again_ns < SECOND_SOURCE_NS:
+            self.second_source += 1
 
     def _number_dropped(self, samples: TopicSamples, count: int) -> None:
         """Take note of the sample numbers of a block of which every sample was dropped: they came, but out of place."""

@@ -37,6 +37,8 @@ _CORRECT = 'correct the window configuration'
 MOTOR_CURRENT_TYPE = 'surface_msgs/msg/MotorCurrent'
 
 PartRole = Literal['input', 'motion']
+StampSource = Literal['header', 'receipt']
+RepeatedStamps = Literal['refuse', 'drop', 'spread']
 # Units of a motion: of speeds, and of turn rates and wheels.
 SPEED_UNIT, TURN_RATE_UNIT = 'm/s', 'rad/s'
 LEAST_MOTION_SAMPLES = 4
@@ -223,6 +225,10 @@ class WindowConfig:
         gap_limit_s: Longest interval between two samples that is bridged [s]; None: 2.5 periods of the part's grid.
         min_coverage: Smallest measured share of the values that a network sees, above 0 and up to 1; windows with less
             are voided.
+        stamps: `header`: a sample was taken at the stamp of its message. `receipt`: when its message was received or
+            recorded, for devices whose clock is not set.
+        repeated_stamps: What becomes of samples that repeat the stamp before. `refuse`: dropped, and a recording with
+            more than 10 % of them is refused. `drop`: dropped. `spread`: spread over the time since the stamp before.
     """
 
     parts: tuple[PartConfig, ...]
@@ -230,6 +236,8 @@ class WindowConfig:
     stride_samples: int = 50
     gap_limit_s: float | None = None
     min_coverage: float = 1.0
+    stamps: StampSource = 'header'
+    repeated_stamps: RepeatedStamps = 'refuse'
     _samples_of_part: tuple[int, ...] = field(init=False, repr=False, compare=False, default=())
 
     def __post_init__(self) -> None:
@@ -257,6 +265,9 @@ class WindowConfig:
         if not 0 < coverage <= 1:
             raise SurfaceError(f'min_coverage is {self.min_coverage}; give a share above 0 and at most 1')
         object.__setattr__(self, 'min_coverage', coverage)
+        for key, choices in (('stamps', get_args(StampSource)), ('repeated_stamps', get_args(RepeatedStamps))):
+            if getattr(self, key) not in choices:
+                raise SurfaceError(f'{key} is {getattr(self, key)!r}; choose {" or ".join(choices)}')
         types: dict[str, str] = {}
         names_of: dict[str, str] = {}
         for channel in (channel for part in self.parts for channel in part.channels):
@@ -380,6 +391,9 @@ class WindowConfig:
                 'stride': self.stride_samples,
                 'gap_limit_s': self.gap_limit_s,
                 'min_coverage': self.min_coverage,
+                # What was written before these could be set reads the same.
+                **({} if self.stamps == 'header' else {'stamps': self.stamps}),
+                **({} if self.repeated_stamps == 'refuse' else {'repeated_stamps': self.repeated_stamps}),
             },
             'parts': [part.to_dict() for part in self.parts],
         }
@@ -393,7 +407,12 @@ class WindowConfig:
         """
         _check_keys(values, 'a window configuration', required=('parts',), optional=('window', 'about'))
         window = values.get('window') or {}
-        _check_keys(window, '`window`', required=(), optional=('samples', 'stride', 'gap_limit_s', 'min_coverage'))
+        _check_keys(
+            window,
+            '`window`',
+            required=(),
+            optional=('samples', 'stride', 'gap_limit_s', 'min_coverage', 'stamps', 'repeated_stamps'),
+        )
         names = {'samples': 'window_samples', 'stride': 'stride_samples'}
         settings = {names.get(key, key): value for key, value in window.items()}
         return cls(tuple(PartConfig.from_dict(part) for part in _sequence(values['parts'], 'parts')), **settings)

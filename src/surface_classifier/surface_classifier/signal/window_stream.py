@@ -10,8 +10,8 @@ the samples were split into messages.
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,15 +20,22 @@ from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
 from surface_classifier.signal.channel_map import MessageReaders, TopicSamples, resolve_topic
+from surface_classifier.signal.future_filter import FutureFilter
 from surface_classifier.signal.grid import NANOSECONDS, Grid
 from surface_classifier.signal.grid_buffer import GridBuffer
 from surface_classifier.signal.resampler import LinearResampler, LowPassResampler, Resampler
 from surface_classifier.signal.sample_gate import OrderedSamples, SampleGate
 from surface_classifier.signal.skipped_messages import SkippedMessages
+from surface_classifier.signal.source_mixture import SourceMixture
+from surface_classifier.signal.stamp_spreader import StampSpreader
 from surface_classifier.signal.window_config import PartConfig, WindowConfig
 
 # How long the signals of one topic are kept while those of another, slower one are awaited.
 TOPIC_LAG_S = 10.0
+# Reasons for which windows are voided, beside channels that are not a number and gaps of a part.
+TWO_STREAMS = 'samples of two sources, or of a source that was started again'
+SILENCE = 'gaps as long as the window'
+_NEVER_NS = -(2**63)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +74,9 @@ class StreamCounters:
         gaps: Intervals between samples that were not bridged, in each part they appear in.
         lost_samples: Samples that the source counted but that never came.
         clock_jumps: Times that the stamps went back to stay, after which the stream began anew.
+        future: Samples dropped because they were stamped far ahead of those before and after them.
+        second_source: Blocks that show that two sources publish on one topic.
+        skipped: Messages that lack the configured elements or are damaged.
         windows: Windows given out.
         voided: Windows left out because too little of them was measured.
         observed_rate_hz: Mean rate of the samples that each part takes in, of its fastest topic; NaN while it is
@@ -83,6 +93,9 @@ class StreamCounters:
     clock_jumps: int = 0
     windows: int = 0
     voided: int = 0
+    future: int = 0
+    second_source: int = 0
+    skipped: int = 0
     observed_rate_hz: dict[str, float] = field(default_factory=dict)
     last_stamp_ns: int | None = None
 
@@ -102,12 +115,16 @@ class WindowStream:
         self.config = config
         self._parts = [_Part(config, index) for index in range(len(config.parts))]
         self._readers = MessageReaders(config)
+        self._spreaders = (
+            {topic: StampSpreader() for topic in config.topics} if config.repeated_stamps == 'spread' else {}
+        )
         self._topics = {
             topic: _Topic(topic, self._parts) for topic in config.topics if topic not in config.names_topics
         }
         self._windows = 0
         self._voided = 0
         self._clock_jumps = 0
+        self._void_reasons: Counter[str] = Counter()
         self.reset()
 
     @property
@@ -128,6 +145,9 @@ class WindowStream:
             gaps=sum(signal.resampler.gaps for part in self._parts for signal in part.signals),
             lost_samples=sum(gate.lost_samples for gate in gates),
             clock_jumps=self._clock_jumps,
+            future=sum(topic.future.dropped for topic in self._topics.values()),
+            second_source=sum(gate.second_source for gate in gates),
+            skipped=self.skipped.skipped,
             windows=self._windows,
             voided=self._voided,
             observed_rate_hz={part.config.name: part.observed_rate_hz for part in self._parts},
@@ -138,6 +158,29 @@ class WindowStream:
     def skipped(self) -> SkippedMessages:
         """Messages that were skipped, with the reasons; `skip` of it counts one that cannot be decoded."""
         return self._readers.skipped
+
+    @property
+    def clock_jumps(self) -> int:
+        """Times that the stamps went back to stay; the counter of that name, without the cost of all of them."""
+        return self._clock_jumps
+
+    @property
+    def newest_ns(self) -> int | None:
+        """Stamp of the newest sample of any topic [ns]; None before the first, and after a reset."""
+        return max(
+            (topic.gate.newest_ns for topic in self._topics.values() if topic.gate.newest_ns is not None), default=None
+        )
+
+    @property
+    def void_reasons(self) -> Mapping[str, int]:
+        """How many windows were voided for each reason, the most frequent first."""
+        return dict(self._void_reasons.most_common())
+
+    @property
+    def mixtures(self) -> dict[str, str]:
+        """Topics without numbered samples whose values alternate as those of two publishers do, and how."""
+        texts = {name: topic.mixture.text for name, topic in self._topics.items()}
+        return {name: text for name, text in texts.items() if text}
 
     @property
     def voided(self) -> int:
@@ -193,8 +236,11 @@ class WindowStream:
     def reset(self) -> None:
         """Forget all samples, as after a jump of the clock; the counts stay."""
         self._readers.reset()
+        for spreader in self._spreaders.values():
+            spreader.reset()
         for topic in self._topics.values():
             topic.gate.reset()
+            topic.future.reset()
         for part in self._parts:
             for signal in part.signals:
                 signal.resampler.reset()
@@ -202,6 +248,8 @@ class WindowStream:
         self._needed: list[tuple[GridBuffer, int]] = []
         # Silences between streams: stamps of the last sample of one and of the first of the next.
         self._pauses: deque[tuple[int, int]] = deque(maxlen=64)
+        # Of a topic that two streams share: stamps of the last sample of one and of the first of the next.
+        self._joints: deque[tuple[int, int]] = deque(maxlen=64)
 
     def _topic(self, name: str) -> _Topic:
         try:
@@ -214,23 +262,35 @@ class WindowStream:
     def _push(self, topic: _Topic, samples: TopicSamples) -> list[Window]:
         if samples.receive_stamped:
             topic.receive_stamped += len(samples.stamps_ns)
+        spreader = self._spreaders.get(samples.topic)
+        if samples.first_sample is None:
+            topic.mixture.add(samples.values)
         windows: list[Window] = []
+        spread = (samples,) if spreader is None else spreader.add(samples)
+        for given in spread:
+            for admitted in topic.future.admit(given):
+                self._admit(topic, admitted, windows)
+        return windows
+
+    def _admit(self, topic: _Topic, samples: TopicSamples, windows: list[Window]) -> None:
+        """Put samples in order and on the grids; append the windows that they complete."""
         while True:
             newest_ns = topic.gate.newest_ns
             ordered, jump = topic.gate.admit(samples)
             if ordered is not None:
                 if ordered.new_stream and newest_ns is not None:
                     self._pauses.append((newest_ns, int(ordered.stamps_ns[0])))
+                    self._joints.append((newest_ns, int(ordered.stamps_ns[0])))
                 for signal in topic.signals:
                     signal.push(ordered)
                 self._cut(windows)
                 for signal in topic.signals:
                     signal.buffer.trim()
             if jump is None:
-                return windows
+                return
             self.reset()
             self._clock_jumps += 1
-            samples = _from_sample(samples, jump)
+            samples = samples.part(jump)
 
     def _cut(self, windows: list[Window]) -> None:
         """Append every window that has become complete."""
@@ -241,14 +301,51 @@ class WindowStream:
             if self._skip_silence(self._next_window):
                 continue
             window = self._read_window(self._next_window)
-            if window.coverage >= self.config.min_coverage:
+            if self._joins_streams(window):
+                self._void(TWO_STREAMS)
+            elif window.coverage >= self.config.min_coverage:
                 windows.append(window)
                 self._windows += 1
             elif window.coverage > 0:
-                self._voided += 1
+                self._void(self._missing(window))
+            elif not_numbers := self._not_numbers(window):
+                self._void(not_numbers)
             else:
                 self._void_silent(window.index, window.index)
             self._set_next_window(self._next_window + 1)
+
+    def _void(self, reason: str) -> None:
+        self._voided += 1
+        self._void_reasons[reason] += 1
+
+    def _joins_streams(self, window: Window) -> bool:
+        """Whether a window holds samples from before and after the start of another stream of the same topic."""
+        return any(window.start_ns <= old_ns and new_ns <= window.end_ns for old_ns, new_ns in self._joints)
+
+    def _missing(self, window: Window) -> str:
+        """Why a window is not measured as far as it must be."""
+        if not_numbers := self._not_numbers(window):
+            return not_numbers
+        names = [
+            part.config.name
+            for part in self._parts
+            if part.config.role == 'input' and window.part_coverage[part.config.name] < 1
+        ]
+        return f'gaps between the samples of part {" and ".join(names)}'
+
+    def _not_numbers(self, window: Window) -> str:
+        """Which channels brought NaN during a window, in words; empty when none did."""
+        names = [
+            part.config.channel_names[column]
+            for part in self._parts
+            if part.config.role == 'input'
+            for signal in part.signals
+            for column, stamp_ns in zip(signal.part_columns, signal.not_number_ns, strict=True)
+            if stamp_ns >= window.start_ns
+        ]
+        if not names:
+            return ''
+        return f'channel{"s" if len(names) > 1 else ""} {" and ".join(names)} not a number (NaN)'
 
     def _is_complete(self) -> bool:
         # A plain loop: this runs for every message, and a generator would cost more than the rest of it.
@@ -301,11 +398,14 @@ class WindowStream:
     def _void_silent(self, first: int, last: int) -> None:
         """Count windows without any measured value, except those between two streams: nothing was lost in them."""
         grid, stride, samples = self._parts[0].grid, self.config.stride_samples, self.config.window_samples
-        self._voided += last - first + 1
+        voided = last - first + 1
         for old_ns, new_ns in self._pauses:
             first_in_pause = -(-grid.first_at_or_after(old_ns + 1) // stride)
             last_in_pause = (grid.last_at_or_before(new_ns - 1) - samples + 1) // stride
-            self._voided -= max(min(last, last_in_pause) - max(first, first_in_pause) + 1, 0)
+            voided -= max(min(last, last_in_pause) - max(first, first_in_pause) + 1, 0)
+        self._voided += voided
+        if voided:
+            self._void_reasons[SILENCE] += voided
 
     def _read_window(self, index: int) -> Window:
         grid = self._parts[0].grid
@@ -341,6 +441,8 @@ class _Signal:
             if channel.topic == topic
         ]
         self.topic_columns = [column for column, (number, _) in enumerate(topic_channels) if number == part_index]
+        # Stamp of the newest sample of each column that was NaN.
+        self.not_number_ns = [_NEVER_NS] * len(self.topic_columns)
         self.takes_all = len(self.topic_columns) == len(topic_channels)
         self.part_columns = [column for column, channel in enumerate(part.channels) if channel.topic == topic]
         max_points = config.samples_of_part(part_index) + math.ceil(
@@ -359,6 +461,11 @@ class _Signal:
         """Take samples of the topic in: those columns that are channels of this part."""
         if not self.takes_all:
             samples = samples._replace(values=samples.values[:, self.topic_columns])
+        missing = np.isnan(samples.values)
+        if np.logical_or.reduce(missing, axis=None):
+            for column in np.flatnonzero(missing.any(axis=0)).tolist():
+                last = int(np.flatnonzero(missing[:, column])[-1])
+                self.not_number_ns[column] = int(samples.stamps_ns[last])
         self.resampler.push(samples)
 
 
@@ -396,14 +503,7 @@ class _Topic:
 
     def __init__(self, name: str, parts: list[_Part]) -> None:
         self.gate = SampleGate()
+        self.future = FutureFilter()
+        self.mixture = SourceMixture()
         self.signals = [signal for part in parts for signal in part.signals if signal.topic == name]
         self.receive_stamped = 0
-
-
-def _from_sample(samples: TopicSamples, place: int) -> TopicSamples:
-    """The samples from one place on."""
-    return samples._replace(
-        stamps_ns=samples.stamps_ns[place:],
-        values=samples.values[place:],
-        first_sample=None if samples.first_sample is None else samples.first_sample + place,
-    )

@@ -167,27 +167,34 @@ class DbcDecoder(CanDecoder):
             raise SurfaceError(f'{path} cannot be read ({error}); it must be a DBC file') from error
         self._messages: dict[tuple[int, bool], Any] = {}
         self._signals: dict[tuple[int, bool], list[tuple[int, str, float]]] = {}
+        self._named: dict[str, frozenset[int]] = {}
         for number, text in enumerate(bound.values()):
             message, signal = _find_signal(database, text, path)
             key = (message.frame_id, message.is_extended_frame)
             self._messages[key] = message
             self._signals.setdefault(key, []).append((number, signal.name, _factor(signal, text, path)))
+            # Raw values that the file gives a name, such as 32767 'SNA', are no currents.
+            self._named[signal.name] = frozenset(signal.choices or ())
 
     def filters(self) -> list[CanFilter]:
         """The messages that hold the signals."""
         return [CanFilter(can_id, 0x1FFFFFFF if extended else 0x7FF, extended) for can_id, extended in self._messages]
 
     def decode(self, can_id: int, extended: bool, data: bytes) -> Sequence[tuple[int, float]]:
-        """Return the signals; those that the frame does not carry (multiplexed) are left out."""
+        """Return the signals; those that the frame does not carry (multiplexed) are left out.
+
+        A raw value that the file gives a name (not available, fault) is NaN.
+        """
         message = self._messages.get((can_id, extended))
         if message is None:
             return ()
         try:
             values = message.decode(data, decode_choices=False)
+            raw = message.decode(data, decode_choices=False, scaling=False)
         except Exception as error:  # too short, or a multiplexer that the file does not know
             raise ValueError(str(error)) from error
         return [
-            (number, float(values[name]) * factor)
+            (number, math.nan if raw[name] in self._named[name] else float(values[name]) * factor)
             for number, name, factor in self._signals[can_id, extended]
             if name in values
         ]

@@ -20,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
+import numpy as np
 import zstandard
 from mcap.records import Channel, Message, Metadata, Schema
 from rosbags.interfaces import (
@@ -43,6 +44,7 @@ from current_driver.errors import DamagedMessageError, SurfaceError
 from current_driver.files.documents import read_yaml
 from current_driver.messages import SURFACE_TRUTH, StampedMessage
 from current_driver.recordings.message_definitions import message_definition
+from current_driver.recordings.reading.file_order import Times, database_times, doubled_spans, indexed_times
 from current_driver.recordings.reading.mcap_scan import McapScan
 from current_driver.recordings.reading.recording_reader import SIDECAR_FILE, RecordingReader
 from current_driver.recordings.reading.storage_files import (
@@ -109,6 +111,9 @@ class BagStorageFile(Protocol):
     start_ns: int
     end_ns: int
 
+    def times(self) -> dict[str, Times]:
+        """Return the log times of each topic's messages in the order of the file."""
+
     def messages(self, topics: frozenset[str], start_ns: int) -> Iterator[StampedMessage]:
         """Yield messages in the order of their log time."""
 
@@ -116,8 +121,9 @@ class BagStorageFile(Protocol):
 class IndexedFile:
     """A file that rosbags reads."""
 
-    def __init__(self, reader: Reader) -> None:
-        """Take the open reader of one storage file."""
+    def __init__(self, path: Path, reader: Reader) -> None:
+        """Take a storage file and its open reader."""
+        self._path = path
         self._reader = reader
         # The statistics of an MCAP file take a first stamp of 0 for none; the index of its chunks does not.
         chunk_starts = [chunk.message_start_time for chunk in getattr(reader.storage, 'chunks', [])]
@@ -140,6 +146,15 @@ class IndexedFile:
                     connection.msgcount,
                 )
             )
+
+    def times(self) -> dict[str, Times]:
+        """See `BagStorageFile`."""
+        storage: Any = self._reader.storage
+        chunks = getattr(storage, 'chunks', None)
+        if chunks is None:
+            return database_times(self._path)
+        names = {channel.id: channel.topic for channel in storage.channels.values()}
+        return indexed_times(self._path, chunks, names)
 
     def messages(self, topics: frozenset[str], start_ns: int) -> Iterator[StampedMessage]:
         """See `BagStorageFile`."""
@@ -177,16 +192,23 @@ class SequentialMcap:
         self.end_ns = 0
         self.left_out: dict[str, str] = {}
         by_channel: dict[int, StorageTopic] = {}
+        times: dict[str, list[int]] = {}
         previous = 0
         for topic, message in self._records(self.scan, by_channel):
             topic.count += 1
+            times.setdefault(topic.name, []).append(message.log_time)
             self._sorted = self._sorted and message.log_time >= previous
             previous = message.log_time
             self.start_ns = min(self.start_ns, message.log_time)
             self.end_ns = max(self.end_ns, message.log_time)
+        self._times = {name: np.array(found, dtype=np.int64) for name, found in times.items()}
         self.topics = list(by_channel.values())
         if not self.topics and not self.scan.complete and not self.left_out:
             raise SurfaceError(f'{path}: cannot be read as a rosbag2 recording: it ends before its first message')
+
+    def times(self) -> dict[str, Times]:
+        """See `BagStorageFile`."""
+        return self._times
 
     def _records(self, scan: McapScan, topics: dict[int, StorageTopic]) -> Iterator[tuple[StorageTopic, Message]]:
         """Yield messages in file order; `topics` is filled with what the channels say, by channel id."""
@@ -247,7 +269,7 @@ def open_mcap(path: Path, stack: ExitStack) -> BagStorageFile:
     indexed = sum(sum(chunk.channel_count.values()) for chunk in chunks)
     if chunks and indexed == reader.message_count:
         stack.callback(reader.close)
-        return IndexedFile(reader)
+        return IndexedFile(path, reader)
     reader.close()
     return SequentialMcap(path)
 
@@ -279,7 +301,7 @@ def open_sqlite(path: Path, stack: ExitStack, shown: Path | None = None) -> BagS
         reader = Reader(path)
         reader.open()
         stack.callback(reader.close)
-        return IndexedFile(reader)
+        return IndexedFile(path, reader)
     # rosbags lets errors of its parsers through on damaged files: struct.error, TypeError, apsw.Error, ...
     except Exception as error:
         raise SurfaceError(
@@ -423,6 +445,7 @@ class BagReader(RecordingReader):
         try:
             self._storages = self._open_storages()
             self._collect_topics()
+            self._doubled = self._find_doubled_time()
         except BaseException:
             self._stack.close()
             raise
@@ -532,9 +555,29 @@ class BagReader(RecordingReader):
     def _read(self, topics: frozenset[str], start_ns: int) -> Iterator[StampedMessage]:
         streams = [storage.messages(topics, start_ns) for storage in self._storages]
         try:
-            yield from heapq.merge(*streams, key=lambda message: message.stamp_ns)
+            for message in heapq.merge(*streams, key=lambda message: message.stamp_ns):
+                if not self._doubled or message.topic in self.latched_topics or not self._runs_twice(message.stamp_ns):
+                    yield message
         except ReaderError as error:
             raise SurfaceError(f'{self.path}: cannot be read to its end: {error}') from error
+
+    def _runs_twice(self, stamp_ns: int) -> bool:
+        return any(begin <= stamp_ns <= end for begin, end in self._doubled)
+
+    def _find_doubled_time(self) -> list[tuple[int, int]]:
+        """Find where time runs twice in the recording, and warn of it."""
+        times: dict[str, list[Times]] = {}
+        for storage in self._storages:
+            for topic, found in storage.times().items():
+                times.setdefault(topic, []).append(found)
+        spans = doubled_spans(np.concatenate(found) for found in times.values())
+        for begin, end in spans:
+            self.warnings.append(
+                f'{self.path}: the clock was set back while it was recorded, so that time runs twice over '
+                f'{(end - begin) / messages.NANOSECONDS:.3f} s from {begin / messages.NANOSECONDS:.3f} s on; the '
+                'messages of that stretch are left out'
+            )
+        return spans
 
     def deserialize(self, message: StampedMessage) -> Any:
         """Return a message of this bag as a rosbags dataclass.

@@ -15,8 +15,10 @@ What the columns are is said by a columns file (YAML), or guessed from their nam
       time: {column: time, unit: s}
       angular_velocity: [wx, wy, wz]                      # [rad/s]
       linear_acceleration: [ax, ay, az]                   # [m/s^2]
-    delimiter: ','
+    delimiter: ','                                        # found in the header line when left out
+    decimal: ','                                          # decimal mark; a comma where cells are divided by ;
     allow_missing: false                                  # true: empty motor cells and NaN are kept as unmeasured
+    label: surface                                        # optional: column that holds the surface of each row
 
 A row that the recorder did not finish (the last one, with cells missing) is left out with a warning. Any other cell
 that is not a finite number is an error that names the line and the column, as is time that runs backwards.
@@ -25,6 +27,7 @@ that is not a finite number is an error that names the line and the column, as i
 from __future__ import annotations
 
 import csv
+import dataclasses
 import heapq
 import math
 import re
@@ -49,6 +52,13 @@ BLOCK_SECONDS = 0.1
 
 _TIME_UNITS_NS = {'s': 1_000_000_000, 'ms': 1_000_000, 'us': 1_000, 'ns': 1}
 _CURRENT_UNITS_A = {'A': 1.0, 'mA': 1e-3}
+_DELIMITERS = ',;\t|'
+_DECIMAL_COMMA = re.compile(r'[-+]?\d*,\d+(?:[eE][-+]?\d+)?')
+# Rows of motor currents are closer than 1 s, and further apart than this; the unit of time is another one otherwise.
+_SHORTEST_STEP_NS = 5_000
+_LEAST_STEPS = 3
+_BRIDGED_STEPS = 2.5
+_LABEL_NAME = re.compile(r'^(?:label|surface|class|terrain|ground|floor)(?:_?name)?$', re.IGNORECASE)
 _MAX_STAMP_NS = 2**31 * messages.NANOSECONDS - 1
 
 _TIME_NAME = re.compile(r'^(?:time|t|timestamp|stamp)(?:_(?P<unit>s|ms|us|ns))?$', re.IGNORECASE)
@@ -72,11 +82,13 @@ class TimeColumn:
         column: Name in the header line.
         unit: s, ms, us or ns.
         absolute: Keep stamps as they are (Unix time) instead of adding the recording's base.
+        is_guessed: The unit is assumed: neither the name of the column nor a columns file gives it.
     """
 
     column: str = 'time'
     unit: str = 's'
     absolute: bool = False
+    is_guessed: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,15 +119,19 @@ class ColumnsConfig:
         motor: Columns of the motors, or None.
         imu: Columns of the IMU, or None.
         files: File name patterns with `{id}` by part (motor, imu) where each part has a file of its own.
-        delimiter: What stands between two cells.
+        delimiter: What stands between two cells; empty: the first of , ; tab and | that divides the header line.
         allow_missing: Keep empty motor cells and NaN as unmeasured instead of refusing them.
+        decimal: Decimal mark; empty: a comma where the delimiter is a semicolon and the numbers have commas.
+        label: Column that holds the surface of each row; empty: none.
     """
 
     motor: MotorColumns | None
     imu: ImuColumns | None = None
     files: Mapping[str, str] = field(default_factory=dict)
-    delimiter: str = ','
+    delimiter: str = ''
     allow_missing: bool = False
+    decimal: str = ''
+    label: str = ''
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> ColumnsConfig:
@@ -138,7 +154,7 @@ class ColumnsConfig:
         Raises:
             SurfaceError: A key or value is unknown or missing.
         """
-        top = _section(data, origin, ('motor', 'imu', 'files', 'delimiter', 'allow_missing'))
+        top = _section(data, origin, ('motor', 'imu', 'files', 'delimiter', 'allow_missing', 'decimal', 'label'))
         motor = imu = None
         if top.get('motor') is not None:
             where = f'{origin}: motor'
@@ -161,7 +177,7 @@ class ColumnsConfig:
                 angular_velocity=_axes(part, 'angular_velocity', where),
                 linear_acceleration=_axes(part, 'linear_acceleration', where),
             )
-        if motor is None and imu is None:
+        if motor is None and imu is None and (top.get('files') or not top):
             raise SurfaceError(
                 f"{origin}: neither 'motor' nor 'imu' is given; say at least which columns are motor currents"
             )
@@ -174,10 +190,31 @@ class ColumnsConfig:
                 raise SurfaceError(
                     f"{origin}: files: {key}: {pattern!r} must hold {{id}} once, as in 'motor_{{id}}.csv'"
                 )
-        delimiter = str(top.get('delimiter', ','))
-        if len(delimiter) != 1:
+        delimiter = str(top.get('delimiter', ''))
+        if len(delimiter) != 1 and 'delimiter' in top:
             raise SurfaceError(f'{origin}: delimiter {delimiter!r} must be one character')
-        return cls(motor, imu, files, delimiter, bool(top.get('allow_missing', False)))
+        decimal = str(top.get('decimal', ''))
+        if decimal not in ('', '.', ','):
+            raise SurfaceError(f"{origin}: decimal {decimal!r} must be '.' or ','")
+        if decimal and decimal == delimiter:
+            raise SurfaceError(f'{origin}: {decimal!r} cannot both divide cells and be the decimal mark')
+        missing, label = bool(top.get('allow_missing', False)), str(top.get('label') or '')
+        return cls(motor, imu, files, delimiter, missing, decimal, label)
+
+    def for_header(self, header: list[str], origin: str) -> ColumnsConfig:
+        """Return the configuration with columns guessed by their names where none are given.
+
+        Args:
+            header: Names of the columns.
+            origin: File they come from, for error messages.
+
+        Raises:
+            SurfaceError: See `guess`.
+        """
+        if self.motor is not None or self.imu is not None:
+            return self
+        guessed = self.guess(header, origin)
+        return dataclasses.replace(self, motor=guessed.motor, imu=guessed.imu)
 
     @classmethod
     def guess(cls, header: list[str], origin: str) -> ColumnsConfig:
@@ -200,7 +237,7 @@ class ColumnsConfig:
         if len(times) != 1:
             raise SurfaceError(f'{origin}: {"no" if not times else "more than one"} column looks like time; {remedy}')
         name, match = times[0]
-        time = TimeColumn(name, (match['unit'] or 's').lower())
+        time = TimeColumn(name, (match['unit'] or 's').lower(), is_guessed=match['unit'] is None)
         found: dict[str, dict[str, str]] = {kind: {} for kind in _MOTOR_NAMES}
         units = set()
         for kind, pattern in _MOTOR_NAMES.items():
@@ -278,10 +315,12 @@ def _choice(value: Any, choices: Mapping[str, Any], where: str) -> str:
 def _time(part: Mapping[str, Any], where: str) -> TimeColumn:
     value = part.get('time', 'time')
     if isinstance(value, str):
-        return TimeColumn(value)
+        return TimeColumn(value, is_guessed=True)
     data = _section(value, f'{where}: time', ('column', 'unit', 'absolute'))
     unit = _choice(data.get('unit', 's'), _TIME_UNITS_NS, f'{where}: time: unit')
-    return TimeColumn(str(data.get('column', 'time')), unit, bool(data.get('absolute', False)))
+    return TimeColumn(
+        str(data.get('column', 'time')), unit, bool(data.get('absolute', False)), is_guessed='unit' not in data
+    )
 
 
 def _names(
@@ -326,12 +365,18 @@ class _Table:
         stamps: list[int] = []
         rows: list[list[float]] = []
         repeated = 0
-        for line, cells, is_last in _rows(path, config.delimiter):
+        labels: list[str] = []
+        delimiter = config.delimiter or _delimiter_of(path)
+        decimal = config.decimal or _decimal_of(path, delimiter)
+        for line, cells, is_last in _rows(path, delimiter):
             if line == 0:
                 places = [_place(path, cells, name) for name in (time.column, *columns)]
+                label_place = _place(path, cells, config.label) if config.label in cells else None
                 width = len(cells)
                 continue
             wanted = [cells[place].strip() if place < len(cells) else '' for place in places]
+            if decimal == ',':
+                wanted = [_with_point(text) for text in wanted]
             if (
                 is_last
                 and (len(cells) < width or not all(wanted))
@@ -353,15 +398,84 @@ class _Table:
                 )
             repeated += bool(stamps) and stamp == stamps[-1]
             stamps.append(stamp)
+            if label_place is not None:
+                labels.append(cells[label_place].strip() if label_place < len(cells) else '')
             rows.append(
                 [self._number(text, line, name, missing) for text, name in zip(wanted[1:], columns, strict=True)]
             )
         if not stamps:
             raise SurfaceError(f'{path}: there is no row of data below the header line')
         if repeated:
-            self.warnings.append(f'{path}: {repeated} rows repeat the time of the row above')
+            self.warnings.append(f'{path}: {repeated} rows repeat the time of the row above, of {len(stamps)}')
         self.stamps_ns: NDArray[np.int64] = np.array(stamps, dtype=np.int64)
         self.values: NDArray[np.float64] = np.array(rows, dtype=np.float64).reshape(len(rows), len(columns))
+        self.label_changes = [
+            (stamp, label)
+            for index, (stamp, label) in enumerate(zip(stamps, labels, strict=False))
+            if not index or label != labels[index - 1]
+        ]
+        self._check_unit()
+        if missing and len(columns) > 1:
+            self._join_rows()
+
+    def _join_rows(self) -> None:
+        """Interpolate between rows where each holds some of the columns only, and none holds all of them.
+
+        The rows of the first column stay; the others are interpolated there, but not over more than 2.5 of their steps.
+        """
+        measured = np.isfinite(self.values)
+        if measured.all(axis=1).any() or (measured.sum(axis=0) < 2).any():
+            return
+        kept = measured[:, 0]
+        stamps = self.stamps_ns[kept]
+        joined = np.empty((len(stamps), self.values.shape[1]))
+        for column in range(self.values.shape[1]):
+            known = measured[:, column]
+            own = self.stamps_ns[known]
+            joined[:, column] = np.interp(stamps - own[0], own - own[0], self.values[known, column])
+            after = own.searchsorted(stamps).clip(1, len(own) - 1)
+            limit_ns = _BRIDGED_STEPS * float(np.median(np.diff(own)))
+            outside = (stamps < own[0]) | (stamps > own[-1])
+            joined[outside | (own[after] - own[after - 1] > limit_ns), column] = np.nan
+        self.stamps_ns, self.values = stamps, joined
+        self.warnings.append(
+            f'{self._path}: no row holds all columns; the others are interpolated at the {len(stamps)} rows of the '
+            'first'
+        )
+
+    def _check_unit(self) -> None:
+        """Compare the rate of the rows with what motors are measured at.
+
+        Raises:
+            SurfaceError: The unit of time is assumed, and it cannot be right.
+        """
+        steps = np.diff(self.stamps_ns)
+        steps = steps[steps > 0]
+        if len(steps) < _LEAST_STEPS:
+            return
+        step_ns = float(np.median(steps))
+        if _SHORTEST_STEP_NS <= step_ns < messages.NANOSECONDS:
+            return
+        in_unit = step_ns / _TIME_UNITS_NS[self._time.unit]
+        likely = [
+            unit
+            for unit, factor in _TIME_UNITS_NS.items()
+            if unit != self._time.unit and _SHORTEST_STEP_NS <= in_unit * factor < messages.NANOSECONDS
+        ]
+        span_s = (self.stamps_ns[-1] - self.stamps_ns[0]) / messages.NANOSECONDS
+        text = (
+            f'{self._path}, column {self._time.column!r}: the rows are {in_unit:g} {self._time.unit} apart and span '
+            f'{span_s:g} s'
+        )
+        if likely:
+            text += f'; the numbers look like {" or ".join(likely)}'
+        if self._time.is_guessed and likely:
+            name = self._time.column
+            raise SurfaceError(
+                f'{text}, and no unit is given: name the column {name}_{likely[0]}, or give the unit in a columns file '
+                f'(motor: {{time: {{column: {name}, unit: {likely[0]}}}, ...}}; unit: s if they are seconds)'
+            )
+        self.warnings.append(f'{text}; check the unit of time')
 
     def _stamp(self, text: str, line: int, base_ns: int) -> int:
         factor = _TIME_UNITS_NS[self._time.unit]
@@ -377,11 +491,13 @@ class _Table:
             raise self._not_a_number(text, line, self._time.column) from None
         stamp = elapsed + (0 if self._time.absolute else base_ns)
         if not 0 <= stamp <= _MAX_STAMP_NS:
-            remedy = (
-                'check its unit'
-                if self._time.absolute
-                else "if it is Unix time, say 'absolute: true' in the columns file"
-            )
+            unit = _unix_unit(elapsed / factor)
+            remedy = 'check its unit'
+            if unit:
+                remedy = (
+                    f'it looks like Unix time in {unit}: write time: {{column: {self._time.column}, unit: {unit}, '
+                    'absolute: true} into the columns file'
+                )
             raise SurfaceError(
                 f'{self._path}, line {line}, column {self._time.column!r}: {text!r} [{self._time.unit}] does not fit '
                 f'a ROS time stamp; {remedy}'
@@ -400,6 +516,33 @@ class _Table:
     def _not_a_number(self, text: str, line: int, column: str) -> SurfaceError:
         what = f'{text!r} is not a finite number' if text else 'the cell is empty'
         return SurfaceError(f'{self._path}, line {line}, column {column!r}: {what}; correct the cell or delete the row')
+
+
+def _unix_unit(value: float) -> str:
+    """Return the unit in which a number is a Unix time of the years 2001 to 2100; empty when there is none."""
+    return next((unit for unit, factor in _TIME_UNITS_NS.items() if 1e9 <= value * factor / 1e9 <= 4.2e9), '')
+
+
+def _delimiter_of(path: Path) -> str:
+    """Return what divides the header line: the first of comma, semicolon, tab and bar that does; else a comma."""
+    names = next(_rows(path, '\x1f'))[1][0]
+    return next((mark for mark in _DELIMITERS if mark in names), ',')
+
+
+def _decimal_of(path: Path, delimiter: str) -> str:
+    """Return the decimal mark: a comma where the first row has decimal commas and no points."""
+    if delimiter == ',':
+        return '.'
+    rows = _rows(path, delimiter)
+    next(rows)
+    cells = next(rows, (0, [], True))[1]
+    has_comma = any(_DECIMAL_COMMA.fullmatch(cell.strip()) for cell in cells)
+    return ',' if has_comma and not any('.' in cell for cell in cells) else '.'
+
+
+def _with_point(text: str) -> str:
+    """Return a number with a decimal comma as one with a point; any other text as it is."""
+    return text.replace(',', '.') if _DECIMAL_COMMA.fullmatch(text) else text
 
 
 def _rows(path: Path, delimiter: str) -> Iterator[tuple[int, list[str], bool]]:
@@ -470,7 +613,10 @@ class CsvReader(RecordingReader):
         self.left_out = {}
         self.publishers = {}
         if columns is None:
-            columns = ColumnsConfig.guess(next(_rows(path, ','))[1], str(path))
+            columns = ColumnsConfig(None)
+        if columns.motor is None and columns.imu is None:
+            delimiter = columns.delimiter or _delimiter_of(path)
+            columns = columns.for_header(next(_rows(path, delimiter))[1], str(path))
         files = columns.part_files(path)
         self._motor_columns = columns.motor if 'motor' in files else None
         self._motor: _Table | None = None
@@ -494,10 +640,31 @@ class CsvReader(RecordingReader):
             self.message_counts[IMU_TOPIC] = len(self._imu.stamps_ns)
         tables = [table for table in (self._motor, self._imu) if table is not None]
         self.warnings = [warning for table in tables for warning in table.warnings]
+        self.label_changes = next((table.label_changes for table in tables if table.label_changes), [])
+        self._check_labels(columns)
         self.latched_topics = frozenset()
         self.start_ns = min(int(table.stamps_ns[0]) for table in tables)
         self.end_ns = max(int(table.stamps_ns[-1]) for table in tables)
         self.definitions = {msgtype: messages.definition(msgtype) for msgtype in self.topics.values()}
+
+    def _check_labels(self, columns: ColumnsConfig) -> None:
+        """Say what becomes of a column of labels.
+
+        Raises:
+            SurfaceError: The column that is to hold the surface is not there.
+        """
+        header = next(_rows(self.path, columns.delimiter or _delimiter_of(self.path)))[1]
+        if columns.label and not self.label_changes:
+            raise SurfaceError(
+                f'{self.path}: there is no column {columns.label!r} to take labels from; the columns are '
+                f'{", ".join(header)}'
+            )
+        found = [name for name in header if _LABEL_NAME.match(name)]
+        if found and not columns.label:
+            self.warnings.append(
+                f'{self.path}: column {found[0]!r} is ignored, the label is the name of the folder; take the '
+                f'labels of the column with --label-column {found[0]}'
+            )
 
     def _read(self, topics: frozenset[str], start_ns: int) -> Iterator[StampedMessage]:
         streams = []

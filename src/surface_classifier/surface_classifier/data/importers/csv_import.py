@@ -8,6 +8,7 @@ every common window stride (see `recording_base_ns`), so that windows begin at i
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -73,6 +74,7 @@ def import_csv(
     target: str | os.PathLike[str],
     *,
     columns: str | os.PathLike[str] | None = None,
+    label_column: str | None = None,
     exclude: Sequence[str] = (),
     storage: str = 'mcap',
     metadata: Mapping[str, str] | None = None,
@@ -86,6 +88,7 @@ def import_csv(
         source: Folder that holds one folder for each class.
         target: Folder to make; it then holds one bag for each recording, `<class>/<id>`.
         columns: Columns file (see `csv_reader`); the columns are guessed by their names when None.
+        label_column: Column that holds the surface of each row; the name of the folder is the label when None.
         exclude: Names of folders without labels, which are left out.
         storage: Storage of the bags, `mcap` or `sqlite3`.
         metadata: What to note in every bag, such as the robot.
@@ -96,6 +99,8 @@ def import_csv(
     """
     root, out = Path(source), Path(target)
     config = None if columns is None else ColumnsConfig.from_yaml(Path(columns))
+    if label_column is not None:
+        config = dataclasses.replace(config or ColumnsConfig(None), label=label_column)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SurfaceError(f'{out}: exists already; choose another folder for the recordings')
     result = CsvImportResult(out, excluded=tuple(exclude))
@@ -213,8 +218,10 @@ def _import_one(
     with open_recording(recording.file, columns, base_ns=recording_base_ns(index)) as reader:
         path = target / recording.name
         with RecordingWriter(path, storage, metadata=metadata, flush_interval_s=None) as writer:
-            truth = messages.truth_message(reader.start_ns, recording.surface, 'import')
-            writer.write_message(TRUTH_TOPIC, truth, reader.start_ns, latched=True)
+            labels = getattr(reader, 'label_changes', []) or [(reader.start_ns, recording.surface)]
+            for stamp_ns, surface in labels:
+                truth = messages.truth_message(stamp_ns, surface, 'import')
+                writer.write_message(TRUTH_TOPIC, truth, stamp_ns, latched=True)
             for topic, msgtype in reader.topics.items():
                 writer.add_topic(topic, msgtype, reader.definitions[msgtype])
             for stamped in reader.messages():

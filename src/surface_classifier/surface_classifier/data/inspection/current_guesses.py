@@ -94,6 +94,18 @@ _OTHER_TYPES = re.compile(
     r'|LaserScan|TimeReference|PointCloud2?|\w*Image|CameraInfo|MultiDOFJointState)$'
     r'|std_msgs/msg/(?:U?Int\d+|Byte|Char|Bool|Empty)(?:MultiArray)?$'
 )
+# Units of fields that are called after another quantity, so that none of them is written as A.
+_UNITS_OF_WORDS = {
+    **dict.fromkeys(('voltage', 'voltages', 'volt', 'volts'), 'V'),
+    **dict.fromkeys(('position', 'pos', 'angle'), 'rad'),
+    **dict.fromkeys(('velocity', 'vel', 'speed'), 'rad/s'),
+    'rpm': '1/min',
+    **dict.fromkeys(('temperature', 'temperatures', 'temp'), 'degC'),
+    **dict.fromkeys(('duty', 'pwm', 'percentage', 'count', 'counts', 'ticks', 'encoder'), '1'),
+    'power': 'W',
+    'pressure': 'Pa',
+    'acceleration': 'm/s^2',
+}
 _MILLIAMPERE_WORDS = {'ma', 'milliamp', 'milliamps', 'milliampere', 'milliamperes'}
 _SIDES = ('left', 'right', 'front', 'rear', 'back', 'center', 'centre')
 _SIDE = re.compile(rf'(?<![a-z])(?:{"|".join(_SIDES)})(?![a-z])')
@@ -199,6 +211,29 @@ def guess_currents(logs: Sequence[TopicLog]) -> list[CurrentGuess]:
     return sorted(guesses, key=lambda guess: (-guess.points, guess.topic, guess.field))
 
 
+def silent_currents(logs: Sequence[TopicLog]) -> list[str]:
+    """Fields that are called after a current or a torque and hold nothing, one sentence for each kind.
+
+    Args:
+        logs: What came on the topics.
+    """
+    texts: dict[str, None] = {}
+    for log in logs:
+        paths = []
+        for series in log.series():
+            paths.append(series.path)
+            is_meant = set(_words(series.path)) & (_CURRENT_WORDS | _TORQUE_WORDS)
+            if is_meant and len(series.values) >= LEAST_SAMPLES and not np.ptp(series.values):
+                texts[
+                    f'{log.topic} {kind_of(series.path)} is {series.values[0]:g} in all {len(series.values)} messages: '
+                    'the driver does not measure it'
+                ] = None
+        has_effort = any(path.startswith('effort') for path in paths)
+        if log.msgtype == 'sensor_msgs/msg/JointState' and log.count >= LEAST_SAMPLES and not has_effort:
+            texts[f'{log.topic} effort is empty in all {log.count} messages: the driver does not measure it'] = None
+    return list(texts)
+
+
 def kind_of(path: str) -> str:
     """A field path without what tells the motors apart: names, indices and sides.
 
@@ -241,6 +276,8 @@ def _guess(topic: str, kind: str, group: _Group) -> CurrentGuess:
         unit, scale = known.unit, known.scale
     elif words & _TORQUE_WORDS:
         unit = 'N m'
+    elif not words & _CURRENT_WORDS:
+        unit = next((other for word, other in _UNITS_OF_WORDS.items() if word in words), unit)
     channels = tuple(
         FoundChannel(
             ChannelConfig(

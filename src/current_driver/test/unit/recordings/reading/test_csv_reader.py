@@ -196,19 +196,14 @@ def test_bad_unix_time_is_named(tmp_path: Path, cell: str) -> None:
         open_recording(write(tmp_path, f'time,current\n{cell},1\n'), config)
 
 
-@pytest.mark.parametrize(('mark', 'written'), [(';', "';'"), ('\t', '"\\t"')])
-def test_another_delimiter_is_told_how_to_be_given(tmp_path: Path, mark: str, written: str) -> None:
-    path = write(tmp_path, GOOD.replace(',', mark))
-    with pytest.raises(SurfaceError, match=re.escape(f'write delimiter: {written} into a columns file')):
-        open_recording(path)
-    columns = 'motor: {current: {left: curL, right: curR}}\n'
-    config = tmp_path / 'columns.yaml'
-    config.write_text(columns)
-    with pytest.raises(SurfaceError, match=re.escape(f'write delimiter: {written}')):
-        open_recording(path, ColumnsConfig.from_yaml(config))
-    config.write_text(f'{columns}delimiter: {written}\n')
-    with open_recording(path, ColumnsConfig.from_yaml(config)) as reader:
-        assert list(reader.topics) == ['motor_current']
+@pytest.mark.parametrize('mark', [';', '\t', '|'])
+def test_what_divides_the_header_line_is_found(tmp_path: Path, mark: str) -> None:
+    with (
+        open_recording(write(tmp_path, GOOD.replace(',', mark))) as reader,
+        open_recording(write(tmp_path, GOOD, 'comma.csv')) as expected,
+    ):
+        for found, wanted in zip(samples(reader), samples(expected), strict=True):
+            assert np.array_equal(found, wanted)
 
 
 def test_unix_time_needs_absolute(tmp_path: Path) -> None:

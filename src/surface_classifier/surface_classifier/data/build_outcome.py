@@ -1,0 +1,203 @@
+# Copyright 2026 The surface_classifier authors
+# SPDX-License-Identifier: Apache-2.0
+"""What came of a recording that was cut: what its user should know, and why no window is left, most frequent first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from current_driver.errors import SurfaceError
+from current_driver.messages import NANOSECONDS
+from current_driver.recordings.recording import Segment
+from surface_classifier.signal.window_config import WindowConfig
+from surface_classifier.signal.window_stream import SILENCE, StreamCounters, Window, WindowStream
+
+# Largest fraction of the samples that may repeat the stamp before; beyond it the rate of the rest says nothing.
+MOST_REPEATED = 0.1
+# Stamps that run so many times as fast, or as slow, as the recorder's clock are of another unit.
+_UNIT_RATIO = 100.0
+_UNITS = {1e3: 'milliseconds', 1e6: 'microseconds', 1e9: 'nanoseconds'}
+_COUNTED = {
+    'over_a_change': 'lie over a change of surface',
+    'label_margin': 'lie close to a change of label that a person made (--label-margin)',
+    'unlabelled': 'have no label',
+    'time_runs_twice': 'lie where time runs twice, because a clock was set back',
+}
+
+
+@dataclass(frozen=True)
+class TimeSpans:
+    """When samples were taken and when they were recorded.
+
+    Attributes:
+        first_ns: Stamp of the first sample [ns]; None without one.
+        last_ns: Largest stamp of a sample [ns]; likewise.
+        log_first_ns: When the first of these messages was recorded [ns].
+        log_last_ns: When the last one was [ns].
+    """
+
+    first_ns: int | None
+    last_ns: int | None
+    log_first_ns: int
+    log_last_ns: int
+
+
+def time_faults(spans: TimeSpans, segments: Sequence[Segment]) -> list[str]:
+    """What is wrong with the stamps of a recording's samples, one sentence each.
+
+    Args:
+        spans: When the samples were taken and recorded.
+        segments: The labels.
+    """
+    if spans.first_ns is None or spans.last_ns is None:
+        return []
+    faults = []
+    labels = [segment for segment in segments if segment.surface]
+    if labels and spans.last_ns < labels[0].start_ns - NANOSECONDS:
+        faults.append(
+            f'the samples are stamped {_moment(spans.first_ns)} to {_moment(spans.last_ns)}, the labels begin '
+            f'{_moment(labels[0].start_ns)}: the clock of the device was not set (stamps since boot); set stamps: '
+            'receipt in the channels file to take the time of recording instead'
+        )
+    elif labels and spans.first_ns > labels[-1].end_ns and len(labels) == len(segments):
+        faults.append(
+            f'the samples are stamped {_moment(spans.first_ns)} to {_moment(spans.last_ns)}, the labels end '
+            f'{_moment(labels[-1].end_ns)}: their clocks differ; set stamps: receipt in the channels file '
+            'to take the time of recording instead'
+        )
+    taken, logged = spans.last_ns - spans.first_ns, spans.log_last_ns - spans.log_first_ns
+    if taken > 0 and logged > NANOSECONDS and not 1 / _UNIT_RATIO < taken / logged < _UNIT_RATIO:
+        factor = taken / logged
+        unit = min(_UNITS, key=lambda known: abs(known - factor))
+        likely = f'; they are probably {_UNITS[unit]} written as seconds' if 0.5 < factor / unit < 2 else ''
+        faults.append(
+            f'the stamps run {factor:.3g} times as fast as the clock of the recorder ({taken / NANOSECONDS:.4g} s in '
+            f'{logged / NANOSECONDS:.4g} s){likely}; correct the publisher, or set stamps: receipt in the '
+            'channels file'
+        )
+    return faults
+
+
+def repeated_stamps(config: WindowConfig, counters: StreamCounters) -> str:
+    """Say how many samples repeat the stamp before, with the remedy; empty when none does."""
+    if not counters.duplicates:
+        return ''
+    count = counters.samples + counters.duplicates + counters.out_of_order
+    text = f'{counters.duplicates} of {count} samples repeat the stamp before and were dropped'
+    if config.repeated_stamps == 'drop' or counters.duplicates <= MOST_REPEATED * count:
+        return text
+    return (
+        f'{text}: the source stamps several samples alike; set repeated_stamps: spread in the channels '
+        'file to spread them over the time since the stamp before, or repeated_stamps: drop to keep the first of each'
+    )
+
+
+class TimeWatch:
+    """When the samples of a recording were taken and recorded, and where their time runs twice."""
+
+    def __init__(self, stream: WindowStream) -> None:
+        """Watch a stream that has seen nothing."""
+        self._stream = stream
+        self._jumps = 0
+        self._newest_ns: int | None = None
+        self._twice_until_ns: int | None = None
+        self._first_ns: int | None = None
+        self._largest_ns: int | None = None
+        self._log_first_ns: int | None = None
+        self._log_last_ns = 0
+
+    def look(self, log_ns: int) -> None:
+        """Take note of the newest stamp, after each message."""
+        if self._log_first_ns is None:
+            self._log_first_ns = log_ns
+        self._log_last_ns = log_ns
+        newest_ns = self._stream.newest_ns
+        if newest_ns is None:
+            return
+        if self._stream.clock_jumps != self._jumps:
+            self._jumps = self._stream.clock_jumps
+            self._twice_until_ns = self._largest_ns
+        if self._first_ns is None:
+            self._first_ns = newest_ns
+        self._largest_ns = newest_ns if self._largest_ns is None else max(self._largest_ns, newest_ns)
+
+    def runs_twice(self, window: Window) -> bool:
+        """Whether a window lies where time has run before, so that labels of both times hold for it."""
+        if self._stream.clock_jumps != self._jumps:
+            self.look(self._log_last_ns)
+        return self._twice_until_ns is not None and window.start_ns <= self._twice_until_ns
+
+    @property
+    def spans(self) -> TimeSpans:
+        """When the samples were taken and recorded."""
+        return TimeSpans(self._first_ns, self._largest_ns, self._log_first_ns or 0, self._log_last_ns)
+
+
+def stream_faults(
+    config: WindowConfig,
+    stream: WindowStream,
+    watch: TimeWatch,
+    segments: Sequence[Segment],
+    publishers: Mapping[str, int],
+    *,
+    any_window: bool,
+) -> list[str]:
+    """What the user should know of a recording's samples, one sentence each.
+
+    Raises:
+        SurfaceError: The stamps are of no use, or most of them repeat the one before.
+    """
+    counters = stream.counters
+    texts = time_faults(watch.spans, segments)
+    if texts and not any_window:
+        raise SurfaceError('; '.join(texts))
+    if text := repeated_stamps(config, counters):
+        count = counters.samples + counters.duplicates + counters.out_of_order
+        if config.repeated_stamps == 'refuse' and counters.duplicates > MOST_REPEATED * count:
+            raise SurfaceError(text)
+        texts.append(text)
+    if counters.clock_jumps:
+        texts.append(
+            f'the stamps went back {counters.clock_jumps} times and ran on from there; windows where time runs twice '
+            'were left out'
+        )
+    if counters.future:
+        texts.append(f'{counters.future} samples were stamped far ahead of the others and dropped')
+    if counters.second_source:
+        texts.append('two sources publish motor currents on one topic; windows with samples of both were voided')
+    for topic, text in stream.mixtures.items():
+        known = f' ({publishers[topic]} publishers offered it)' if publishers.get(topic, 0) > 1 else ''
+        texts.append(
+            f'topic {topic!r}: {text}, as when two nodes publish it{known}; record the topic of one of them alone'
+        )
+    return texts
+
+
+def lost_windows(void_reasons: Mapping[str, int], counters: Mapping[str, int]) -> list[str]:
+    """How many windows were lost for each reason, the most frequent first, one phrase each."""
+    lost = {f'voided: {reason}': count for reason, count in void_reasons.items()}
+    lost |= {text: counters[name] for name, text in _COUNTED.items() if counters.get(name)}
+    return [f'{count} {text}' for text, count in sorted(lost.items(), key=lambda item: -item[1])]
+
+
+def void_remedy(reason: str, rates: str) -> str:
+    """What to do where most windows were voided for a reason.
+
+    Args:
+        reason: The reason, as in `WindowStream.void_reasons`.
+        rates: Rates of the parts and their gap limits, in words.
+    """
+    if reason.endswith('(NaN)'):
+        return (
+            f'{reason}; leave such channels out of the channels file, or correct their source; where each message '
+            'brings some of the channels, give each its own topic or part'
+        )
+    if reason.startswith('gaps') or reason == SILENCE:
+        return f'{rates}; lower --sample-rate, or raise gap_limit_s in the channels file'
+    return f'{reason}; record the topic with one publisher, or split the recording where it was started again'
+
+
+def _moment(stamp_ns: int) -> str:
+    return datetime.fromtimestamp(stamp_ns / NANOSECONDS, tz=timezone.utc).strftime('%Y-%m-%d %H:%M:%S')
