@@ -19,7 +19,7 @@ from current_driver.testing.ros_graph import Graph
 from surface_msgs.msg import CurrentWindow, MotorCurrent, SurfaceLabel
 
 EXECUTABLES = ('bringup', 'classifier_node', 'current_driver_node', 'preprocessor_node', 'trainer_node')
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 READY_S = 40.0
 
 

@@ -70,9 +70,13 @@ def test_a_killed_trainer_loses_less_than_a_second(
     assert len({segment.surface for segment in segments if segment.surface}) >= 2
 
 
-def test_a_stopped_trainer_completes_its_recording(graph: Graph, launch: Launcher, tmp_path: Path) -> None:
+@pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
+def test_a_stopped_trainer_completes_its_recording(
+    graph: Graph, launch: Launcher, tmp_path: Path, number: signal.Signals
+) -> None:
+    """SIGHUP comes when the ssh connection of its terminal is lost."""
     trainer, _ = start_recording(graph, launch, tmp_path / 'recordings', 'mcap')
-    trainer.assert_clean(trainer.stop(signal.SIGTERM))
+    trainer.assert_clean(trainer.stop(number))
     with Recording(tmp_path / 'recordings' / 'drive').reader() as reader:
         assert reader.metadata['surface_recording_state'] == 'complete'
         assert reader.message_counts['/motor_current'] > 10

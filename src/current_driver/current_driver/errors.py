@@ -40,3 +40,7 @@ class MessageError(SurfaceError):
 
 class DamagedMessageError(MessageError):
     """A message whose content is ambiguous or damaged. Only a small fraction of a topic's messages may be so."""
+
+
+class RefusedMessageError(SurfaceError):
+    """A message that cannot be stored; the recording goes on without it."""

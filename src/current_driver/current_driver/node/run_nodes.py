@@ -7,10 +7,12 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from types import FrameType
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
+from current_driver.entry import stop_signals
 from current_driver.errors import SurfaceError
 from current_driver.node.base_node import MonitoredNode
 
@@ -35,9 +37,10 @@ def run(make_nodes: Callable[[], Sequence[MonitoredNode]], args: Sequence[str] |
     Returns:
         Exit status: 0, 2 for bad parameters, or what a node asks for.
     """
-    # rclpy's own handlers, installed next, shut ROS down and then call these.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
+    # rclpy's own handlers, installed next, shut ROS down and then call these. rclpy knows no SIGHUP.
+    stopping = stop_signals()
+    for number in stopping:
+        signal.signal(number, _terminate if number == signal.SIGHUP else _do_nothing)
     sys.setswitchinterval(THREAD_SWITCH_INTERVAL_S)
     rclpy.init(args=None if args is None else list(args))
     nodes: Sequence[MonitoredNode] = ()
@@ -65,6 +68,15 @@ def run(make_nodes: Callable[[], Sequence[MonitoredNode]], args: Sequence[str] |
         rclpy.try_shutdown()
         # Ctrl-C reaches a process from the terminal and again from `ros2 launch`; the second must not kill the
         # interpreter while it ends.
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in stopping:
             signal.signal(number, signal.SIG_IGN)
     return max([exit_code, *(node.exit_code for node in nodes)])
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """Let rclpy's handler do the work."""
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    """Handle SIGHUP as SIGTERM; runs when the executor next wakes up, at the latest with the next health report."""
+    signal.raise_signal(signal.SIGTERM)

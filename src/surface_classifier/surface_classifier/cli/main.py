@@ -120,7 +120,7 @@ def build_parser(verb: str | None = None) -> argparse.ArgumentParser:
 
 
 class _Terminated(BaseException):
-    """The process was asked to end (SIGTERM)."""
+    """The process was asked to end (SIGTERM), or its terminal was closed (SIGHUP)."""
 
 
 def _raise_terminated(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -129,15 +129,20 @@ def _raise_terminated(_number: int, _frame: FrameType | None) -> NoReturn:
 
 @contextmanager
 def _terminated_by_exception() -> Iterator[None]:
-    """Let SIGTERM end a verb as Ctrl-C does: by an exception, on whose way out half-written results are removed."""
+    """Let SIGTERM and SIGHUP end a verb by an exception, on whose way out half-written results are removed.
+
+    SIGHUP stays ignored under `nohup`.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # Python takes signals in the main thread only
         return
-    previous = signal.signal(signal.SIGTERM, _raise_terminated)
+    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, _raise_terminated) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -200,6 +200,7 @@ class TrainerState:
         stopped: Why the last recording ended before it was stopped, until the next one; empty when it did not.
         recording: Folder of the recording in progress; empty when there is none.
         messages: Messages in it.
+        refused: Messages that cannot be recorded because of their stamps, by topic.
         recorded_s: Time since it was started [s].
         surface: Label that is set; empty: not labelled.
         ages_s: Time since the last message of every recorded topic, None when none ever came [s].
@@ -213,6 +214,7 @@ class TrainerState:
     stopped: str = ''
     recording: str = ''
     messages: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
     recorded_s: float = 0.0
     surface: str = ''
     ages_s: Mapping[str, float | None] = field(default_factory=dict)
@@ -227,6 +229,7 @@ def trainer_health(state: TrainerState) -> Health:
     values: dict[str, object] = {
         'recording': state.recording,
         'messages': state.messages,
+        'refused': ', '.join(f'{topic}: {number}' for topic, number in state.refused.items()),
         'recorded [s]': f'{state.recorded_s:.1f}',
         'surface': state.surface,
         'training': state.training,
@@ -239,6 +242,13 @@ def trainer_health(state: TrainerState) -> Health:
         return Health(
             Level.WARN,
             f'recording, but nobody publishes {", ".join(state.unresolved)}; start the driver or correct the topics',
+            values,
+        )
+    if state.refused:
+        return Health(
+            Level.WARN,
+            f'recording, but messages of {", ".join(state.refused)} are left out, because their stamps are negative or '
+            'too large; correct the clock of their sender',
             values,
         )
     if state.recording and (silent := silent_topics(state.ages_s, state.input_timeout_s, state.uptime_s)):

@@ -17,9 +17,9 @@ from rclpy.action import ActionServer, CancelResponse
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from sensor_msgs.msg import Joy
 
-from current_driver.errors import SurfaceError
+from current_driver.errors import RefusedMessageError, SurfaceError
 from current_driver.files.names import check_name
-from current_driver.messages import SURFACE_TRUTH
+from current_driver.messages import NANOSECONDS, SURFACE_TRUTH
 from current_driver.node.base_node import MonitoredNode
 from current_driver.node.health import Health
 from current_driver.node.qos import qos_overrides, stream_qos
@@ -147,6 +147,7 @@ class TrainerNode(MonitoredNode):
                 stopped=self._stopped,
                 recording=str(session.writer.path) if session else '',
                 messages=session.writer.message_count if session else 0,
+                refused=dict(session.writer.refused) if session else {},
                 recorded_s=now_s - self._session_began_s if session else 0.0,
                 surface=self._surface,
                 # A latched topic, such as a label, is sent when it changes and may rest for long.
@@ -243,6 +244,10 @@ class TrainerNode(MonitoredNode):
                 times = entry.times(cdr, receive_ns)
                 with self._recording():
                     self._session.write(entry.topic, cdr, *times)
+        except RefusedMessageError:
+            assert self._session is not None
+            if self._session.writer.refused[entry.topic] == 1:
+                raise  # the first one is reported, all are counted
         finally:
             if entry.reporter is not None:
                 entry.reporter.finish(receive_ns)
@@ -255,6 +260,7 @@ class TrainerNode(MonitoredNode):
         stamp_ns = to_ns(truth.header.stamp) or self.get_clock().now().nanoseconds
         try:
             self._check_name(truth.surface)
+            _check_stamp(stamp_ns, f'topic {self._label_topic}')
             self._apply_surface(stamp_ns, truth.surface, truth.origin or 'topic')
         finally:
             if entry.reporter is not None:
@@ -263,7 +269,7 @@ class TrainerNode(MonitoredNode):
     # ---- Label ----
 
     def _check_name(self, surface: str) -> None:
-        """Refuse a surface that is not among the allowed ones.
+        """Refuse a surface that is not among the allowed ones, or whose name no list of classes could show.
 
         Raises:
             SurfaceError: It is not.
@@ -308,6 +314,7 @@ class TrainerNode(MonitoredNode):
         self._check_name(request.surface)
         response.previous = self._surface
         stamp_ns = to_ns(request.stamp) or self.get_clock().now().nanoseconds
+        _check_stamp(stamp_ns, 'the request')
         self._apply_surface(stamp_ns, request.surface, 'operator')
         response.message = f'surface is {request.surface}' if request.surface else 'not labelled from now on'
 
@@ -317,6 +324,7 @@ class TrainerNode(MonitoredNode):
         if self._session is not None:
             raise SurfaceError(f'{self._session.writer.path} is being recorded; stop it first with ~/stop_recording')
         self._check_name(request.surface)
+        _check_path(request.name)
         name = request.name or time.strftime('%Y%m%d-%H%M%S', time.localtime(self.get_clock().now().nanoseconds * 1e-9))
         check_name(name, 'recording')
         if PurePath(name).is_absolute() or '..' in PurePath(name).parts:
@@ -453,6 +461,8 @@ class TrainerNode(MonitoredNode):
             raise SurfaceError('the goal names no folder for the model; set its field model')
         if bool(goal.recordings) == bool(goal.dataset):
             raise SurfaceError('the goal must name either recordings or a data set')
+        for path in (goal.model, goal.config, goal.dataset, *goal.recordings):
+            _check_path(path)
 
     def _cancel_training(self, _handle: Any) -> CancelResponse:
         if self._job is None:
@@ -473,6 +483,31 @@ class TrainerNode(MonitoredNode):
             **{name: event.get(name, math.nan) for name in FEEDBACK_NUMBERS},
         )
         handle.publish_feedback(feedback)
+
+
+def _check_path(path: str) -> None:
+    """Refuse a path with control characters, which is never meant.
+
+    The middleware cuts a text at its first NUL before it can be seen here.
+
+    Raises:
+        SurfaceError: It has some.
+    """
+    if any(character < ' ' or character == '\x7f' for character in path):
+        raise SurfaceError(f'the path {path!r} holds control characters; give a path without them')
+
+
+def _check_stamp(stamp_ns: int, source: str) -> None:
+    """Refuse a label for a time that no recording can hold.
+
+    Raises:
+        SurfaceError: The stamp is negative.
+    """
+    if stamp_ns < 0:
+        raise SurfaceError(
+            f'{source} sets a surface from {stamp_ns / NANOSECONDS:g} s on; a stamp must not be negative: '
+            'leave it at 0 for the present, or correct the clock of its sender'
+        )
 
 
 def _fill(result: Train.Result, event: Mapping[str, Any]) -> None:

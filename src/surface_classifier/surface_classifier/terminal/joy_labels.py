@@ -23,7 +23,8 @@ class JoyLabels:
         """Parse parameters.
 
         Args:
-            entries: A YAML flow mapping for each button: {button, surface}.
+            entries: A YAML flow mapping for each button: {button, surface}; without a surface: not labelled from then
+                on.
 
         Raises:
             SurfaceError: One is not such a mapping, or a button is there twice.
@@ -52,9 +53,9 @@ class JoyLabels:
 
 def _parse(entry: str) -> tuple[int, str]:
     value = parse_yaml(entry, f'joy_buttons: {entry!r}', f'write {_EXAMPLE}')
-    if not isinstance(value, dict) or value.keys() != {'button', 'surface'}:
-        raise SurfaceError(f'joy_buttons: {entry!r} must have button and surface; write {_EXAMPLE}')
-    button, surface = value['button'], value['surface']
+    if not isinstance(value, dict) or 'button' not in value or not value.keys() <= {'button', 'surface'}:
+        raise SurfaceError(f'joy_buttons: {entry!r} must have button, and surface where it sets one; write {_EXAMPLE}')
+    button, surface = value['button'], value.get('surface')
     if not isinstance(button, int) or isinstance(button, bool) or button < 0:
         raise SurfaceError(f'joy_buttons: {entry!r}: the button must be its number, from 0; write {_EXAMPLE}')
     if surface is not None and not isinstance(surface, str):

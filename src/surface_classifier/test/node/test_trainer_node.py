@@ -26,6 +26,7 @@ from sensor_msgs.msg import JointState, Joy
 from current_driver.driver_node import CurrentDriverNode
 from current_driver.errors import SurfaceError
 from current_driver.messages import NANOSECONDS
+from current_driver.node.qos import stream_qos
 from current_driver.recordings.recording import Recording
 from current_driver.testing.drives import write_drive
 from current_driver.testing.ros_graph import Graph, level_of
@@ -110,6 +111,76 @@ def test_raw_messages_of_any_type_are_recorded_with_the_label_set_by_hand(graph:
     assert segments[1].start_ns == START_NS + 5 * NANOSECONDS
     assert [truth.surface for truth in truths.wait_for(2)] == ['gravel', 'grass']
     assert {truth.origin for truth in truths} == {'operator'}
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_negative_stamps_cost_their_messages_alone(graph: Graph, tmp_path: Path, storage: str) -> None:
+    parameters = {
+        'output_dir': str(tmp_path),
+        'topics': ['joint_states'],
+        'label_topic': 'surface_truth',
+        'storage': storage,
+    }
+    node = graph.start(TrainerNode, parameters)
+    labels = graph.watcher.create_publisher(SurfaceTruth, 'surface_truth', stream_qos(100, reliable=True, latched=True))
+    publisher = graph.publisher(JointState, 'joint_states')
+    graph.wait_for(lambda: labels.get_subscription_count() > 0, 'the subscription to the label')
+    assert start(graph, name='drive').success
+    stamps = [START_NS + number * 10_000_000 for number in range(150)]
+    for number, stamp_ns in enumerate(stamps):
+        publisher.publish(joint_state(stamp_ns))
+        if number == 40:
+            publisher.publish(joint_state(-5 * NANOSECONDS))
+        if number == 60:
+            labels.publish(truth_message(-5 * NANOSECONDS, 'ice', 'topic'))
+        if number == 80:
+            labels.publish(truth_message(stamp_ns, 'snow', 'topic'))
+    wait_for_recorded(graph, node, 151)
+    refused = set_surface(graph, 'ice', -5 * NANOSECONDS)
+    assert not refused.success
+    assert '-5 s' in refused.message
+    status = graph.status('trainer', lambda status: 'not recorded' in status.message, 'the message left out')
+    assert level_of(status) == 2
+    assert 'messages of /joint_states are left out' in node.health().text
+    assert values_of_health(node)['refused'] == '/joint_states: 1'
+    summary = stop(graph)
+    assert (summary.success, summary.messages) == (True, 151)
+    recording = Recording(summary.path)
+    with recording.reader() as reader:
+        assert [message.stamp_ns for message in reader.messages(['/joint_states'])] == stamps
+        assert reader.metadata['surface_recording_state'] == 'complete'
+        assert {segment.surface for segment in recording.segments(reader)} <= {'', 'snow'}
+
+
+def test_a_first_sample_at_time_0_keeps_the_label(graph: Graph, tmp_path: Path) -> None:
+    """As with the simulated time of a robot that has just been switched on."""
+    node = graph.start(TrainerNode, {'output_dir': str(tmp_path), 'topics': ['motor_current']})
+    publisher = graph.publisher(MotorCurrent, 'motor_current')
+    assert start(graph, name='drive', surface='gravel').success
+    publisher.publish(MotorCurrent(motor_names=['left'], offsets_ns=[0], current=[1.0]))
+    wait_for_recorded(graph, node, 2)
+    assert stop(graph).messages == 2
+
+
+def test_names_and_paths_that_nobody_means_are_refused(graph: Graph, tmp_path: Path) -> None:
+    graph.start(TrainerNode, {'output_dir': str(tmp_path)})
+    for name in ('a' * 1_000_000, 'ice\nsnow', 'ice\x07'):
+        for refused in (set_surface(graph, name), start(graph, name='drive', surface=name)):
+            assert not refused.success
+            assert 'at most 100 characters' in refused.message
+            assert len(refused.message) < 300
+    assert set_surface(graph, 'a' * 100).success
+    client = ActionClient(graph.watcher, Train, 'trainer/train')
+    graph.wait_for(client.server_is_ready, 'the trainer')
+    for goal in (
+        Train.Goal(dataset='set', model='mod\x01el'),
+        Train.Goal(dataset='s\net', model='model'),
+        Train.Goal(recordings=['a\x7f'], model='model'),
+    ):
+        handle = graph.result(client.send_goal_async(goal))
+        result = graph.result(handle.get_result_async()).result
+        assert not result.success
+        assert 'control characters' in result.message
 
 
 def test_requests_that_make_no_sense_are_refused_with_a_remedy(graph: Graph, tmp_path: Path) -> None:

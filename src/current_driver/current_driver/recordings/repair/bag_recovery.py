@@ -22,7 +22,7 @@ from rosbags.interfaces import MessageDefinition, MessageDefinitionFormat
 from rosbags.rosbag2 import ReaderError
 
 from current_driver import messages
-from current_driver.errors import SurfaceError
+from current_driver.errors import RefusedMessageError, SurfaceError
 from current_driver.messages import StampedMessage
 from current_driver.recordings.reading.bag_reader import (
     SequentialMcap,
@@ -308,11 +308,11 @@ def _write(
     target = (result.bag if output is None else output).absolute()
     workshop = target.with_name(f'.{target.name}.recovering-{os.getpid()}')
     try:
-        written = _write_bag(workshop / target.name, sources, storage, notes, on_progress)
+        written = _write_bag(workshop / target.name, sources, storage, notes, on_progress, result.lost)
         misfits = _verify(workshop / target.name, written, result)
         if misfits:
             shutil.rmtree(workshop)
-            written = _write_bag(workshop / target.name, sources, storage, notes, lambda _: None, misfits)
+            written = _write_bag(workshop / target.name, sources, storage, notes, lambda _: None, [], misfits)
             if _verify(workshop / target.name, written, result):
                 raise RuntimeError(f'{target}: messages that do not fit their type were left out, and are still there')
         result.messages = written
@@ -336,9 +336,10 @@ def _write_bag(
     storage: str,
     notes: dict[str, str],
     on_progress: Callable[[float], object],
+    lost: list[str],
     misfits: frozenset[_MessageKey] = frozenset(),
 ) -> dict[str, int]:
-    """Write a bag of all messages but some, and return how many each topic has."""
+    """Write a bag of all messages but some, and return how many each topic has; what cannot be stored goes to `lost`."""
     counts: dict[str, int] = {}
     # The folder gives the storage file its name.
     with RecordingWriter(path, storage, metadata=notes, flush_interval_s=None) as writer:
@@ -349,6 +350,9 @@ def _write_bag(
                 counts.setdefault(topic.name, 0)
             _copy(source, writer, on_progress, counts, misfits)
         writer.close(STATE_RECOVERED)
+    lost += [
+        f'{count} messages of topic {name}, whose stamps cannot be stored' for name, count in writer.refused.items()
+    ]
     return counts
 
 
@@ -400,8 +404,11 @@ def _copy(
         for message in source.stored():
             if misfits and _key(message) in misfits:
                 continue
+            try:
+                writer.write(message.topic, message.stamp_ns, message.cdr)
+            except RefusedMessageError:
+                continue  # counted by the writer
             counts[message.topic] += 1
-            writer.write(message.topic, message.stamp_ns, message.cdr)
             copied += 1
             if copied % _PROGRESS_MESSAGES == 0:
                 on_progress(_PROGRESS_MESSAGES)

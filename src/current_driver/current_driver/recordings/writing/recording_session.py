@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from current_driver import messages
 from current_driver.messages import NANOSECONDS, SURFACE_TRUTH
-from current_driver.recordings.writing.recording_writer import RecordingWriter
+from current_driver.recordings.writing.recording_writer import STAMP_LIMIT_NS, RecordingWriter
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,16 @@ class RecordingSession:
             cdr: The message's bytes.
             first_ns: Stamp of its first sample [ns].
             log_ns: Stamp of its newest sample [ns].
+
+        Raises:
+            RefusedMessageError: The message cannot be stored; it is counted, and the recording goes on.
+            SurfaceError: Nothing more can be stored.
         """
-        if self._first_label is not None:
+        if self._first_label is not None and first_ns < STAMP_LIMIT_NS:
             surface, origin = self._first_label
             self._first_label = None
             if surface:
-                self.set_surface(first_ns - 1, surface, origin)
+                self.set_surface(max(0, first_ns - 1), surface, origin)
         self.writer.write(topic, log_ns, cdr)
 
     def set_surface(self, stamp_ns: int, surface: str, origin: str) -> None:
@@ -83,11 +87,15 @@ class RecordingSession:
             stamp_ns: From when on [ns].
             surface: Name of the surface; empty: not labelled.
             origin: Who says so: operator, topic, simulator or import.
+
+        Raises:
+            RefusedMessageError: The stamp cannot be stored; the label before it still holds.
+            SurfaceError: Nothing more can be stored.
         """
-        self._first_label = None
-        self._labels.append((stamp_ns, surface))
         message = messages.truth_message(stamp_ns, surface, origin)
         self.writer.write(self._truth_topic, stamp_ns, messages.serialize(message))
+        self._first_label = None
+        self._labels.append((stamp_ns, surface))
 
     def close(self, *, discard: bool = False) -> RecordingSummary:
         """Complete the bag, or delete it.

@@ -42,13 +42,17 @@ from rosbags.typesys import get_types_from_msg
 from rosbags.typesys.base import TypesysError
 
 from current_driver import messages
-from current_driver.errors import SurfaceError
+from current_driver.errors import RefusedMessageError, SurfaceError
+from current_driver.messages import NANOSECONDS
 from current_driver.recordings.reading.recording_reader import SIDECAR_FILE
 from current_driver.recordings.writing.bag_storage import STORAGES, BagStorage
 
 FLUSH_INTERVAL_S = 0.4
 METADATA_FILE = 'metadata.yaml'
 _METADATA_VERSION = 9  # of rosbag2 since Jazzy: QoS profiles by name
+
+# Log times of both storages: MCAP has no negative ones, sqlite3 and metadata.yaml none above int64.
+STAMP_LIMIT_NS = 2**63
 
 STATE_KEY = 'surface_recording_state'
 STATE_OPEN = 'open'
@@ -100,6 +104,10 @@ class _Flushed:
 class RecordingWriter:
     """Writes one bag; a context manager; thread-safe.
 
+    Attributes:
+        path: Folder of the bag.
+        refused: Messages that could not be stored, by topic.
+
     Args:
         path: Folder to make for the bag; its name becomes the name of the recording.
         storage: `mcap` or `sqlite3`.
@@ -134,6 +142,7 @@ class RecordingWriter:
         self._storage_name = storage
         self._file_name = f'{self.path.name}_0{kind.suffix}'
         self._topics: dict[str, _Topic] = {}
+        self.refused: dict[str, int] = {}
         self._start_ns: int | None = None
         self._end_ns: int | None = None
         self._lock = threading.Lock()
@@ -242,11 +251,19 @@ class RecordingWriter:
             cdr: The message as CDR bytes, encapsulation header included.
 
         Raises:
+            RefusedMessageError: The stamp cannot be stored; the message is counted in `refused` and left out.
             SurfaceError: What was written before could not be stored, as when the disk is full.
         """
         with self._lock:
             self._check_open()
             entry = self._topics[topic]
+            if not 0 <= stamp_ns < STAMP_LIMIT_NS:
+                # A storage that fails halfway would lose the messages around this one as well.
+                self.refused[topic] = self.refused.get(topic, 0) + 1
+                raise RefusedMessageError(
+                    f'topic {topic}: a message with the stamp {stamp_ns * 1e-9:.9g} s is not recorded; stamps must lie '
+                    f'between 0 and {STAMP_LIMIT_NS / NANOSECONDS:.4g} s: correct the clock of its sender'
+                )
             with self._storing():
                 self._storage.write(entry.storage_id, stamp_ns, cdr)
             entry.messages += 1
@@ -328,7 +345,10 @@ class RecordingWriter:
         return known is not None
 
     def _failure_text(self) -> str:
-        return f'{self.path}: the recording cannot be stored ({self._failure}); free space on the disk'
+        error = self._failure
+        if isinstance(error, OSError | sqlite3.Error):
+            return f'{self.path}: the recording cannot be stored ({error}); free space on the disk'
+        return f'{self.path}: the recording cannot be stored ({type(error).__name__}: {error}); report this as a fault'
 
     def _flush(self) -> None:
         self._storage.flush()
@@ -344,7 +364,7 @@ class RecordingWriter:
         """
         try:
             yield
-        except (OSError, sqlite3.Error) as error:
+        except Exception as error:  # whatever it is: a thread that ended silently would lose all that comes
             self._fail(error)
             raise SurfaceError(self._failure_text()) from error
 

@@ -24,6 +24,10 @@ def test_a_button_counts_when_it_goes_down() -> None:
     assert labels.pressed([0, 0, 1]) == 'gravel'  # another joystick, with fewer buttons
 
 
+def test_a_button_without_a_surface_ends_the_label() -> None:
+    assert JoyLabels(['{button: 2}']).pressed([0, 0, 1]) == ''
+
+
 def test_of_several_buttons_at_once_the_first_entry_counts() -> None:
     assert JoyLabels(ENTRIES).pressed([1, 0, 1, 0, 0, 0]) == 'gravel'
 
@@ -32,8 +36,9 @@ def test_of_several_buttons_at_once_the_first_entry_counts() -> None:
     ('entry', 'word'),
     [
         ('{button: [', 'not YAML'),
-        ('gravel', 'must have button and surface'),
-        ('{button: 1}', 'must have button and surface'),
+        ('gravel', 'must have button'),
+        ('{surface: ice}', 'must have button'),
+        ('{button: 1, surfcae: ice}', 'must have button'),
         ('{button: A, surface: ice}', 'from 0'),
         ('{button: -1, surface: ice}', 'from 0'),
         ('{button: true, surface: ice}', 'from 0'),

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import errno
 import signal
+import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -15,16 +17,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
 from rosbags.interfaces import ConnectionExtRosbag2, QosDurability
 from rosbags.rosbag2 import Reader
 
 from current_driver import messages
-from current_driver.errors import SurfaceError
+from current_driver.errors import RefusedMessageError, SurfaceError
 from current_driver.recordings.reading.open_recording import open_recording
 from current_driver.recordings.writing.bag_storage import McapStorage, SqliteStorage
-from current_driver.recordings.writing.recording_writer import RecordingWriter
+from current_driver.recordings.writing.recording_writer import STATE_COMPLETE, STATE_KEY, RecordingWriter
 from current_driver.testing.drives import START_NS, write_drive
 
 STORAGES = ('mcap', 'sqlite3')
@@ -33,7 +37,7 @@ STORAGES = ('mcap', 'sqlite3')
 ENDLESS_WRITER = """
 import sys, time
 from current_driver import messages
-from current_driver.recordings.writing.recording_writer import RecordingWriter
+from current_driver.recordings.writing.recording_writer import STATE_COMPLETE, STATE_KEY, RecordingWriter
 writer = RecordingWriter(sys.argv[1], sys.argv[2], metadata={'robot': 'test robot'})
 start = time.monotonic()
 count = 0
@@ -287,3 +291,54 @@ def test_what_was_noted_is_also_in_a_sidecar(tmp_path: Path) -> None:
 def test_a_bag_without_notes_has_no_sidecar(tmp_path: Path) -> None:
     bag = write_drive(tmp_path / 'drive', [('ice', 1.0)])
     assert {path.name for path in bag.iterdir()} == {'metadata.yaml', 'drive_0.mcap'}
+
+
+@pytest.mark.parametrize('storage', STORAGES)
+@given(data=st.data())
+@settings(max_examples=25, deadline=None)
+def test_a_stamp_that_cannot_be_stored_costs_its_message_alone(storage: str, data: st.DataObject) -> None:
+    stamps = data.draw(st.lists(st.one_of(st.integers(-(2**63), 2**64), st.integers(0, 2**62))))
+    stamps.insert(0, START_NS)
+    cdr = messages.serialize(messages.truth_message(START_NS, 'ice', 'operator'))
+    refused = 0
+    with tempfile.TemporaryDirectory() as folder:
+        # Flushed by a thread in between, which must live on.
+        with RecordingWriter(Path(folder) / 'bag', storage, flush_interval_s=0.0001) as writer:
+            writer.add_topic('truth', messages.SURFACE_TRUTH)
+            for stamp in stamps:
+                if 0 <= stamp < 2**63:
+                    writer.write('truth', stamp, cdr)
+                    continue
+                with pytest.raises(RefusedMessageError, match='topic truth'):
+                    writer.write('truth', stamp, cdr)
+                refused += 1
+            assert writer.failure == ''
+        storable = [stamp for stamp in stamps if 0 <= stamp < 2**63]
+        assert (writer.message_count, sum(writer.refused.values())) == (len(storable), refused)
+        assert refused == len(stamps) - len(storable)
+        with open_recording(Path(folder) / 'bag') as reader:
+            assert sorted(message.stamp_ns for message in reader.messages()) == sorted(storable)
+            assert reader.metadata[STATE_KEY] == STATE_COMPLETE
+
+
+def test_an_error_of_any_kind_in_the_flushing_thread_ends_the_recording_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = threading.Event()
+
+    def broken(_: object) -> None:
+        failed.set()
+        raise struct.error('int too large to convert')
+
+    with RecordingWriter(tmp_path / 'bag', flush_interval_s=0.01) as writer:
+        writer.add_topic('imu', messages.IMU)
+        writer.write('imu', START_NS, b'\x00\x01\x00\x00')
+        writer.flush()
+        with monkeypatch.context() as patch:
+            patch.setattr(McapStorage, 'flush', broken)
+            assert failed.wait(10.0)
+        with pytest.raises(SurfaceError, match='int too large'):
+            writer.write('imu', START_NS + 1, b'\x00\x01\x00\x00')
+        assert 'int too large' in writer.failure
+    with open_recording(tmp_path / 'bag') as reader:
+        assert [message.stamp_ns for message in reader.messages()] == [START_NS]
