@@ -5,4 +5,14 @@
 `base_node`, `flow_control`, `qos` and `run_nodes` import ROS; the other modules do not.
 """
 
-__all__ = ['base_node', 'flow_control', 'health', 'node_parameters', 'pacing', 'qos', 'ros_types', 'run_nodes']
+__all__ = [
+    'arrival_watch',
+    'base_node',
+    'flow_control',
+    'health',
+    'node_parameters',
+    'pacing',
+    'qos',
+    'ros_types',
+    'run_nodes',
+]

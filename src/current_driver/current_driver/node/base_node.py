@@ -19,11 +19,12 @@ from rclpy.node import Node
 
 from current_driver.errors import SurfaceError
 from current_driver.files.plain_text import plain_text
-from current_driver.node.health import FaultLog, Health
+from current_driver.node.health import FaultLog, Health, with_concerns
 from current_driver.node.node_parameters import NodeParameter, check_all
 
 _Arguments = ParamSpec('_Arguments')
 HEALTH_PERIOD_S = 1.0
+CHANGE_PERIOD_S = 0.05
 
 
 class MonitoredNode(Node):
@@ -57,6 +58,7 @@ class MonitoredNode(Node):
         self._started_s = time.monotonic()
         self._faults = FaultLog()
         self._told: Health | None = None
+        self._concerns: list[Callable[[], str]] = []
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.create_timer(HEALTH_PERIOD_S, self.guarded(self.publish_health), clock=self.steady_clock)
 
@@ -84,6 +86,31 @@ class MonitoredNode(Node):
 
         return run
 
+    def add_concern(self, concern: Callable[[], str]) -> None:
+        """Have something beside `health` reported on `/diagnostics`.
+
+        Args:
+            concern: Called once a second; returns what is wrong in one sentence with the remedy, empty when nothing is.
+        """
+        self._concerns.append(concern)
+
+    def report_changes_of(self, state: Callable[[], object]) -> None:
+        """Publish the health as soon as something changes, and not with the next report.
+
+        Args:
+            state: Called 20 times a second; a result that differs from the one before publishes the health.
+        """
+        before = state()
+
+        def check() -> None:
+            nonlocal before
+            now = state()
+            if now != before:
+                before = now
+                self.publish_health()
+
+        self.create_timer(CHANGE_PERIOD_S, self.guarded(check), clock=self.steady_clock)
+
     def report_fault(self, error: Exception) -> None:
         """Put a fault on `/diagnostics`, and into the log when it is a new one."""
         if not self.context.ok():
@@ -95,7 +122,8 @@ class MonitoredNode(Node):
 
     def publish_health(self) -> None:
         """Publish the health on `/diagnostics`; a change of state is also logged."""
-        health = self._faults.merge(self.health(), time.monotonic())
+        health = with_concerns(self.health(), [concern() for concern in self._concerns])
+        health = self._faults.merge(health, time.monotonic())
         if self._told is None or (health.level, health.text) != (self._told.level, self._told.text):
             # rclpy lets one line of code log at one severity only.
             if health.level > 0:

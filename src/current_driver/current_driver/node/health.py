@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -33,6 +33,21 @@ class Health:
     level: Level
     text: str
     values: Mapping[str, object] = field(default_factory=dict)
+
+
+def with_concerns(health: Health, concerns: Sequence[str]) -> Health:
+    """Return the health with what else is wrong, as a warning; an error keeps its sentence.
+
+    Args:
+        health: Health without it.
+        concerns: One sentence each; empty ones do not count.
+    """
+    texts = [text for text in concerns if text]
+    if not texts or health.level == Level.ERROR:
+        return health
+    if health.level == Level.WARN:
+        texts.append(health.text)
+    return Health(Level.WARN, '; '.join(texts), health.values)
 
 
 class FaultLog:

@@ -4,30 +4,47 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from current_driver.node.health import Health, Level
 from surface_classifier.nodes.window_watch import Overdue
 
+# A publisher that is there is found and heard sooner.
+FIRST_MESSAGE_S = 1.5
+FIRST_WINDOW_MARGIN_S = 0.7
 
-def silent_topics(ages_s: Mapping[str, float | None], timeout_s: float, uptime_s: float) -> str:
+
+def silent_topics(
+    ages_s: Mapping[str, float | None],
+    timeout_s: float,
+    uptime_s: float,
+    *,
+    deadlines_s: Mapping[str, float] | None = None,
+    first_s: float = math.inf,
+) -> str:
     """Say which topics have been silent for too long; empty when none has.
 
     Args:
         ages_s: Time since the last message of every topic, None when none ever came [s].
         timeout_s: Longest time that is no cause for concern [s].
         uptime_s: Time since the node began to listen [s].
+        deadlines_s: Shorter times, learned from the messages of a topic [s].
+        first_s: A shorter time for the first message [s].
     """
-    never = [topic for topic, age_s in ages_s.items() if age_s is None and uptime_s > timeout_s]
-    silent = [topic for topic, age_s in ages_s.items() if age_s is not None and age_s > timeout_s]
+    limits_s = {topic: min(timeout_s, (deadlines_s or {}).get(topic, timeout_s)) for topic in ages_s}
+    never = [topic for topic, age_s in ages_s.items() if age_s is None and uptime_s > min(timeout_s, first_s)]
+    silent = [topic for topic, age_s in ages_s.items() if age_s is not None and age_s > limits_s[topic]]
     parts = []
     if never:
         parts.append(
             f'nothing was ever received on {", ".join(never)}; check that it is published with this type and name'
         )
     if silent:
-        parts.append(f'nothing was received on {", ".join(silent)} for more than {timeout_s:g} s')
+        for limit_s in sorted({limits_s[topic] for topic in silent}):
+            names = ', '.join(topic for topic in silent if limits_s[topic] == limit_s)
+            parts.append(f'nothing was received on {names} for more than {round(limit_s, 2):g} s')
     return '; '.join(parts)
 
 
@@ -39,6 +56,7 @@ class PreprocessorState:
         fault: Why it cannot work at all; empty when it can.
         topics: Type of every input topic.
         ages_s: Time since the last message of every input topic, None when none ever came [s].
+        deadlines_s: Silence after which the sender of an input topic has stopped, as learned from its messages [s].
         input_timeout_s: Longest silence that is no cause for concern [s].
         uptime_s: Time since the node began to listen [s].
         counters: Counters of the window stream by name.
@@ -60,6 +78,7 @@ class PreprocessorState:
     fault: str = ''
     topics: Mapping[str, str] = field(default_factory=dict)
     ages_s: Mapping[str, float | None] = field(default_factory=dict)
+    deadlines_s: Mapping[str, float] = field(default_factory=dict)
     input_timeout_s: float = 2.0
     uptime_s: float = 0.0
     counters: Mapping[str, object] = field(default_factory=dict)
@@ -97,7 +116,14 @@ def preprocessor_health(state: PreprocessorState) -> Health:
         return Health(doubled[0], doubled[1], values)
     if state.refused_messages:
         return Health(Level.ERROR, '; '.join(state.refused_messages), values)
-    if silent := silent_topics(state.ages_s, state.input_timeout_s, state.uptime_s):
+    silent = silent_topics(
+        state.ages_s,
+        state.input_timeout_s,
+        state.uptime_s,
+        deadlines_s=state.deadlines_s,
+        first_s=FIRST_MESSAGE_S,
+    )
+    if silent:
         return Health(Level.WARN, silent, values)
     if state.overdue is not None:
         return Health(state.overdue.level, state.overdue.text, values)
@@ -141,12 +167,16 @@ class ClassifierState:
         model_digest: SHA-256 of its weights.
         engine: What runs it where, such as `onnx on cpu`.
         age_s: Time since the last window, None when none ever came [s].
+        deadline_s: Silence after which no more windows are expected, as learned from them [s].
+        first_window_s: Length of the first window [s].
         input_timeout_s: Longest silence that is no cause for concern [s].
         uptime_s: Time since the node began to listen [s].
         received: Windows received.
         labels: Labels published.
         dropped: Windows dropped because the queue was full.
         newly_dropped: Of these, since the last report.
+        late: Windows that came in a burst long after they were cut, and were not labelled.
+        newly_late: Of these, since the last report.
         missed: Windows that were published but never arrived, by their index.
         refused: Windows that were not of the model's configuration.
         queue: Windows waiting now.
@@ -158,12 +188,16 @@ class ClassifierState:
     model_digest: str = ''
     engine: str = ''
     age_s: float | None = None
+    deadline_s: float = math.inf
+    first_window_s: float = math.inf
     input_timeout_s: float = 5.0
     uptime_s: float = 0.0
     received: int = 0
     labels: int = 0
     dropped: int = 0
     newly_dropped: int = 0
+    late: int = 0
+    newly_late: int = 0
     refused: int = 0
     queue: int = 0
     inference_ms: float = float('nan')
@@ -172,7 +206,7 @@ class ClassifierState:
 def classifier_health(state: ClassifierState) -> Health:
     """Return the classifier's health."""
     values = asdict(state)
-    for name in ('fault', 'newly_dropped', 'input_timeout_s', 'uptime_s'):
+    for name in ('fault', 'newly_dropped', 'newly_late', 'input_timeout_s', 'uptime_s', 'deadline_s', 'first_window_s'):
         del values[name]
     values['age_s'] = 'never received' if state.age_s is None else f'{state.age_s:.1f}'
     if state.fault:
@@ -186,7 +220,20 @@ def classifier_health(state: ClassifierState) -> Health:
             'or a faster device',
             values,
         )
-    if silent := silent_topics({'current_window': state.age_s}, state.input_timeout_s, state.uptime_s):
+    if state.newly_late:
+        return Health(
+            Level.WARN,
+            'windows came in a burst long after they were cut and are not labelled; a process of the chain was held up',
+            values,
+        )
+    silent = silent_topics(
+        {'current_window': state.age_s},
+        state.input_timeout_s,
+        state.uptime_s,
+        deadlines_s={'current_window': state.deadline_s},
+        first_s=max(FIRST_MESSAGE_S, state.first_window_s + FIRST_WINDOW_MARGIN_S),
+    )
+    if silent:
         return Health(Level.WARN, silent, values)
     return Health(Level.OK, 'labelling', values)
 

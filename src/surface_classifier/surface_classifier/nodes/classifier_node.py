@@ -9,9 +9,11 @@ import time
 from collections import deque
 from typing import Any, NamedTuple
 
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.duration import Duration
 
 from current_driver.errors import SurfaceError
+from current_driver.node.arrival_watch import ArrivalWatch
 from current_driver.node.base_node import MonitoredNode
 from current_driver.node.health import Health
 from current_driver.node.qos import qos_overrides, stream_qos
@@ -21,9 +23,11 @@ from surface_classifier.model.engine import load_engine
 from surface_classifier.model.inference_worker import InferenceWorker
 from surface_classifier.model.labeller import Labeller
 from surface_classifier.nodes.background import in_thread
+from surface_classifier.nodes.backlog_gate import BacklogGate
 from surface_classifier.nodes.chain_health import ClassifierState, classifier_health
 from surface_classifier.nodes.conversion import describe_window_message, label_message, to_ns, window_from_message
 from surface_classifier.nodes.flow import ProgressReporter
+from surface_classifier.nodes.model_loader import ModelLoader
 from surface_classifier.nodes.parameters import CLASSIFIER_PARAMETERS
 from surface_classifier.signal.window_stream import Window
 from surface_msgs.msg import CurrentWindow, SurfaceLabel
@@ -35,7 +39,10 @@ WINDOW_DEPTH = 64
 LOSSLESS_DEPTH = 1000
 LABEL_DEPTH = 100
 ACKNOWLEDGE_TIMEOUT_S = 1.0
+SERVICE_DEPTH = 100
 DURATIONS_KEPT = 100
+# Windows come seldom; a deadline is learned from few.
+ARRIVALS_LEARNED = 4
 
 
 class WindowKind(NamedTuple):
@@ -83,15 +90,22 @@ class ClassifierNode(MonitoredNode):
         self._labels = 0
         self._refused = 0
         self._told_dropped = 0
-        self._received_s: float | None = None
+        # Lossless windows come at whatever pace their readers allow.
+        lossless = self._lossless = bool(self.values['lossless'])
+        self._arrivals = ArrivalWatch(self.values['input_timeout_s'], minimum=ARRIVALS_LEARNED, learns=not lossless)
+        self._backlog = BacklogGate()
+        self._told_late = 0
+        self._loader: ModelLoader[_Serving] = ModelLoader(
+            self._load, self.values['load_timeout_s'], lambda: not self.context.ok()
+        )
         self._durations_s: deque[float] = deque(maxlen=DURATIONS_KEPT)
         if self.values['model']:
             try:
-                self._serving = self._load(self.values['model'])
+                self._serving = self._loader.load(self.values['model'])
             except SurfaceError as error:
                 self._fault = str(error)
-
-        lossless = self._lossless = bool(self.values['lossless'])
+            except Exception as error:  # whatever is wrong with the files, the node waits for ~/load_model
+                self._fault = f'{self.values["model"]}: {type(error).__name__}: {error}'
         self._labels_out = self.create_publisher(
             SurfaceLabel, LABEL_TOPIC, stream_qos(LABEL_DEPTH, reliable=True), qos_overriding_options=qos_overrides()
         )
@@ -113,7 +127,15 @@ class ClassifierNode(MonitoredNode):
                 stream_qos(LOSSLESS_DEPTH if lossless else WINDOW_DEPTH, reliable=lossless),
                 qos_overriding_options=qos_overrides(),
             )
-        self.create_service(LoadModel, '~/load_model', self._on_load_model)
+        # In a group of its own: the node's group rests until a coroutine of it has ended.
+        self.create_service(
+            LoadModel,
+            '~/load_model',
+            self._on_load_model,
+            qos_profile=stream_qos(SERVICE_DEPTH, reliable=True),
+            callback_group=ReentrantCallbackGroup(),
+        )
+        self.report_changes_of(lambda: self._arrivals.is_silent(time.monotonic()))
         if self._serving is not None:
             self.get_logger().info(
                 f'ready to label with {self._serving.path}, {self._serving.labeller.engine.description}'
@@ -143,6 +165,8 @@ class ClassifierNode(MonitoredNode):
         serving = self._serving
         dropped, told = self._worker.dropped, self._told_dropped
         self._told_dropped = dropped
+        late, told_late = self._backlog.refused, self._told_late
+        self._told_late = late
         durations_s = list(self._durations_s)
         return classifier_health(
             ClassifierState(
@@ -150,13 +174,17 @@ class ClassifierNode(MonitoredNode):
                 model=serving.path if serving else '',
                 model_digest=serving.contract.weights_sha256 if serving else '',
                 engine=serving.labeller.engine.description if serving else '',
-                age_s=None if self._received_s is None else time.monotonic() - self._received_s,
+                age_s=self._arrivals.age_s(time.monotonic()),
+                deadline_s=self._arrivals.deadline_s,
+                first_window_s=serving.contract.config.window_s if serving else math.inf,
                 input_timeout_s=self.values['input_timeout_s'],
                 uptime_s=self.uptime_s,
                 received=self._received,
                 labels=self._labels,
                 dropped=dropped,
                 newly_dropped=dropped - told,
+                late=late,
+                newly_late=late - told_late,
                 refused=self._refused,
                 queue=len(self._worker),
                 inference_ms=1e3 * sum(durations_s) / len(durations_s) if durations_s else math.nan,
@@ -184,7 +212,7 @@ class ClassifierNode(MonitoredNode):
 
     async def _on_load_model(self, request: LoadModel.Request, response: LoadModel.Response) -> LoadModel.Response:
         try:
-            serving = await in_thread(self, lambda: self._load(request.path))
+            serving = await in_thread(self, lambda: self._loader.load(request.path))
             self._check_suits(serving)
             self._serving = serving
             self._fault = self._mismatch = ''
@@ -228,7 +256,11 @@ class ClassifierNode(MonitoredNode):
 
     def _take(self, job: _Job) -> None:
         self._received += 1
-        self._received_s = time.monotonic()
+        now_s = time.monotonic()
+        self._arrivals.arrive(now_s)
+        if not self._lossless and self._backlog.is_late(job.window.end_ns, now_s):
+            self._finish(job.window.end_ns)
+            return
         dropped = self._worker.put(job)
         if dropped is not None:
             self._finish(dropped.window.end_ns)

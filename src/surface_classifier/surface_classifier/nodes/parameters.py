@@ -86,7 +86,14 @@ PREPROCESSOR_PARAMETERS = (
         'configured: as configured, else refuse.',
         choices=('configured', 'refuse', 'drop', 'spread'),
     ),
-    NodeParameter('input_timeout_s', 2.0, 'Warn when a topic has been silent for so long.', 's', 0.1, 3600),
+    NodeParameter(
+        'input_timeout_s',
+        2.0,
+        'Warn when a topic has been silent for so long; after three periods, once its period is known.',
+        's',
+        0.1,
+        3600,
+    ),
     NodeParameter(
         'in_flight', 64, 'Lossless: windows published and not yet worked off by their reader.', 'windows', 16, 1000
     ),
@@ -118,7 +125,22 @@ CLASSIFIER_PARAMETERS = (
         1,
         1000,
     ),
-    NodeParameter('input_timeout_s', 5.0, 'Warn when no window has come for so long.', 's', 0.1, 3600),
+    NodeParameter(
+        'input_timeout_s',
+        5.0,
+        'Warn when no window has come for so long; after three strides, once they are known from the windows.',
+        's',
+        0.1,
+        3600,
+    ),
+    NodeParameter(
+        'load_timeout_s',
+        30.0,
+        'Longest time that loading a model may take; then the model is refused and the one in use keeps serving.',
+        's',
+        0.1,
+        3600,
+    ),
     NodeParameter(
         'possible_level',
         0.0,

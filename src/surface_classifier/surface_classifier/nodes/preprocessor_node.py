@@ -17,6 +17,7 @@ from rclpy.duration import Duration
 from rclpy.qos import QoSProfile
 
 from current_driver.errors import SurfaceError
+from current_driver.node.arrival_watch import ArrivalWatch
 from current_driver.node.base_node import MonitoredNode
 from current_driver.node.flow_control import FlowControl
 from current_driver.node.health import Health
@@ -24,7 +25,7 @@ from current_driver.node.qos import qos_overrides, stream_qos
 from current_driver.node.ros_types import ros_message_class
 from current_driver.node.run_nodes import run
 from surface_classifier.model.contract import describe_windows
-from surface_classifier.nodes.chain_health import PreprocessorState, preprocessor_health
+from surface_classifier.nodes.chain_health import FIRST_MESSAGE_S, PreprocessorState, preprocessor_health
 from surface_classifier.nodes.conversion import WindowWriter
 from surface_classifier.nodes.flow import ProgressReporter
 from surface_classifier.nodes.parameters import PREPROCESSOR_PARAMETERS
@@ -87,7 +88,7 @@ class PreprocessorNode(MonitoredNode):
         self._sent = 0
         self._outbox: deque[CurrentWindow] = deque()
         self._unfinished: deque[_Unfinished] = deque()
-        self._received_s: dict[str, float | None] = {}
+        self._arrivals: dict[str, ArrivalWatch] = {}
         self._reporters: dict[str, ProgressReporter] = {}
         self.config: WindowConfig | None = None
         self.local_inputs: dict[str, str] = {}
@@ -112,7 +113,7 @@ class PreprocessorNode(MonitoredNode):
             self._flow = FlowControl(self, self.values['in_flight'], readers, self._pump)
             self._flow.add(WINDOW_TOPIC, self._publisher)
         for topic, message_class in classes.items():
-            self._received_s[topic] = None
+            self._arrivals[topic] = ArrivalWatch(self.values['input_timeout_s'], learns=not self._lossless)
             resolved = self.resolve_topic_name(topic)
             if resolved in local_topics:
                 self.local_inputs[resolved] = topic
@@ -126,6 +127,7 @@ class PreprocessorNode(MonitoredNode):
                 self._input_qos(topic),
                 qos_overriding_options=qos_overrides(),
             )
+        self.report_changes_of(self._silent_topics)
         self._jump_handle = self.get_clock().create_jump_callback(
             JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=False),
             post_callback=self._on_clock_jump,
@@ -158,7 +160,7 @@ class PreprocessorNode(MonitoredNode):
         receive_ns = self.get_clock().now().nanoseconds
         reporter = self._reporters.get(topic)
         with self._lock:
-            self._received_s[topic] = time.monotonic()
+            self._arrivals[topic].arrive(time.monotonic())
             if reporter is not None:
                 reporter.take()
             try:
@@ -201,11 +203,12 @@ class PreprocessorNode(MonitoredNode):
             refused = tuple(self._stream.skipped.refusals(LEAST_MESSAGES)) or tuple(self._unusable())
             mixtures = self._stream.mixtures
             waiting = len(self._outbox)
-        ages_s = {topic: self._age_s(topic, now_s) for topic in self._received_s}
+        ages_s = {topic: self._age_s(topic, now_s) for topic in self._arrivals}
         return preprocessor_health(
             PreprocessorState(
                 topics=self.config.topics,
                 ages_s=ages_s,
+                deadlines_s={topic: watch.deadline_s for topic, watch in self._arrivals.items()},
                 input_timeout_s=self.values['input_timeout_s'],
                 uptime_s=self.uptime_s,
                 counters=counters,
@@ -254,10 +257,21 @@ class PreprocessorNode(MonitoredNode):
     def _age_s(self, topic: str, now_s: float) -> float | None:
         """Time since a topic's last message [s]; None when none came. Names, which come once, do not age."""
         assert self.config is not None
-        at_s = self._received_s[topic]
-        if at_s is None:
+        age_s = self._arrivals[topic].age_s(now_s)
+        if age_s is None:
             return None
-        return 0.0 if topic in self.config.names_topics else now_s - at_s
+        return 0.0 if topic in self.config.names_topics else age_s
+
+    def _silent_topics(self) -> list[str]:
+        """Inputs whose sender has stopped, or was never there."""
+        assert self.config is not None
+        now_s = time.monotonic()
+        late = self.uptime_s > FIRST_MESSAGE_S
+        return [
+            topic
+            for topic, watch in self._arrivals.items()
+            if (topic not in self.config.names_topics and watch.is_silent(now_s)) or (late and not watch.has_begun)
+        ]
 
     def _give_out(self, window: Window) -> None:
         self._last_window_s = time.monotonic()

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from array import array
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,6 +24,7 @@ from untrained_model import save_untrained_model
 
 from current_driver.testing.ros_graph import Graph, level_of, values_of
 from surface_classifier.model.contract import load_contract
+from surface_classifier.model.engine import load_engine
 from surface_classifier.model.labeller import Labeller
 from surface_classifier.nodes.classifier_node import ClassifierNode
 from surface_classifier.nodes.conversion import WindowWriter
@@ -142,6 +145,78 @@ def test_a_damaged_model_is_refused(graph: Graph, default_model: Path, tmp_path:
     assert not answer.success
     assert str(path) in answer.message
     assert answer.model_digest == load_contract(default_model).weights_sha256
+
+
+def test_a_model_that_never_answers_stops_neither_labels_nor_diagnostics_nor_later_calls(
+    graph: Graph, default_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a network drive that has gone."""
+    go_on = threading.Event()
+
+    def hang_for(path: str, *options: Any) -> Any:
+        if path == 'hung':
+            go_on.wait(60)
+        return load_engine(path, *options)
+
+    monkeypatch.setattr('surface_classifier.nodes.classifier_node.load_engine', hang_for)
+    labels = graph.collect(SurfaceLabel, 'surface_label')
+    graph.start(ClassifierNode, {'model': str(default_model), 'load_timeout_s': 3.0})
+    publisher = graph.publisher(CurrentWindow, 'current_window')
+    client = graph.watcher.create_client(LoadModel, 'classifier/load_model')
+    graph.wait_for(client.service_is_ready, 'the service')
+    hung = client.call_async(LoadModel.Request(path='hung'))
+    reports = len(graph.diagnostics)
+    for index in range(5):
+        publisher.publish(window_message(index))
+        labels.wait_for(index + 1, 2.0)
+    graph.wait_for(lambda: len(graph.diagnostics) > reports, 'a report while it hangs', 2.0)
+    assert not hung.done()
+    refused = graph.result(hung)
+    assert not refused.success
+    assert 'does not answer within 3 s' in refused.message
+    assert 'keeps serving' in refused.message
+    assert load(graph, default_model).success
+    os.mkfifo(tmp_path / 'model.json')
+    assert 'not a regular file' in load(graph, tmp_path).message
+    go_on.set()
+
+
+def test_each_of_twenty_calls_at_once_is_answered(graph: Graph, default_model: Path) -> None:
+    graph.start(ClassifierNode, {'model': str(default_model)})
+    client = graph.watcher.create_client(LoadModel, 'classifier/load_model')
+    graph.wait_for(client.service_is_ready, 'the service')
+    calls = [client.call_async(LoadModel.Request(path=str(default_model))) for _ in range(20)]
+    for call in calls:
+        assert graph.result(call, 60.0).success
+
+
+def test_a_model_that_does_not_answer_at_the_start_leaves_a_node_that_says_so(graph: Graph, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / 'model.json')
+    graph.start(ClassifierNode, {'model': str(tmp_path)})
+    status = graph.status('classifier', lambda status: level_of(status) == ERROR, 'the fault')
+    assert 'not a regular file' in status.message
+
+
+def test_windows_of_a_backlog_are_not_labelled(graph: Graph, default_model: Path) -> None:
+    """As when a driver that was stopped goes on and sends at once what it has missed."""
+    labels = graph.collect(SurfaceLabel, 'surface_label')
+    node = graph.start(ClassifierNode, {'model': str(default_model)})
+    publisher = graph.publisher(CurrentWindow, 'current_window')
+    began_s = time.monotonic()
+    for index in range(8):  # a window each 0.2 s, whose stamps are a second apart: a replay at five times the pace
+        graph.wait_for(lambda index=index: time.monotonic() >= began_s + 0.2 * index, 'the pace')  # type: ignore[misc]
+        publisher.publish(window_message(index))
+    labels.wait_for(8)
+    graph.status('classifier', lambda status: 'for more than 0.' in status.message, 'silence after three strides')
+    graph.wait_for(lambda: time.monotonic() > began_s + 5.0, 'the hold-up')
+    for index in range(8, 26):
+        publisher.publish(window_message(index))
+    graph.wait_for(lambda: node.health().values['received'] == 26, 'the windows')
+    late = int(str(node.health().values['late']))
+    assert late >= 10
+    kept = [label.window_index for label in labels.wait_for(26 - late)]
+    assert kept[:8] == list(range(8))
+    assert min(kept[8:], default=26) >= 18
 
 
 def test_windows_of_another_configuration_are_refused_and_told(graph: Graph, default_model: Path) -> None:

@@ -339,7 +339,7 @@ def _write_bag(
     lost: list[str],
     misfits: frozenset[_MessageKey] = frozenset(),
 ) -> dict[str, int]:
-    """Write a bag of all messages but some, and return how many each topic has; what cannot be stored goes to `lost`."""
+    """Write a bag of all messages but some; return how many each topic has, and append what is not stored to `lost`."""
     counts: dict[str, int] = {}
     # The folder gives the storage file its name.
     with RecordingWriter(path, storage, metadata=notes, flush_interval_s=None) as writer:
