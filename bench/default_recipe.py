@@ -1,16 +1,16 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures the default recipe on tasks of the seed's shape, beside the seed's recipe and a linear discriminant.
+"""Measures the default recipe on tasks of the forum question's shape, beside its recipe and a linear discriminant.
 
-For each generator (`seed_task`) and seed: 98 windows of 100 samples of one motor current, six surfaces, all of them in
+For each generator (`forum_task`) and seed: 98 windows of 100 samples of one motor current, six surfaces, all of them in
 training (nothing held out for early stopping), and 1,200 windows of other recordings of the same surfaces to test on.
 
 - epochs to 100 %: the first epoch after which the network, in evaluation mode, is right on every training window;
 - rising: share of the epochs in which the training loss (mean over the epoch's windows) is above the epoch's before;
 - held out: accuracy on the windows of other recordings; the classes are balanced to one window.
 
-The seed's recipe is the preset `seed` (LSTM of 32 units on the raw channel, last state, RMSprop, 1,500 epochs). The
-discriminant is scikit-learn's LinearDiscriminantAnalysis on the ten `hand_features`.
+The question's recipe is the preset `fluctuating-loss` (LSTM of 32 units on the raw channel, last state, RMSprop, 1,500
+epochs). The discriminant is scikit-learn's LinearDiscriminantAnalysis on the ten `hand_features`.
 
 Example:
     tools/run_in_environment python bench/default_recipe.py --json default_recipe.json
@@ -38,7 +38,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from surface_classifier import __version__
 from surface_classifier.diagnosis.hand_features import hand_features
-from surface_classifier.reproduce.forum_task import GENERATORS, Generator, SeedTask, seed_task
+from surface_classifier.reproduce.forum_task import GENERATORS, ForumTask, Generator, forum_task
 from surface_classifier.training.loop import TrainingResult
 from surface_classifier.training.prepared_windows import predict_logits
 from surface_classifier.training.together import TrainingRun, train_together
@@ -46,7 +46,7 @@ from surface_classifier.training.training_config import PRESETS, TrainingConfig
 
 WINDOWS, TEST_WINDOWS = 98, 1200
 TEST_RECORDINGS_PER_SURFACE = 10
-TEST_SEEDS = 10_000  # test recordings are of the seed that is so much higher
+TEST_SEEDS = 10_000  # added to a task's seed for its test recordings
 MOST_EPOCHS, MOST_RISING = 60, 0.10
 
 
@@ -77,8 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     begin = time.perf_counter()
     seeds = range(args.first_seed, args.first_seed + args.seeds)
     recipes = {'default': replace(PRESETS['default'], validation_fraction=0.0)}
-    if not args.without_seed_recipe:
-        recipes['seed'] = PRESETS['seed']
+    if not args.without_forum_recipe:
+        recipes['forum'] = PRESETS['fluctuating-loss']
     if args.quick:
         recipes = {name: replace(recipe, epochs=min(recipe.epochs, 40)) for name, recipe in recipes.items()}
     runs = {name: _run(recipe, args.generators, seeds, args.jobs) for name, recipe in recipes.items()}
@@ -112,25 +112,25 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--seeds', type=int, default=10, help='tasks of each generator')
     parser.add_argument('--first-seed', type=int, default=0, help='recipes were chosen on seeds from 100 on')
     parser.add_argument('--jobs', type=int, help='networks that train at once (as many as there are cores)')
-    parser.add_argument('--without-seed-recipe', action='store_true', help='leave out the recipe that takes longest')
+    parser.add_argument('--without-forum-recipe', action='store_true', help='leave out the recipe that takes longest')
     parser.add_argument(
-        '--quick', action='store_true', help='40 epochs at most, for tests: the seed recipe learns little'
+        '--quick', action='store_true', help="40 epochs at most, for tests: the forum question's recipe learns little"
     )
     parser.add_argument('--json', metavar='FILE', help='also write the result; - for standard output')
     return parser.parse_args(arguments)
 
 
-def _tasks(generator: Generator, seed: int) -> tuple[SeedTask, SeedTask]:
+def _tasks(generator: Generator, seed: int) -> tuple[ForumTask, ForumTask]:
     """Windows to train on, and windows of other recordings to test on."""
-    fresh = seed_task(generator, TEST_SEEDS + seed, TEST_WINDOWS, recordings_per_surface=TEST_RECORDINGS_PER_SURFACE)
-    return seed_task(generator, seed, WINDOWS), fresh
+    fresh = forum_task(generator, TEST_SEEDS + seed, TEST_WINDOWS, recordings_per_surface=TEST_RECORDINGS_PER_SURFACE)
+    return forum_task(generator, seed, WINDOWS), fresh
 
 
 def _run(recipe: TrainingConfig, generators: Sequence[Generator], seeds: range, jobs: int | None) -> list[Run]:
     keys = [(generator, seed) for generator in generators for seed in seeds]
     with tempfile.TemporaryDirectory() as folder:
         runs = [
-            TrainingRun(seed_task(generator, seed, WINDOWS).save(Path(folder, f'{generator}_{seed}')), recipe, seed)
+            TrainingRun(forum_task(generator, seed, WINDOWS).save(Path(folder, f'{generator}_{seed}')), recipe, seed)
             for generator, seed in keys
         ]
         results = train_together(runs, jobs=jobs, measure_training=True)
@@ -152,7 +152,7 @@ def _judge(generator: Generator, seed: int, result: TrainingResult) -> Run:
     )
 
 
-def _discriminant(known: SeedTask, fresh: SeedTask) -> float:
+def _discriminant(known: ForumTask, fresh: ForumTask) -> float:
     fitted = LinearDiscriminantAnalysis().fit(hand_features(known.windows), known.labels)
     return float(fitted.score(hand_features(fresh.windows), fresh.labels))
 
@@ -167,7 +167,7 @@ def _row(generator: Generator, runs: dict[str, list[Run]], lda: Sequence[float])
             f'{name}_rising_share': float(np.mean([run.rising_share for run in own])),
             f'{name}_held_out': float(np.mean([run.held_out for run in own])),
         }
-    others = [row['discriminant_held_out'], row.get('seed_held_out', 0.0)]
+    others = [row['discriminant_held_out'], row.get('forum_held_out', 0.0)]
     row['aims_met'] = (
         row['default_epochs_to_all'] is not None
         and row['default_epochs_to_all'] <= MOST_EPOCHS
@@ -181,7 +181,7 @@ def _print(rows: Sequence[dict[str, Any]], seeds: int) -> None:
     table = Table(box=SIMPLE_HEAD, title=f'{WINDOWS} windows, {seeds} seeds')
     columns = ('epochs to 100 %', 'rising', 'held out')
     table.add_column('generator')
-    for name in ('default', 'seed'):
+    for name in ('default', 'forum'):
         if f'{name}_held_out' in rows[0]:
             for column in columns:
                 table.add_column(f'{name}: {column}', justify='right')
@@ -189,7 +189,7 @@ def _print(rows: Sequence[dict[str, Any]], seeds: int) -> None:
     table.add_column('aims')
     for row in rows:
         cells = [row['generator']]
-        for name in ('default', 'seed'):
+        for name in ('default', 'forum'):
             if f'{name}_held_out' in row:
                 epochs = row[f'{name}_epochs_to_all']
                 cells += [

@@ -31,7 +31,7 @@ from current_driver.recordings.recording import find_recordings
 from current_driver.recordings.writing.recording_writer import RecordingWriter
 from surface_classifier.data.dataset import Dataset, RecordingInfo, history_entry
 from surface_classifier.data.dataset_builder import build_dataset
-from surface_classifier.reproduce.forum_task import Generator, seed_task
+from surface_classifier.reproduce.forum_task import Generator, forum_task
 from surface_classifier.signal.channel_map import TopicSamples
 from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.signal.window_stream import WindowStream
@@ -352,7 +352,7 @@ def _cut(signal: Values, config: WindowConfig) -> Values:
 
 def _healthy_draft(key: CaseKey) -> Draft:
     rng = np.random.default_rng((key.seed, 99))
-    task = seed_task(key.generator, key.seed, key.windows, SAMPLES)
+    task = forum_task(key.generator, key.seed, key.windows, SAMPLES)
     test = _fresh_windows(key.generator, key.seed)
     windows = Windows(task.windows, task.labels, task.recordings)
     known = key.number % 5 != 4 or any(FAULTS[fault].needs_recordings for fault in key.faults or key.like)
@@ -369,7 +369,7 @@ def _healthy_draft(key: CaseKey) -> Draft:
 
 
 def _fresh_windows(generator: Generator, seed: int) -> Windows:
-    task = seed_task(generator, seed + 1, TEST_WINDOWS, SAMPLES, TEST_RECORDINGS_PER_SURFACE)
+    task = forum_task(generator, seed + 1, TEST_WINDOWS, SAMPLES, TEST_RECORDINGS_PER_SURFACE)
     return Windows(task.windows, task.labels, task.recordings)
 
 
@@ -571,7 +571,7 @@ def _measured(draft: Draft, sensor: Callable[[Values, Ids], Values]) -> Draft:
 
 def _own_gain(draft: Draft, severity: Severity, rng: np.random.Generator) -> Draft:
     """Give every recording, of which there are fewer, a gain and an offset of its own, to be known by."""
-    task = seed_task(draft.generator, draft.seed, len(draft.windows.labels), SAMPLES, recordings_per_surface=3)
+    task = forum_task(draft.generator, draft.seed, len(draft.windows.labels), SAMPLES, recordings_per_surface=3)
     windows = Windows(task.windows, task.labels, task.recordings)
     draft = replace(draft, windows=windows.take(_shuffled_recordings(windows, rng)))
     recordings = draft.windows.recordings.max() + draft.test.recordings.max() + 2
@@ -593,7 +593,7 @@ def _imbalanced(draft: Draft, severity: Severity, rng: np.random.Generator) -> D
     common_count = total / (classes - len(rare) + len(rare) / _pick(severity, 6, 20))
     rare_count = max(2, round(common_count / _pick(severity, 6, 20)))  # one could not be in training and hold-out
     common_count = (total - rare_count * len(rare)) / (classes - len(rare))
-    task = seed_task(draft.generator, draft.seed + 2, 3 * total, SAMPLES)
+    task = forum_task(draft.generator, draft.seed + 2, 3 * total, SAMPLES)
     source = Windows(task.windows, task.labels, task.recordings)
     rows = []
     for label in range(classes):
@@ -623,7 +623,7 @@ def _beside(windows: Windows, generator: Generator, seed: int) -> Windows:
     )
     longest = int(np.bincount(windows.recordings).max())
     classes = len(np.unique(windows.labels))
-    other = seed_task(generator, seed, classes * recordings * longest, SAMPLES, recordings)
+    other = forum_task(generator, seed, classes * recordings * longest, SAMPLES, recordings)
     values = np.empty_like(windows.values)
     for label in np.unique(windows.labels):
         mine, theirs = (np.unique(item.recordings[item.labels == label]) for item in (windows, other))

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures how long an epoch of training takes beside Keras 3 and a plain PyTorch loop, in turns.
 
-The task has the shape this project began with: 98 windows of 100 samples of one motor current, six surfaces. The small
-network is the preset `seed` (LSTM of 32 units), the large one `seed-large` (two LSTMs of 128 units, dropout 0.2 after
-each); both train with RMSprop in batches of 32 and of 4.
+The task has the shape of the forum question: 98 windows of 100 samples of one motor current, six surfaces. The small
+network is the preset `fluctuating-loss` (LSTM of 32 units), the large one `fluctuating-loss-large` (two LSTMs of 128
+units, dropout 0.2 after each); both train with RMSprop in batches of 32 and of 4.
 
 - peers: a plain PyTorch loop with a DataLoader (`peers/peer_torch.py`), and Keras 3 `fit` on JAX, torch and TensorFlow
   (`peers/peer_keras.py`, in the environment that `make peers` makes). Each lives in a process of its own, once with the
@@ -51,7 +51,7 @@ from torch.nn import functional
 from current_driver.errors import SurfaceError
 from surface_classifier import __version__
 from surface_classifier.data.dataset import Dataset
-from surface_classifier.reproduce.forum_task import Generator, seed_task
+from surface_classifier.reproduce.forum_task import Generator, forum_task
 from surface_classifier.training.loop import EngineKind, TrainingResult, train
 from surface_classifier.training.prepared_windows import resident
 from surface_classifier.training.together import TrainingRun, train_together
@@ -60,7 +60,7 @@ from surface_classifier.training.training_config import PRESETS, TrainingConfig
 
 BENCH = Path(__file__).resolve().parent
 ROOT = BENCH.parent
-PRESET_OF = {'small': 'seed', 'large': 'seed-large'}
+PRESET_OF = {'small': 'fluctuating-loss', 'large': 'fluctuating-loss-large'}
 BATCH_SIZES = (32, 4)
 TOGETHER = (5, 10)
 PLAIN = 'PyTorch loop'
@@ -326,7 +326,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     networks, batch_sizes = (['small'], [32]) if args.quick else (args.networks, args.batch_sizes)
     with tempfile.TemporaryDirectory(prefix='epoch_time_') as name, ExitStack() as stack:
         folder = Path(name)
-        dataset = seed_task(GENERATOR, SEED).save(folder / 'dataset')
+        dataset = forum_task(GENERATOR, SEED).save(folder / 'dataset')
         cases = [_prepare(folder, dataset, network, size) for network in networks for size in batch_sizes]
         contestants, absent = _contestants(folder, args, stack)
         progress = stack.enter_context(Progress(console=console, transient=True))

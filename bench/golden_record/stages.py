@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -75,6 +76,16 @@ class Tree:
     def surface(self, *arguments: str, folder: Path) -> str:
         """Run the `surface` command of this tree in a folder."""
         return self.python('-m', 'surface_classifier.cli.main', *arguments, folder=folder)
+
+    def has_command(self, *words: str, folder: Path) -> bool:
+        """Return whether the help of this tree's `surface` lists a verb, or a word below a verb.
+
+        Args:
+            words: The verb, or the verb and the word below it.
+            folder: Where the help is asked for.
+        """
+        listed = self.surface(*words[:-1], '--help', folder=folder)
+        return re.search(rf'^ +{re.escape(words[-1])}( |$)', listed, re.MULTILINE) is not None
 
     def check_packages(self) -> None:
         """Check that Python imports the packages of this tree and not installed ones.
@@ -174,15 +185,16 @@ def json_keys(tree: Tree, folder: Path) -> Record:
     run('train', 'train', 'dataset', '-o', 'model', *few)
     run('classify', 'classify', 'model', 'recordings/drive_2', '--possible-level', '0.5')
     run('evaluate', 'evaluate', 'dataset', '--folds', '2', '--streams', *few)
-    run('evaluate_model', 'evaluate', 'parts/test', '--model', 'model', '--baseline-data', 'parts/train')
-    run('evaluate_left_out_class', 'evaluate', 'dataset', '--folds', '2', '--leave-class-out', *few)
+    run('evaluate_model', *_test_model(tree, folder), '--baseline-data', 'parts/train')
+    run('evaluate_left_out_class', *_leave_surfaces_out(tree, folder), '--folds', '2', *few)
     run('adapt', 'adapt', 'model', 'recordings/drive_3', '-o', 'adapted')
     run('info_model', 'info', 'model')
     run('info_dataset', 'info', 'dataset')
     run('info_recording', 'info', 'recordings/drive_1')
     run('sweep', 'sweep', 'dataset', '-o', 'sweep', '--trials', '3', '--folds', '2', *few)
     run('diagnose', 'diagnose', 'dataset')
-    run('reproduce', 'reproduce', 'seed', '-o', 'seed', '--epochs', '2', '--seeds', '1', '--windows', '24')
+    forum = 'fluctuating-loss' if tree.has_command('reproduce', 'fluctuating-loss', folder=folder) else 'seed'
+    run('reproduce', 'reproduce', forum, '-o', 'forum', '--epochs', '2', '--seeds', '1', '--windows', '24')
     _cut_off(folder / 'recordings' / 'drive_4')
     run('recover', 'recover', 'recordings/drive_4')
     _write_arrays(folder)
@@ -226,6 +238,20 @@ def run_stage(tree: Tree, name: str) -> Record:
     partial.write_text(json.dumps(record, indent=1) + '\n', encoding='utf-8')
     partial.replace(file)
     return _read(file)
+
+
+def _test_model(tree: Tree, folder: Path) -> Sequence[str]:
+    """Return the command that tests `model` on `parts/test`; it is a verb of its own in later trees."""
+    if tree.has_command('test', folder=folder):
+        return ('test', 'model', 'parts/test')
+    return ('evaluate', 'parts/test', '--model', 'model')
+
+
+def _leave_surfaces_out(tree: Tree, folder: Path) -> Sequence[str]:
+    """Return the command that leaves each surface of `dataset` out; it is a verb of its own in later trees."""
+    if tree.has_command('leave-out', folder=folder):
+        return ('leave-out', 'dataset', '--by', 'surface')
+    return ('evaluate', 'dataset', '--leave-class-out')
 
 
 def _borealtc_scores(tree: Tree, folder: Path, recipe: str) -> Record:

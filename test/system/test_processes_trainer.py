@@ -124,7 +124,7 @@ def test_no_sample_is_lost_while_a_model_is_trained(graph: Graph, launch: Launch
     save_dataset(tmp_path / 'dataset', windows_of)
     recipe = tmp_path / 'recipe.yaml'
     # Some seconds of a core, beside loading torch and exporting the model.
-    recipe.write_text('{preset: seed-large, epochs: 30}\n', encoding='utf-8')
+    recipe.write_text('{preset: fluctuating-loss-large, epochs: 30}\n', encoding='utf-8')
     client = ActionClient(graph.watcher, Train, 'trainer/train')
     start_wide_drive(graph, launch, tmp_path, block_samples=10)
     graph.wait_for(client.server_is_ready, 'the trainer', READY_S)

@@ -28,7 +28,7 @@ def test_the_default_recipe_meets_its_aims_on_a_few_tasks(tmp_path: Path, capsys
     row = result['rows'][0]
     assert row['default_epochs_to_all'] <= 60
     assert row['default_rising_share'] <= 0.1
-    assert row['default_held_out'] >= max(row['seed_held_out'], row['discriminant_held_out'])
+    assert row['default_held_out'] >= max(row['forum_held_out'], row['discriminant_held_out'])
     assert {run['seed'] for run in result['runs']['default']} == {0, 1}
     assert result['recipes']['default']['batch_size'] == 25
     assert row['discriminant_held_out'] == pytest.approx(sum(result['discriminant']['ripple']) / 2)
@@ -36,5 +36,5 @@ def test_the_default_recipe_meets_its_aims_on_a_few_tasks(tmp_path: Path, capsys
 
 def test_missed_aims_are_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(default_recipe, 'MOST_EPOCHS', 2)
-    assert default_recipe.main([*QUICK, '--without-seed-recipe']) == 1
+    assert default_recipe.main([*QUICK, '--without-forum-recipe']) == 1
     assert 'missed' in capsys.readouterr().out

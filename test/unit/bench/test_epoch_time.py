@@ -34,10 +34,10 @@ def bench() -> ModuleType:
 @pytest.fixture(scope='module')
 def case(bench: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A case of a few short windows."""
-    from surface_classifier.reproduce.forum_task import seed_task
+    from surface_classifier.reproduce.forum_task import forum_task
 
     folder = tmp_path_factory.mktemp('epoch_time')
-    dataset = seed_task('texture', 0, windows=26, samples=12).save(folder / 'dataset')
+    dataset = forum_task('texture', 0, windows=26, samples=12).save(folder / 'dataset')
     return bench._prepare(folder, dataset, 'small', 8)
 
 

@@ -77,3 +77,11 @@ def test_unknown_commit_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
         pytest.skip('not a git checkout')
     assert golden.main(['--against', 'no-such-commit']) == 2
     assert 'no-such-commit' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('words', 'expected'),
+    [(('test',), True), (('leave-out',), True), (('leave',), False), (('reproduce', 'fluctuating-loss'), True)],
+)
+def test_commands_are_chosen_by_what_the_tree_offers(tmp_path: Path, words: tuple[str, ...], expected: bool) -> None:
+    assert Tree(ROOT, tmp_path, None).has_command(*words, folder=tmp_path) is expected

@@ -40,7 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         examples="""\
 surface diagnose data/floors
 surface diagnose data/floors --config my_recipe.yaml --report diagnosis.html
-surface diagnose data/imported_arrays --config seed-large --json diagnosis.json""",
+surface diagnose data/imported_arrays --config fluctuating-loss-large --json diagnosis.json""",
     )
     parser.add_argument('dataset', metavar='DATASET', help='folder of the data set')
     parser.add_argument(

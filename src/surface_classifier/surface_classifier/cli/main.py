@@ -49,8 +49,12 @@ VERBS: dict[str, Verb] = {
     'dataset': Verb('dataset.verbs', 'cut recordings into a data set of windows, look at one, mend it'),
     'train': Verb('train', 'train an LSTM on a data set'),
     'evaluate': Verb('evaluate', 'score the LSTM beside simple baselines, by recording'),
+    'leave-out': Verb('leave_out', 'train without each surface or motion: is it detected as unknown?'),
+    'test': Verb('test', 'score a finished model on a data set it was not trained on'),
     'diagnose': Verb('diagnose', 'say by experiment why a training behaves as it does'),
-    'reproduce': Verb('reproduce', "run the seed's set-ups again and test each claim about its jumping loss"),
+    'reproduce': Verb(
+        'reproduce.verbs', 'run a published set-up again: the fluctuating loss, the protocol of BorealTC'
+    ),
     'report': Verb('report', 'put a diagnosis, scores, a sweep and a model on one HTML page'),
     'sweep': Verb('sweep', 'search batch size, learning rate and more for a data set'),
     'adapt': Verb('adapt', 'fit a trained model to another robot from minutes of its drives'),
@@ -61,6 +65,9 @@ VERBS: dict[str, Verb] = {
     'inspect': Verb('inspect', "list the topics of a recording or a robot, and find the motors' current"),
     'info': Verb('info', 'say what a recording, data set or model holds'),
 }
+
+# Commands of earlier versions, and what to type now.
+RENAMED: dict[tuple[str, ...], str] = {('reproduce', 'seed'): 'surface reproduce fluctuating-loss'}
 
 EXAMPLES = """\
 example, from a simulated drive to a model:
@@ -163,6 +170,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     verb = next((argument for argument in arguments if not argument.startswith('-')), None)
     try:
+        if (now := RENAMED.get(tuple(arguments[:2]))) is not None:
+            raise SurfaceError(f'`surface {" ".join(arguments[:2])}` is now `{now}`')
         args = build_parser(verb).parse_args(arguments)
         args.arguments = arguments  # results tell the command that gave them
         with _terminated_by_exception():

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from current_driver.errors import SurfaceError
 from current_driver.files.result_files import write_result
 from surface_classifier.data.json_values import finite
 
@@ -41,6 +42,28 @@ def add_command(
         epilog=f'example:\n{lines}',
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+class _RenamedOption(argparse.Action):
+    """Refuses an option of an earlier version and names what replaces it."""
+
+    def __init__(self, *, now: str, **settings: Any) -> None:
+        super().__init__(nargs='*', help=argparse.SUPPRESS, **settings)
+        self._now = now
+
+    def __call__(self, *_: object) -> None:
+        raise SurfaceError(f'{self.option_strings[0]} is now `{self._now}`')
+
+
+def add_renamed_option(parser: argparse.ArgumentParser, option: str, now: str) -> None:
+    """Refuse an option of an earlier version with an error that names what replaces it; the help does not list it.
+
+    Args:
+        parser: The verb's parser.
+        option: The option as it was typed.
+        now: What to type now.
+    """
+    parser.add_argument(option, action=_RenamedOption, now=now)
 
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:

@@ -12,10 +12,11 @@ from surface_classifier.cli.parsing import add_command
 _DESCRIPTION = """\
 Put what is known of one run on one self-contained HTML page, readable on a phone and in print.
 
-RUN is any of: what `surface diagnose`, `surface evaluate`, `surface train` or `surface sweep` wrote with --json, and
-the folder of a model; one of each kind, in any order. The page shows what there is: the curves of the loss by epoch and
-by step, the verdicts with their arms and remedies, what could not be tested, suspected labels, confusion matrix, scores
-by recording, importances, the data, the model, and the commands to repeat it. The same input gives the same bytes.
+RUN is any of: what `surface diagnose`, `surface evaluate` or `surface test`, `surface train` or `surface sweep` wrote
+with --json, and the folder of a model; one of each kind, in any order. The page shows what there is: the curves of the
+loss by epoch and by step, the verdicts with their arms and remedies, what could not be tested, suspected labels,
+confusion matrix, scores by recording, importances, the data, the model, and the commands to repeat it. The same input
+gives the same bytes.
 """
 
 

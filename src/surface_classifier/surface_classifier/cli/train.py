@@ -21,9 +21,9 @@ Whole recordings are held out (15 % of the windows in the default recipe) to sto
 scores on them are in the contract. For a score that can be quoted, use `surface evaluate`.
 
 --config takes a preset (default; accurate, for a thousand windows and more; accurate-imu, for windows whose second part
-is an IMU, as in config/borealtc_all_window.yaml; seed, seed-large,
-seed-simple-rmsprop-32 and others of the seed) or a YAML file with some of these keys; `surface diagnose` says whether
-a recipe suits the data, `surface sweep` looks for a better one:
+is an IMU, as in config/borealtc_all_window.yaml; fluctuating-loss, fluctuating-loss-large,
+fluctuating-loss-simple-rmsprop-32 and others of the forum question that `surface reproduce` runs) or a YAML file with
+some of these keys; `surface diagnose` says whether a recipe suits the data, `surface sweep` looks for a better one:
 
   preset: default                                  # what the others change
   network: {hidden_sizes: [64], dropout: auto, pooling: mean_max, inputs: derived, statistics: true}
@@ -46,7 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         examples="""\
 surface train data/floors -o models/floors
 surface train data/floors -o models/floors_seed_2 --seed 2 --epochs 60
-surface train data/floors -o models/plain --config seed""",
+surface train data/floors -o models/plain --config fluctuating-loss""",
     )
     parser.add_argument('dataset', metavar='DATASET', help='folder of the data set')
     parser.add_argument('-o', '--output', metavar='MODEL', required=True, help='folder to make for the model')

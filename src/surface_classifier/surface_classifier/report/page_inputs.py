@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds out what the files given to `surface report` are, and puts them on one page.
 
-Each of them tells its kind by what it holds: the results of `surface diagnose`, `evaluate`, `train` and `sweep`,
+Each of them tells its kind by what it holds: results of `surface diagnose`, `evaluate`, `test`, `train` and `sweep`,
 written with `--json`, and the folder of a model.
 """
 
@@ -48,7 +48,7 @@ class Run:
 
     Attributes:
         diagnose: Result of `surface diagnose`.
-        evaluate: Result of `surface evaluate`.
+        evaluate: Result of `surface evaluate`, `surface test` or `surface reproduce borealtc-protocol`.
         train: Result of `surface train`.
         sweep: Result of `surface sweep`.
         model: Contract of the model.
@@ -168,7 +168,9 @@ def _read(path: str) -> tuple[str, Any]:
     raise SurfaceError(f'{path} holds {keys}: that is no result a page can be made of; {_EXPECTED}')
 
 
-_EXPECTED = 'give the folder of a model, or what `surface diagnose`, `evaluate`, `train` or `sweep` wrote with --json'
+_EXPECTED = (
+    'give the folder of a model, or what `surface diagnose`, `evaluate`, `test`, `train` or `sweep` wrote with --json'
+)
 
 
 def _read_json(path: str) -> Mapping[str, Any]:

@@ -69,8 +69,8 @@ def cut_pieces(dataset: Dataset, folder: Path) -> Dataset:
     first = config.parts[0]
     if (first.sample_rate_hz, config.window_samples, config.stride_samples) != (RATE_HZ, PIECE_SAMPLES, PIECE_SAMPLES):
         raise SurfaceError(
-            f'{dataset.path}: --protocol {NAME} needs pieces of {PIECE_SAMPLES} samples at {RATE_HZ:g} Hz that do not '
-            f'overlap, not {config.window_samples} samples at {first.sample_rate_hz:g} Hz every '
+            f'{dataset.path}: the protocol {NAME} needs pieces of {PIECE_SAMPLES} samples at {RATE_HZ:g} Hz that do '
+            f'not overlap, not {config.window_samples} samples at {first.sample_rate_hz:g} Hz every '
             f'{config.stride_samples}; build the data set with config/borealtc_paper_window.yaml'
         )
     slides = slides_of_class(dataset.class_counts)

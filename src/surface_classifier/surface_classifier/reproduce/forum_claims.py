@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""What was claimed about the seed's jumping loss, as tests: for each claim its arms, its measure and its verdict.
+"""The claims about the forum question's jumping loss, as tests: for each its arms, its measure and its verdict.
 
 An arm is one training set-up; a run is one arm with one seed, which draws the data, the first weights and the order of
 the windows. Runs of the same seed see the same windows, so arms are compared seed by seed. On each seed a test holds,
@@ -279,12 +279,12 @@ class ClaimResult:
         }
 
 
-def seed_arms(epochs: int, network: Network = 'simple') -> dict[str, Arm]:
+def forum_arms(epochs: int, network: Network = 'simple') -> dict[str, Arm]:
     """Return the set-ups to run, by name, the quick ones first.
 
     Args:
-        epochs: Of the seed's set-ups. Large networks outside the grid get fewer: four fifths where a claim is about the
-            epochs to 100 %, else a fifth.
+        epochs: Of the question's set-ups. Large networks outside the grid get fewer: four fifths where a claim is about
+            the epochs to 100 %, else a fifth.
         network: Which networks run through the whole grid of optimisers and batches; the simple one with a few
             variants, and the large one where a claim needs it, are run in any case.
     """
@@ -338,12 +338,20 @@ def arm_seconds(arm: Arm, windows: int = 98) -> float:
     return arm.config.epochs * windows * window_s * (1.7 if network.batch_norm else 1.0)
 
 
-def seed_claims(network: Network = 'simple') -> tuple[Claim, ...]:
+def forum_claims(network: Network = 'simple') -> tuple[Claim, ...]:
     """Return the claims of the user, of the answer they were given, and ours, each with its tests."""
-    simple = _Texts('simple')
-    tested = [_Texts(name) for name in GRIDS[network] if name != 'large-batchnorm']
-    each = [(texts, optimizer) for texts in tested for optimizer in OPTIMIZERS]
-    both = [(texts, optimizer) for texts in tested for optimizer in ('rmsprop', 'adam')]
+    networks = [_Texts(name) for name in GRIDS[network] if name != 'large-batchnorm']
+    return (*_user_claims(networks), *_causes_in_the_answer(networks), *_advice_in_the_answer(networks), *_our_claims())
+
+
+def _pairs(networks: Sequence[_Texts], optimizers: Sequence[str]) -> list[tuple[_Texts, str]]:
+    return [(texts, optimizer) for texts in networks for optimizer in optimizers]
+
+
+def _user_claims(networks: Sequence[_Texts]) -> tuple[Claim, ...]:
+    """Return what the user observed."""
+    each = _pairs(networks, tuple(OPTIMIZERS))
+    both = _pairs(networks, ('rmsprop', 'adam'))
     return (
         Claim(
             'jumps',
@@ -409,6 +417,14 @@ def seed_claims(network: Network = 'simple') -> tuple[Claim, ...]:
                 jumps('plain SGD, batch 32', 'the loss of the two easy classes jumps', 'toy-sgd-32'),
             ),
         ),
+    )
+
+
+def _causes_in_the_answer(networks: Sequence[_Texts]) -> tuple[Claim, ...]:
+    """Return what the answer named as causes."""
+    each = _pairs(networks, tuple(OPTIMIZERS))
+    simple = _Texts('simple')
+    return (
         Claim(
             'batch-noise',
             'answer',
@@ -478,6 +494,14 @@ def seed_claims(network: Network = 'simple') -> tuple[Claim, ...]:
                 ),
             ),
         ),
+    )
+
+
+def _advice_in_the_answer(networks: Sequence[_Texts]) -> tuple[Claim, ...]:
+    """Return what the answer advised."""
+    each = _pairs(networks, tuple(OPTIMIZERS))
+    both = _pairs(networks, ('rmsprop', 'adam'))
+    return (
         Claim(
             'batch-is-a-hyper-parameter',
             'answer',
@@ -511,6 +535,13 @@ def seed_claims(network: Network = 'simple') -> tuple[Claim, ...]:
                 for texts, optimizer in each
             ),
         ),
+    )
+
+
+def _our_claims() -> tuple[Claim, ...]:
+    """Return the claims of this project."""
+    simple = _Texts('simple')
+    return (
         Claim(
             'adaptive-step',
             'ours',
@@ -585,7 +616,7 @@ def seed_claims(network: Network = 'simple') -> tuple[Claim, ...]:
             (
                 smooth('default recipe', 'the loss falls smoothly', 'default'),
                 scores_higher(
-                    "default recipe against the seed's (RMSprop, batch 32)",
+                    "default recipe against the question's (RMSprop, batch 32)",
                     'the default recipe scores higher on fresh windows',
                     'default',
                     simple.arm('rmsprop', '32'),
@@ -620,7 +651,7 @@ def judge_claims(
 
 
 def answers(results: Sequence[ClaimResult]) -> dict[str, dict[str, str]]:
-    """Answer the seed's two questions from what the claims came to.
+    """Answer the forum question, is it normal and why, from what the claims came to.
 
     Args:
         results: What `judge_claims` returned.
@@ -876,7 +907,7 @@ def _grid_arm(name: str, optimizer: str, batch: str, epochs: int) -> Arm:
 
 
 def _preset(name: str, epochs: int) -> TrainingConfig:
-    return replace(PRESETS[f'seed-{name}'], epochs=epochs)
+    return replace(PRESETS[f'fluctuating-loss-{name}'], epochs=epochs)
 
 
 def _with_network(config: TrainingConfig, **changes: Any) -> TrainingConfig:

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""The page of the reproduced seed: its two questions answered, every claim with its arms and seeds, and the curves.
+"""The page of the forum question: is it normal, and why, every claim with its arms and seeds, and the curves.
 
 The page needs no network and no other file. Given the same runs, the same bytes come out.
 """
@@ -37,8 +37,8 @@ from surface_classifier.reproduce.forum_claims import (
     answers,
     format_value,
 )
-from surface_classifier.reproduce.forum_runs import FRESH_WINDOWS, SeedResult
-from surface_classifier.reproduce.forum_task import SeedTask, seed_task
+from surface_classifier.reproduce.forum_runs import FRESH_WINDOWS, ForumResult
+from surface_classifier.reproduce.forum_task import ForumTask, forum_task
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,24 +51,26 @@ _SMALLEST_DRAWN = 1e-5  # losses below are drawn there [nat]
 
 Values = NDArray[np.float64]
 
+PAGE_FILE = 'fluctuating_loss.html'
 
-def write_seed_page(path: str | Path, result: SeedResult, *, command: str) -> Path:
+
+def write_forum_page(path: str | Path, result: ForumResult, *, command: str) -> Path:
     """Write the page.
 
     Args:
         path: HTML file to write; its folder is made.
-        result: What `reproduce_seed` returned.
+        result: What `reproduce_fluctuating_loss` returned.
         command: What to type to make this page again.
 
     Returns:
         The file that was written.
     """
     path = Path(path)
-    write_result(path, render_seed_page(result, command=command), 'page')
+    write_result(path, render_forum_page(result, command=command), 'page')
     return path
 
 
-def render_seed_page(result: SeedResult, *, command: str) -> str:
+def render_forum_page(result: ForumResult, *, command: str) -> str:
     """Render the page as one HTML document without references to anything outside it; arguments as above."""
     import jinja2
 
@@ -84,7 +86,7 @@ def render_seed_page(result: SeedResult, *, command: str) -> str:
         settings=settings,
         answers=answers(result.claims),
         claims=[_claim_view(number, claim, result) for number, claim in enumerate(result.claims, 1)],
-        windows_picture=_windows_picture(seed_task(settings.generator, 0, settings.windows, settings.samples)),
+        windows_picture=_windows_picture(forum_task(settings.generator, 0, settings.windows, settings.samples)),
         pictures=_fluctuation_pictures(result),
         grids=_grid_rows(result),
         others=[_panel(arm, arm.title, result.of(arm.name)) for arm in _others(result)],
@@ -108,7 +110,7 @@ def render_seed_page(result: SeedResult, *, command: str) -> str:
     )
 
 
-def _claim_view(number: int, claim: ClaimResult, result: SeedResult) -> dict[str, Any]:
+def _claim_view(number: int, claim: ClaimResult, result: ForumResult) -> dict[str, Any]:
     return {
         'number': number,
         'name': claim.claim.name,
@@ -120,7 +122,7 @@ def _claim_view(number: int, claim: ClaimResult, result: SeedResult) -> dict[str
     }
 
 
-def _test_view(test: ClaimTestResult, result: SeedResult) -> dict[str, Any]:
+def _test_view(test: ClaimTestResult, result: ForumResult) -> dict[str, Any]:
     unit = test.test.unit
     median = format_value(test.value, unit) if test.judgements else ''
     fluctuations = [item.fluctuation for item in test.judgements if not math.isnan(item.fluctuation)]
@@ -191,8 +193,8 @@ def _percent(value: float) -> str:
     return f'{share:.{digits}f}\N{NO-BREAK SPACE}%'
 
 
-def _shorter(result: SeedResult) -> list[tuple[str, int]]:
-    """Arms of the seed's networks that got fewer epochs than was asked for."""
+def _shorter(result: ForumResult) -> list[tuple[str, int]]:
+    """Arms of the question's networks that got fewer epochs than was asked for."""
     return [
         (arm.title, arm.config.epochs)
         for arm in result.arms.values()
@@ -200,8 +202,8 @@ def _shorter(result: SeedResult) -> list[tuple[str, int]]:
     ]
 
 
-def _grid_rows(result: SeedResult) -> list[dict[str, Any]]:
-    """The seed's figures: for each network and optimiser, one panel for each batch."""
+def _grid_rows(result: ForumResult) -> list[dict[str, Any]]:
+    """The question's figures: for each network and optimiser, one panel for each batch."""
     rows = []
     for network in GRIDS[result.settings.network]:
         for optimizer, name in OPTIMIZERS.items():
@@ -213,7 +215,7 @@ def _grid_rows(result: SeedResult) -> list[dict[str, Any]]:
     return rows
 
 
-def _others(result: SeedResult) -> list[Arm]:
+def _others(result: ForumResult) -> list[Arm]:
     grid = {
         f'{network}-{optimizer}-{batch}'
         for network in GRIDS[result.settings.network]
@@ -309,7 +311,7 @@ def _starts(count: int, spans: int) -> NDArray[np.int64]:
     return np.arange(0, count, max(1, -(-count // spans)))
 
 
-def _fluctuation_pictures(result: SeedResult) -> list[Picture]:
+def _fluctuation_pictures(result: ForumResult) -> list[Picture]:
     """How often, and by how much, the loss fluctuates, by batch and optimiser: a dot for each seed."""
     from matplotlib.figure import Figure
 
@@ -363,7 +365,7 @@ def _fluctuation_pictures(result: SeedResult) -> list[Picture]:
     return pictures
 
 
-def _windows_picture(task: SeedTask) -> Picture:
+def _windows_picture(task: ForumTask) -> Picture:
     """One window of each surface."""
     from matplotlib.figure import Figure
 

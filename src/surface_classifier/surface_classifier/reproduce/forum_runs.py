@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""The seed, reproduced: runs its set-ups on simulated currents and judges each claim; the page is in `forum_page.py`.
+"""The forum question, run again on simulated currents: its set-ups and every claim; the page is in `forum_page.py`.
 
 Every run is kept as one JSON file as soon as it is finished, so that a command that was stopped goes on where it was.
 Each run has a process and one thread of its own; the results do not depend on how many run at once.
@@ -38,11 +38,11 @@ from surface_classifier.reproduce.forum_claims import (
     Run,
     answers,
     arm_seconds,
+    forum_arms,
+    forum_claims,
     judge_claims,
-    seed_arms,
-    seed_claims,
 )
-from surface_classifier.reproduce.forum_task import Generator, SeedTask, seed_task, two_class_toy
+from surface_classifier.reproduce.forum_task import ForumTask, Generator, forum_task, two_class_toy
 from surface_classifier.training.training_config import TrainingConfig
 
 FRESH_WINDOWS = 600
@@ -53,14 +53,14 @@ _COMPILED_FROM_S = 5.0  # shorter runs are left to torch, which has nothing to c
 
 
 @dataclass(frozen=True)
-class SeedSettings:
+class ForumSettings:
     """What is run.
 
     Attributes:
-        generator: How the currents of the six surfaces are simulated, see `seed_task`.
+        generator: How the currents of the six surfaces are simulated, see `forum_task`.
         seeds: How many seeds, from 0; a verdict needs four or more.
-        epochs: Of the seed's set-ups.
-        network: Which networks run through the whole grid, see `seed_arms`.
+        epochs: Of the question's set-ups.
+        network: Which networks run through the whole grid, see `forum_arms`.
         windows: Training windows.
         samples: Length of a window [samples].
     """
@@ -74,7 +74,7 @@ class SeedSettings:
 
 
 @dataclass(frozen=True)
-class SeedResult:
+class ForumResult:
     """All runs that are there, and what they say.
 
     Attributes:
@@ -84,7 +84,7 @@ class SeedResult:
         claims: What each claim came to.
     """
 
-    settings: SeedSettings
+    settings: ForumSettings
     arms: Mapping[str, Arm]
     runs: Mapping[tuple[str, int], Run]
     claims: tuple[ClaimResult, ...]
@@ -124,7 +124,7 @@ class SeedResult:
 class _Task:
     arm: Arm
     seed: int
-    settings: SeedSettings
+    settings: ForumSettings
     file: Path
 
     @property
@@ -135,14 +135,14 @@ class _Task:
 _Report = Callable[[float], object]
 
 
-def reproduce_seed(
+def reproduce_fluctuating_loss(
     folder: str | os.PathLike[str],
-    settings: SeedSettings,
+    settings: ForumSettings,
     *,
     jobs: int = 1,
     on_progress: Callable[[float], object] | None = None,
     only_finished: bool = False,
-) -> SeedResult:
+) -> ForumResult:
     """Run what is not there yet, and judge the claims.
 
     Args:
@@ -168,25 +168,25 @@ def reproduce_seed(
         for run in _run_tasks(missing, min(jobs, len(missing)), on_progress or (lambda _: None)):
             runs[run.arm, run.seed] = run
     arms = {task.arm.name: task.arm for task in tasks}
-    claims = judge_claims(seed_claims(settings.network), runs, range(settings.seeds))
-    return SeedResult(settings, arms, runs, tuple(claims))
+    claims = judge_claims(forum_claims(settings.network), runs, range(settings.seeds))
+    return ForumResult(settings, arms, runs, tuple(claims))
 
 
-def missing_seconds(folder: str | os.PathLike[str], settings: SeedSettings) -> float:
-    """About how long one core is busy with the runs that are not there yet [s]; arguments as for `reproduce_seed`."""
+def missing_seconds(folder: str | os.PathLike[str], settings: ForumSettings) -> float:
+    """Estimate how long one core needs for the missing runs [s]; arguments as for `reproduce_fluctuating_loss`."""
     return sum(task.seconds for task in _tasks(folder, settings) if not task.file.exists())
 
 
-def _tasks(folder: str | os.PathLike[str], settings: SeedSettings) -> list[_Task]:
+def _tasks(folder: str | os.PathLike[str], settings: ForumSettings) -> list[_Task]:
     """All runs: the quick arms first, all seeds of one before the next, so that an early stop leaves whole arms."""
     return [
         _Task(arm, seed, settings, Path(folder) / 'runs' / _file_name(arm, seed, settings))
-        for arm in seed_arms(settings.epochs, settings.network).values()
+        for arm in forum_arms(settings.epochs, settings.network).values()
         for seed in range(settings.seeds)
     ]
 
 
-def _identity(arm: Arm, seed: int, settings: SeedSettings) -> dict[str, Any]:
+def _identity(arm: Arm, seed: int, settings: ForumSettings) -> dict[str, Any]:
     """All that a run's numbers hang on."""
     return {
         'arm': arm.name,
@@ -201,7 +201,7 @@ def _identity(arm: Arm, seed: int, settings: SeedSettings) -> dict[str, Any]:
     }
 
 
-def _file_name(arm: Arm, seed: int, settings: SeedSettings) -> str:
+def _file_name(arm: Arm, seed: int, settings: ForumSettings) -> str:
     text = json.dumps(_identity(arm, seed, settings), sort_keys=True)
     return f'{arm.name}_seed-{seed}_{hashlib.sha256(text.encode()).hexdigest()[:10]}.json'
 
@@ -244,7 +244,7 @@ def _run_task(task: _Task, report: _Report, cancelled: Callable[[], bool]) -> Ru
     return run
 
 
-def _tasks_of(task: _Task) -> tuple[SeedTask, SeedTask]:
+def _tasks_of(task: _Task) -> tuple[ForumTask, ForumTask]:
     """The windows to train on, and fresh ones of other recordings."""
     seed, settings = task.seed, task.settings
     if task.arm.task == 'toy':
@@ -253,12 +253,12 @@ def _tasks_of(task: _Task) -> tuple[SeedTask, SeedTask]:
             two_class_toy(_FRESH_SEED + seed, FRESH_WINDOWS, settings.samples, _FRESH_RECORDINGS),
         )
     return (
-        seed_task(settings.generator, seed, settings.windows, settings.samples),
-        seed_task(settings.generator, _FRESH_SEED + seed, FRESH_WINDOWS, settings.samples, _FRESH_RECORDINGS),
+        forum_task(settings.generator, seed, settings.windows, settings.samples),
+        forum_task(settings.generator, _FRESH_SEED + seed, FRESH_WINDOWS, settings.samples, _FRESH_RECORDINGS),
     )
 
 
-def _with_wrong_labels(task: SeedTask, share: float, seed: int) -> NDArray[np.int64]:
+def _with_wrong_labels(task: ForumTask, share: float, seed: int) -> NDArray[np.int64]:
     """The labels, a share of them moved to another class."""
     rng = np.random.default_rng([seed, 5])
     labels = task.labels.copy()
@@ -270,7 +270,7 @@ def _with_wrong_labels(task: SeedTask, share: float, seed: int) -> NDArray[np.in
 _Measured = tuple[tuple[float, ...], tuple[float, ...], float]
 
 
-def _discriminant(known: SeedTask, fresh: SeedTask) -> _Measured:
+def _discriminant(known: ForumTask, fresh: ForumTask) -> _Measured:
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     fitted = LinearDiscriminantAnalysis().fit(hand_features(known.windows), known.labels)
@@ -281,8 +281,8 @@ def _discriminant(known: SeedTask, fresh: SeedTask) -> _Measured:
 def _train(
     task: _Task,
     config: TrainingConfig,
-    known: SeedTask,
-    fresh: SeedTask,
+    known: ForumTask,
+    fresh: ForumTask,
     report: _Report,
     cancelled: Callable[[], bool],
 ) -> _Measured:

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Simulated tasks of the shape this project began with: about a hundred windows of one motor current, six surfaces.
+"""Simulated tasks of the shape of the forum question: about a hundred windows of one motor current, six surfaces.
 
 Three generators make the same kind of task by different mechanisms, so that what is tuned on one can be tested on
 another:
@@ -49,7 +49,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class SeedTask:
+class ForumTask:
     """Labelled windows of one motor current.
 
     Attributes:
@@ -109,13 +109,13 @@ class SeedTask:
         )
 
 
-def seed_task(
+def forum_task(
     generator: Generator,
     seed: int,
     windows: int = 98,
     samples: int = 100,
     recordings_per_surface: int = RECORDINGS_PER_SURFACE,
-) -> SeedTask:
+) -> ForumTask:
     """Make a task.
 
     Args:
@@ -136,7 +136,7 @@ def seed_task(
 
 def two_class_toy(
     seed: int, windows: int = 98, samples: int = 100, recordings_per_class: int = RECORDINGS_PER_SURFACE
-) -> SeedTask:
+) -> ForumTask:
     """Make the easy task of two classes: a cosine against an arc cosine, at random phases and in noise.
 
     Args:
@@ -158,7 +158,7 @@ _Make = Callable[[int, Mapping[tuple[int, int], int]], Mapping[tuple[int, int], 
 
 def _task(
     name: str, make: _Make, classes: tuple[str, ...], seed: int, windows: int, samples: int, recordings: int
-) -> SeedTask:
+) -> ForumTask:
     if windows < len(classes):
         raise ValueError(f'{windows} windows are too few for {len(classes)} classes; give one for each or more')
     rng = _random(name, 0)
@@ -172,7 +172,7 @@ def _task(
     }
     signals = make(seed, {key: count * samples for key, count in counts.items()})
     order = sorted(counts)
-    return SeedTask(
+    return ForumTask(
         name=name,
         windows=np.concatenate([signals[key].reshape(-1, samples, 1) for key in order]),
         labels=np.concatenate([np.full(counts[key], key[0], dtype=np.int64) for key in order]),
@@ -325,6 +325,7 @@ def _simulated_signals(seed: int, counts: Mapping[tuple[int, int], int]) -> dict
     for drive in sorted({number for _, number in counts}):
         simulator = Simulator(
             SimulatorConfig(
+                # Hashed: other words would make other drives.
                 seed=zlib.crc32(f'seed task {seed} {drive}'.encode()),
                 sample_rate_hz=SAMPLE_RATE_HZ,
                 motors=1,

@@ -15,9 +15,10 @@ the recipe. `low` and `high` belong to the range; `powers_of_two` keeps it to 2,
 
 With `at_batch: N`, the learning rate is searched as the rate at a batch of N. A batch of B trains with that times B / N
 under SGD (Goyal et al., Accurate, Large Minibatch SGD, 2017), and times sqrt(B / N) under the adaptive optimizers
-(Malladi et al., On the SDEs and Scaling Rules for Adaptive Gradient Algorithms, 2022). Measured on data of the seed's
-shape, the best rate grows with the batch to the power of 1.0 and 0.66. Searched as plain rates, the two would hide each
-other: a batch would look bad at another batch's rate, and the importance of one would be counted for the other.
+(Malladi et al., On the SDEs and Scaling Rules for Adaptive Gradient Algorithms, 2022). Measured on data of the forum
+question's shape, the best rate grows with the batch to the power of 1.0 and 0.66. Searched as plain rates, the two
+would hide each other: a batch would look bad at another batch's rate, and the importance of one would be counted for
+the other.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ def diagnosis(*, digest: str = '5e1f' * 16, windows: int = 98, path: str = 'data
         'config': CONFIG,
         'seed': 0,
         'seconds': 41.7,
-        'command': f'surface diagnose {path} --config seed-large-rmsprop-4',
+        'command': f'surface diagnose {path} --config fluctuating-loss-large-rmsprop-4',
     }
 
 

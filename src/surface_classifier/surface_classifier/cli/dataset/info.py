@@ -14,7 +14,7 @@ from surface_classifier.cli.parsing import add_command, add_json_argument, non_n
 if TYPE_CHECKING:
     from surface_classifier.data.dataset import Dataset
     from surface_classifier.data.splits import Folds
-    from surface_classifier.data.survey.dataset_survey import InputSurvey, Motion
+    from surface_classifier.data.survey.dataset_survey import InputSurvey, Motion, Survey
 
 _DESCRIPTION = """\
 Show what a data set holds and what it covers.
@@ -90,18 +90,7 @@ def _run(args: argparse.Namespace) -> int:
         write_json(summary, args.json)
     if args.json != '-':
         print_dataset(dataset, found.classes)
-        if found.imbalance > 1:
-            print(f'balance: {found.imbalance:.3g} windows of the commonest class for one of the rarest')
-        for name, entry in found.inputs.items():
-            _print_input(name, entry)
-        if found.lost_samples:
-            print(f'{found.lost_samples} samples that the source counted never came')
-        for fault in channels:
-            print(f'channel {fault["channel"]}: {fault["text"]}')
-        if spectrum is not None:
-            _print_spectrum(spectrum)
-        if found.motion is not None:
-            _print_motion(found.motion)
+        _print_survey(found, channels, spectrum)
         if args.recordings:
             _print_recordings(dataset)
         if folds is not None:
@@ -109,6 +98,21 @@ def _run(args: argparse.Namespace) -> int:
         if args.verify:
             print('the digest matches the content')
     return 0
+
+
+def _print_survey(found: Survey, channels: list[dict[str, Any]], spectrum: dict[str, Any] | None) -> None:
+    if found.imbalance > 1:
+        print(f'balance: {found.imbalance:.3g} windows of the commonest class for one of the rarest')
+    for name, entry in found.inputs.items():
+        _print_input(name, entry)
+    if found.lost_samples:
+        print(f'{found.lost_samples} samples that the source counted never came')
+    for fault in channels:
+        print(f'channel {fault["channel"]}: {fault["text"]}')
+    if spectrum is not None:
+        _print_spectrum(spectrum)
+    if found.motion is not None:
+        _print_motion(found.motion)
 
 
 def channel_faults(dataset: Dataset) -> list[dict[str, Any]]:

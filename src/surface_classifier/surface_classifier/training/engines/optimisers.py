@@ -17,7 +17,7 @@ KERAS_EPSILON = 1e-7
 
 
 def make_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) -> torch.optim.Optimizer:
-    """Return the recipe's optimiser; Adam and RMSprop divide as in Keras, where the seed's set-ups come from."""
+    """Return the recipe's optimiser; Adam and RMSprop divide as in Keras, which the forum question used."""
     rate, decay = float(config.learning_rate), config.weight_decay
     if config.optimizer == 'adamw':
         return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""`surface train | evaluate | classify | info`: results, exit codes, and sentences for wrong input."""
+"""`surface train | evaluate | test | classify | info`: results, exit codes, and sentences for wrong input."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_evaluate_by_recording_and_with_a_model(work: Path, tmp_path: Path, caps
     assert folds['lstm']['accuracy'] > 0.9
     assert len(folds['lstm']['per_fold']) == 2
     assert '<html' in (tmp_path / 'r.html').read_text(encoding='utf-8')
-    assert run('evaluate', work / 'data', '--model', work / 'model', '--json', tmp_path / 'model.json') == 0
+    assert run('test', work / 'model', work / 'data', '--json', tmp_path / 'model.json') == 0
     tested = read(tmp_path / 'model.json')
     assert tested['trees'] is None
     assert tested['majority'] is None
@@ -211,7 +211,7 @@ def test_a_model_for_other_channels_or_another_rate(
             surfaces = [('ice', 5.0), ('snow', 5.0)]
             write_drive(tmp_path / name / f'drive_{drive}', surfaces, **options)
         assert run('dataset', 'build', tmp_path / name, '-o', tmp_path / f'{name}_data') == 0
-    error = refused(capsys, 'evaluate', tmp_path / 'motors_data', '--model', work / 'model')
+    error = refused(capsys, 'test', work / 'model', tmp_path / 'motors_data')
     assert 'front [A], rear [A]' in error
     assert 'left [A], right [A]' in error
     error = refused(capsys, 'classify', work / 'model', tmp_path / 'rate_data')
@@ -240,20 +240,33 @@ def test_what_is_not_there(work: Path, tmp_path: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize(
-    ('arguments', 'told'),
+    ('arguments', 'now'),
     [
-        (('--model', 'm', '--epochs', '3'), '--epochs does not go with --model'),
-        (('--baseline-data', 'd'), '--baseline-data goes with --model only'),
-        (('--executor', 'ray', '--leave-class-out'), '--executor ray goes with folds only'),
-        (('--protocol', 'borealtc-paper', '--streams'), '--streams does not go with --protocol'),
-        (('--repetition', '1'), '--repetition goes with --folds-file only'),
-        (('--folds-file', 'f', '--folds-seed', '1'), '--folds-seed does not go with --folds-file'),
+        (('evaluate', 'd', '--model', 'm'), 'surface test MODEL DATASET'),
+        (('evaluate', '--model', 'm', 'd'), 'surface test MODEL DATASET'),
+        (('evaluate', 'd', '--baseline-data', 'd'), 'surface test MODEL DATASET --baseline-data DATASET'),
+        (('evaluate', 'd', '--engine', 'onnx'), 'surface test MODEL DATASET --engine NAME'),
+        (('evaluate', 'd', '--leave-class-out'), 'surface leave-out DATASET --by surface'),
+        (('evaluate', '--leave-speed-out', 'd'), 'surface leave-out DATASET --by motion'),
+        (('evaluate', 'd', '--protocol=borealtc-paper'), 'surface reproduce borealtc-protocol DATASET'),
+        (('evaluate', 'd', '--folds-seed', '1'), '--repetition N'),
+        (('reproduce', 'seed', '-o', 'x'), 'surface reproduce fluctuating-loss'),
+        (('reproduce', 'seed', '--help'), 'surface reproduce fluctuating-loss'),
     ],
 )
-def test_flags_that_would_be_ignored_are_refused(
-    work: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], told: str
+def test_an_old_command_is_refused_with_the_new_one(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], now: str
 ) -> None:
-    assert told in refused(capsys, 'evaluate', work / 'data', *arguments)
+    error = refused(capsys, *arguments)
+    assert error.endswith(f' is now `{now}`\n')
+
+
+@pytest.mark.parametrize('verb', [('evaluate',), ('reproduce',)])
+def test_the_help_does_not_list_old_names(capsys: pytest.CaptureFixture[str], verb: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit):
+        run(*verb, '--help')
+    printed = capsys.readouterr().out
+    assert not [old for old in ('--model', '--leave', '--protocol', '--folds-seed', 'reproduce seed') if old in printed]
 
 
 def test_classify_warns_of_a_rate_that_aliases_and_of_a_recording_that_was_not_closed(

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""`surface reproduce seed`: the page, the JSON and the table of a tiny run, and what is refused."""
+"""`surface reproduce`: the page, the JSON and the table of a tiny run, and what is refused."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ pytest.importorskip('matplotlib')
 pytest.importorskip('sklearn')
 
 from surface_classifier.cli.main import main
-from surface_classifier.reproduce import forum_runs as reproduce_seed
-from surface_classifier.reproduce.forum_claims import seed_arms, seed_claims
+from surface_classifier.reproduce import forum_runs
+from surface_classifier.reproduce.forum_claims import forum_arms, forum_claims
 
 TINY = ['--epochs', '3', '--seeds', '1', '--windows', '12']
 
 
 def test_a_tiny_run_gives_page_json_and_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder, file = tmp_path / 'seed', tmp_path / 'seed.json'
-    command = ['reproduce', 'seed', '-o', str(folder), *TINY, '--json', str(file)]
+    folder, file = tmp_path / 'forum', tmp_path / 'result.json'
+    command = ['reproduce', 'fluctuating-loss', '-o', str(folder), *TINY, '--json', str(file)]
     assert main(command) == 0
     out, err = capsys.readouterr()
     assert 'minutes of one core to run' in err
-    assert f'{len(seed_arms(3))} of {len(seed_arms(3))} runs' in out
-    for claim in seed_claims():
+    assert f'{len(forum_arms(3))} of {len(forum_arms(3))} runs' in out
+    for claim in forum_claims():
         assert claim.text in out
-    assert (folder / 'seed.html').stat().st_size > 100_000
+    assert (folder / 'fluctuating_loss.html').stat().st_size > 100_000
     values = json.loads(file.read_text())
     assert values['settings'] == {
         'generator': 'texture',
@@ -40,7 +40,7 @@ def test_a_tiny_run_gives_page_json_and_table(tmp_path: Path, capsys: pytest.Cap
         'windows': 12,
         'samples': 100,
     }
-    assert len(values['claims']) == len(seed_claims())
+    assert len(values['claims']) == len(forum_claims())
 
     assert main([*command[:-1], '-']) == 0  # nothing is left to run
     out, err = capsys.readouterr()
@@ -51,10 +51,10 @@ def test_a_tiny_run_gives_page_json_and_table(tmp_path: Path, capsys: pytest.Cap
 def test_the_page_can_be_had_without_running_anything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(reproduce_seed, '_run_task', None)
-    assert main(['reproduce', 'seed', '-o', str(tmp_path), '--no-runs']) == 0
+    monkeypatch.setattr(forum_runs, '_run_task', None)
+    assert main(['reproduce', 'fluctuating-loss', '-o', str(tmp_path), '--no-runs']) == 0
     assert capsys.readouterr().out.startswith('0 of ')
-    assert 'runs are finished' in (tmp_path / 'seed.html').read_text(encoding='utf-8')
+    assert 'runs are finished' in (tmp_path / 'fluctuating_loss.html').read_text(encoding='utf-8')
     assert not (tmp_path / 'runs').exists()
 
 
@@ -62,10 +62,10 @@ def test_the_page_can_be_had_without_running_anything(
     ('arguments', 'why'),
     [
         (['harvest', '-o', 'x'], 'invalid choice'),
-        (['seed'], 'required: -o/--output'),
-        (['seed', '-o', 'x', '--windows', '6'], "'6' is not at least 12"),
-        (['seed', '-o', 'x', '--generator', 'noise'], 'invalid choice'),
-        (['seed', '-o', 'x', '--seeds', '0'], "'0' is not at least 1"),
+        (['fluctuating-loss'], 'required: -o/--output'),
+        (['fluctuating-loss', '-o', 'x', '--windows', '6'], "'6' is not at least 12"),
+        (['fluctuating-loss', '-o', 'x', '--generator', 'noise'], 'invalid choice'),
+        (['fluctuating-loss', '-o', 'x', '--seeds', '0'], "'0' is not at least 1"),
     ],
 )
 def test_what_makes_no_sense_is_refused(arguments: list[str], why: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.dataset_builder import build_dataset
 from surface_classifier.data.editing.dataset_edit import drop, relabel
 from surface_classifier.data.editing.window_selection import select_windows
-from surface_classifier.reproduce.forum_task import seed_task
+from surface_classifier.reproduce.forum_task import forum_task
 from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
 
 pytest.importorskip('sklearn', reason='the diagnosis needs the training dependencies')
@@ -81,7 +81,7 @@ def test_a_copy_is_a_duplicate_whatever_its_gain_and_offset(gain: float, offset:
 
 
 def test_wrong_labels_are_found_and_right_ones_left_alone() -> None:
-    task = seed_task('texture', 3)
+    task = forum_task('texture', 3)
     features = window_features([task.windows])
     sound = check_labels(features, task.labels, task.recordings, seed=0)
     wrong = np.arange(5, 98, 6)
@@ -136,7 +136,7 @@ def test_classes_of_a_few_windows_tell_nothing_of_noise() -> None:
 
 
 def test_rarity_costs_where_a_surface_has_few_windows_and_nothing_where_all_are_common() -> None:
-    task = seed_task('texture', 5, windows=240)
+    task = forum_task('texture', 5, windows=240)
     features = window_features([task.windows])
     kept = np.concatenate([np.flatnonzero(task.labels == k)[: 3 if k < 2 else 40] for k in range(6)])
     labels = task.labels[kept]
@@ -159,7 +159,7 @@ def test_a_label_alone_among_its_neighbours_is_out_of_line() -> None:
 
 
 def test_only_labels_with_a_meaning_beat_chance() -> None:
-    task = seed_task('ripple', 1)
+    task = forum_task('ripple', 1)
     features = window_features([task.windows])
     sound = check_labels(features, task.labels, task.recordings, seed=0)
     random = check_labels(features, np.random.default_rng(0).permutation(task.labels), None, seed=0)
@@ -232,6 +232,6 @@ def test_a_data_set_with_a_low_pass_does_not_alias(tmp_path: Path) -> None:
 
 
 def test_arrays_do_not_tell_whether_they_alias(tmp_path: Path) -> None:
-    found = find_aliasing(seed_task('texture', 0, 12).save(tmp_path / 'set'))
+    found = find_aliasing(forum_task('texture', 0, 12).save(tmp_path / 'set'))
     assert 'arrays' in found.why
     assert 'surface dataset build' in found.supply

@@ -18,14 +18,14 @@ from surface_classifier.cli.main import main
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.diagnosis.diagnose import diagnose
 from surface_classifier.diagnosis.result import CAUSES, HEALTHY
-from surface_classifier.reproduce.forum_task import seed_task
+from surface_classifier.reproduce.forum_task import forum_task
 from surface_classifier.training.loop import TrainingCancelledError
 from surface_classifier.training.training_config import load_training_config
 
 
 @pytest.fixture(scope='module')
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return seed_task('texture', 5, 72, 60).save(tmp_path_factory.mktemp('diagnosis') / 'set')
+    return forum_task('texture', 5, 72, 60).save(tmp_path_factory.mktemp('diagnosis') / 'set')
 
 
 def relabelled(dataset: Dataset, folder: Path, labels: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Dataset:
@@ -103,7 +103,7 @@ def test_progress_is_told_and_a_diagnosis_can_be_cancelled(dataset: Dataset) -> 
 
 
 def test_accuracies_that_hold_no_recording_out_are_told(tmp_path: Path) -> None:
-    task = seed_task('texture', 0, 36, 20, recordings_per_surface=1)
+    task = forum_task('texture', 0, 36, 20, recordings_per_surface=1)
     found = diagnose(task.save(tmp_path / 'set'), replace(load_training_config('default'), epochs=4))
     (entry,) = [entry for entry in found.cannot_tell if entry.id == 'recording_leakage']
     assert 'one recording only' in entry.why
@@ -111,7 +111,7 @@ def test_accuracies_that_hold_no_recording_out_are_told(tmp_path: Path) -> None:
 
 
 def test_a_data_set_of_one_surface_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    task = seed_task('texture', 0, 12, 20)
+    task = forum_task('texture', 0, 12, 20)
     one = relabelled(task.save(tmp_path / 'set'), tmp_path / 'one', np.zeros(12, dtype=np.int64))
     assert main(['diagnose', str(one.path)]) == 2
     assert 'two classes' in capsys.readouterr().err

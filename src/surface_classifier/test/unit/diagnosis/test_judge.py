@@ -19,7 +19,7 @@ from surface_classifier.diagnosis.measure import BASE, ArmOutcome, Experiment
 from surface_classifier.diagnosis.noise import StepNoise
 from surface_classifier.diagnosis.probe import Curves, GradientSize
 from surface_classifier.model.network_config import NetworkConfig
-from surface_classifier.reproduce.forum_task import seed_task
+from surface_classifier.reproduce.forum_task import forum_task
 from surface_classifier.training.training_config import TrainingConfig
 
 CONFIG = TrainingConfig(
@@ -38,7 +38,7 @@ class Bench:
     """An experiment whose outcomes are given instead of trained."""
 
     def __init__(self, folder: Path, config: TrainingConfig = CONFIG) -> None:
-        dataset = seed_task('texture', 0, 60, 20).save(folder / 'set')
+        dataset = forum_task('texture', 0, 60, 20).save(folder / 'set')
         rows = np.arange(len(dataset))
         splits = [(rows[rows % 3 != k], rows[rows % 3 == k]) for k in range(3)]
         self.experiment = Experiment(dataset, config.resolved(40), 0, splits, 40)

@@ -18,7 +18,7 @@ import torch
 from surface_classifier.diagnosis.noise import measure_step_noise
 from surface_classifier.diagnosis.probe import LARGEST_LOSS, Probe, ProbeData
 from surface_classifier.model.network_config import NetworkConfig
-from surface_classifier.reproduce.forum_task import seed_task
+from surface_classifier.reproduce.forum_task import forum_task
 from surface_classifier.training.engines.losses import training_loss
 from surface_classifier.training.loop import TrainingCancelledError, build_network, make_engine, train
 from surface_classifier.training.torch_state import RandomState
@@ -35,7 +35,7 @@ CONFIG = TrainingConfig(
 
 
 def probe_data(windows: int = 36) -> ProbeData:
-    task = seed_task('texture', 0, windows, 40)
+    task = forum_task('texture', 0, windows, 40)
     rows = np.arange(windows)
     return ProbeData(
         [torch.from_numpy(task.windows).float()],
@@ -134,6 +134,6 @@ def test_a_probe_learns_as_training_does(tmp_path: Path) -> None:
     config = replace(CONFIG, network=replace(CONFIG.network, dropout=0.0), epochs=8)
     data = probe_data()
     probe = Probe(replace(data, train=np.arange(36), held_out=np.arange(0)), config, seed=0, epochs=8).run(8)
-    dataset = seed_task('texture', 0, 36, 40).save(tmp_path / 'set')
+    dataset = forum_task('texture', 0, 36, 40).save(tmp_path / 'set')
     result = train(dataset, config, 0)
     assert probe.curves.loss == pytest.approx([epoch.loss for epoch in result.epochs], rel=1e-3)

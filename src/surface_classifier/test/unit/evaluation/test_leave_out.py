@@ -169,7 +169,7 @@ def test_the_command_tells_streams_motions_intervals_and_calibration(
     assert '0.15 to 0.30 m/s' in page
     assert 'Expected calibration error' in page
     results = ['--json', str(tmp_path / 'left_out.json')]
-    assert main(['evaluate', str(moving.path), '--leave-speed-out', *options, *results]) == 0
+    assert main(['leave-out', str(moving.path), '--by', 'motion', *options, *results]) == 0
     text = capsys.readouterr().out
     assert 'mean AUROC' in text
     assert 'groups of fewer than 50 windows are not left out' in text
@@ -177,5 +177,5 @@ def test_the_command_tells_streams_motions_intervals_and_calibration(
     # Half of the windows were driven at another speed, which nothing but the motion can tell.
     assert left_out['overall']['wrong_told'] == 1.0
     assert left_out['overall']['told_by_motion'] == 1.0
-    assert main(['evaluate', str(dataset.path), '--leave-speed-out']) == EXIT_BAD_INPUT
+    assert main(['leave-out', str(dataset.path), '--by', 'motion']) == EXIT_BAD_INPUT
     assert 'no part of its windows tells how the robot moved' in capsys.readouterr().err

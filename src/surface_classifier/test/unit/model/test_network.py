@@ -23,7 +23,7 @@ def network(channels: tuple[int, ...] = (2,), **settings: Any) -> Network:
     return make_network(NetworkConfig(**{'hidden_sizes': (6,), **settings}), channels, 3).eval()
 
 
-@pytest.mark.parametrize(('preset', 'parameters'), [('seed-large', 199_942), ('seed', 4_678)])
+@pytest.mark.parametrize(('preset', 'parameters'), [('fluctuating-loss-large', 199_942), ('fluctuating-loss', 4_678)])
 def test_the_networks_this_project_began_with(preset: str, parameters: int) -> None:
     # One channel, six classes. torch keeps two biases for each gate, of which only the sum matters; where there is one,
     # the same networks have 4 x units numbers less in each layer (198,918 and 4,550).

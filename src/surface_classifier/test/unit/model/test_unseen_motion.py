@@ -267,14 +267,14 @@ def test_a_test_of_an_earlier_version_is_refused(model: Path) -> None:
 def test_a_finished_model_is_scored_on_a_data_set_with_motion_and_refuses_another_role(
     model: Path, dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(['evaluate', str(dataset.path), '--model', str(model), '--baseline-data', str(dataset.path)]) == 0
+    assert main(['test', str(model), str(dataset.path), '--baseline-data', str(dataset.path)]) == 0
     capsys.readouterr()
     motion = dataset.config.motion_part
     assert motion is not None
     as_input = replace(dataset.config, parts=(*dataset.config.input_parts, replace(motion, role='input')))
     other = saved_again(dataset, tmp_path / 'other', config=as_input)
     assert other.digest != dataset.digest
-    assert main(['evaluate', str(other.path), '--model', str(model)]) == EXIT_BAD_INPUT
+    assert main(['test', str(model), str(other.path)]) == EXIT_BAD_INPUT
     assert 'as motion' in capsys.readouterr().err
     assert (
         main(['dataset', 'merge', str(dataset.path), str(other.path), '-o', str(tmp_path / 'both')]) == EXIT_BAD_INPUT

@@ -20,7 +20,7 @@ from headless_browser import NAMES, Page, find_browser, open_page
 
 from surface_classifier.report.page import ReportPage, drive_timeline, write_page
 from surface_classifier.report.page_inputs import read_run, run_page
-from surface_classifier.reproduce.forum_task import seed_task
+from surface_classifier.reproduce.forum_task import forum_task
 
 PHONE = (390, 844)
 DESK = (1280, 900)
@@ -41,7 +41,7 @@ def browser() -> Iterator[Page]:
 def full_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page with every section there is."""
     folder = tmp_path_factory.mktemp('report')
-    dataset = seed_task('texture', 0).save(folder / 'data')
+    dataset = forum_task('texture', 0).save(folder / 'data')
     scores, sweep = report_samples.evaluation(), report_samples.sweep()
     scores['provenance']['dataset_digest'] = sweep['dataset']['digest'] = dataset.digest
     paths = []

@@ -24,7 +24,7 @@ from surface_classifier.report import diagnosis_sections as report_diagnosis
 from surface_classifier.report import page as report
 from surface_classifier.report.diagnosis_sections import config_diff, plain_words
 from surface_classifier.report.sweep_sections import sweep_part
-from surface_classifier.reproduce.forum_task import seed_task
+from surface_classifier.reproduce.forum_task import forum_task
 
 CLASSES = ('asphalt', 'grass', 'sand')
 VOID_ELEMENTS = {'meta', 'img', 'br', 'link'}
@@ -203,7 +203,7 @@ def test_config_diff_goes_into_nested_keys() -> None:
 
 
 def test_suspected_windows_are_drawn_from_the_data_set_most_probable_first(tmp_path: Path) -> None:
-    dataset = seed_task('texture', 0).save(tmp_path / 'data')
+    dataset = forum_task('texture', 0).save(tmp_path / 'data')
     page = report.diagnosis_page(report_samples.diagnosis(digest=dataset.digest), dataset=dataset)
     assert page.diagnosis is not None
     suspects = page.diagnosis.suspects
@@ -223,7 +223,7 @@ def test_suspected_windows_without_a_data_set_are_listed() -> None:
 
 def test_only_the_most_probable_suspects_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_diagnosis, 'PLOTTED_WINDOWS', 2)
-    dataset = seed_task('texture', 0).save(tmp_path / 'data')
+    dataset = forum_task('texture', 0).save(tmp_path / 'data')
     result = report_samples.diagnosis(digest=dataset.digest)
     result['suspected'] = [
         {'window': window, 'label': 'carpet', 'probable': 'grass', 'probability': 0.9 - window / 1000}

@@ -97,7 +97,7 @@ def test_diagnosis_scores_and_sweep_become_one_page() -> None:
     assert anchors
     assert anchors <= set(re.findall(r'id="(\w+)"', html))
     for line in (
-        'surface diagnose data/floors --config seed-large-rmsprop-4',
+        'surface diagnose data/floors --config fluctuating-loss-large-rmsprop-4',
         'surface sweep data/floors -o sweeps/floors --trials 30',
         'surface report scores.json sweep.json diagnosis.json -o report.html',
     ):

@@ -109,7 +109,7 @@ def test_the_protocol_by_command(pieces: Dataset, tmp_path: Path, capsys: pytest
         'epochs: 8\nbatch_size: 32\ncalibration_folds: 0\n'
     )
     scores = tmp_path / 'scores.json'
-    command = ['evaluate', str(pieces.path), '--protocol', 'borealtc-paper', '--config', str(recipe), '--jobs', '1']
+    command = ['reproduce', 'borealtc-protocol', str(pieces.path), '--config', str(recipe), '--jobs', '1']
     assert main([*command, '--json', str(scores)]) == 0
     printed = capsys.readouterr()
     assert 'OPTIMISTIC' in printed.out
@@ -118,5 +118,3 @@ def test_the_protocol_by_command(pieces: Dataset, tmp_path: Path, capsys: pytest
     assert found['windows'] == 6 * 33 + 13 * 15
     assert len(found['lstm']['per_fold']) == 5
     assert found['lstm']['accuracy'] > 0.9, 'the texture tells these surfaces apart'
-    assert main([*command, '--streams']) == 2
-    assert '--streams does not go with --protocol' in capsys.readouterr().err

@@ -54,8 +54,8 @@ def judge(test: ClaimTest, *runs: Run) -> Judgement:
 
 @pytest.mark.parametrize('network', ['simple', 'large', 'all'])
 def test_every_arm_of_a_claim_is_run(network: Network) -> None:
-    arms = claims.seed_arms(EPOCHS, network)
-    found = claims.seed_claims(network)
+    arms = claims.forum_arms(EPOCHS, network)
+    found = claims.forum_claims(network)
     assert len({claim.name for claim in found}) == len(found)
     for claim in found:
         assert claim.tests
@@ -71,14 +71,14 @@ def test_every_arm_of_a_claim_is_run(network: Network) -> None:
 
 
 def test_the_claims_of_the_user_and_of_the_answer_are_all_there() -> None:
-    found = claims.seed_claims()
+    found = claims.forum_claims()
     assert [claim.by for claim in found].count('user') == 5
     assert [claim.by for claim in found].count('answer') == 6
     assert sum(bool(test.cause) for claim in found for test in claim.tests) >= 6
 
 
 def test_arms_have_the_epochs_and_the_changes_their_titles_say() -> None:
-    arms = claims.seed_arms(EPOCHS)
+    arms = claims.forum_arms(EPOCHS)
     for optimizer in claims.OPTIMIZERS:
         for batch in claims.BATCHES:
             config = arms[f'simple-{optimizer}-{batch}'].config
@@ -98,7 +98,7 @@ def test_arms_have_the_epochs_and_the_changes_their_titles_say() -> None:
 
 
 def test_a_large_grid_is_run_in_full() -> None:
-    arms = claims.seed_arms(EPOCHS, 'large')
+    arms = claims.forum_arms(EPOCHS, 'large')
     config = arms['large-rmsprop-32'].config
     assert config is not None
     assert config.epochs == EPOCHS
@@ -150,7 +150,7 @@ def test_the_last_third_alone_may_be_compared() -> None:
     ],
 )
 def test_about_800_epochs(reached: int | None, epochs: int, outcome: Outcome) -> None:
-    test = next(claim for claim in claims.seed_claims() if claim.name == 'full-accuracy').tests[0]
+    test = next(claim for claim in claims.forum_claims() if claim.name == 'full-accuracy').tests[0]
     judgement = judge(test, make_run(reached=reached, epochs=epochs))
     assert judgement.outcome == outcome
     assert judgement.value == (math.inf if reached is None else reached)
@@ -158,7 +158,7 @@ def test_about_800_epochs(reached: int | None, epochs: int, outcome: Outcome) ->
 
 @pytest.mark.parametrize(('final', 'outcome'), [(0.17, 'holds'), (0.28, 'holds'), (0.4, 'undecided'), (0.9, 'fails')])
 def test_nothing_is_learnt_near_guessing(final: float, outcome: Outcome) -> None:
-    test = next(claim for claim in claims.seed_claims() if claim.name == 'batch-2-does-not-learn').tests[0]
+    test = next(claim for claim in claims.forum_claims() if claim.name == 'batch-2-does-not-learn').tests[0]
     assert judge(test, make_run(final=final)).outcome == outcome
 
 
@@ -233,7 +233,7 @@ def world(seeds: int = 5) -> dict[tuple[str, int], Run]:
     by_batch = {'full': 1.0, '32': 1.5, '4': 6.0, '2': 8.0}
     by_optimizer = {'rmsprop': 0.04, 'adam': 0.02, 'sgd': 0.0}
     runs = {}
-    for arm in claims.seed_arms(EPOCHS):
+    for arm in claims.forum_arms(EPOCHS):
         values = dict(WORLD.get(arm, {}))
         if 'wobble' not in values and arm != 'lda':
             optimizer = next((name for name in by_optimizer if name in arm), 'rmsprop')
@@ -247,7 +247,7 @@ def world(seeds: int = 5) -> dict[tuple[str, int], Run]:
 
 
 def test_planted_causes_are_found_and_the_others_are_not() -> None:
-    results = claims.judge_claims(claims.seed_claims(), world(), range(5))
+    results = claims.judge_claims(claims.forum_claims(), world(), range(5))
     verdicts = {result.claim.name: result.verdict for result in results}
     assert verdicts == {
         'jumps': 'holds in part',
@@ -278,7 +278,7 @@ def test_planted_causes_are_found_and_the_others_are_not() -> None:
 
 
 def test_without_runs_nothing_is_answered() -> None:
-    results = claims.judge_claims(claims.seed_claims(), {}, range(5))
+    results = claims.judge_claims(claims.forum_claims(), {}, range(5))
     assert {result.verdict for result in results} == {'cannot tell'}
     replies = claims.answers(results)
     assert (replies['normal']['short'], replies['why']['short']) == ('Cannot tell', 'Cannot tell')
@@ -286,7 +286,7 @@ def test_without_runs_nothing_is_answered() -> None:
 
 
 def test_three_seeds_are_too_few_for_any_verdict() -> None:
-    results = claims.judge_claims(claims.seed_claims(), world(3), range(3))
+    results = claims.judge_claims(claims.forum_claims(), world(3), range(3))
     assert {test.verdict for result in results for test in result.tests} == {'cannot tell'}
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Simulated tasks of the seed's shape: balanced, repeatable, cut from recordings, and neither trivial nor hopeless."""
+"""Tasks of the forum question's shape: balanced, repeatable, cut from recordings, neither trivial nor hopeless."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from sklearn.ensemble import ExtraTreesClassifier
 
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.diagnosis.hand_features import hand_features
-from surface_classifier.reproduce.forum_task import GENERATORS, Generator, SeedTask, seed_task, two_class_toy
+from surface_classifier.reproduce.forum_task import GENERATORS, ForumTask, Generator, forum_task, two_class_toy
 
 
-def check(task: SeedTask, windows: int, samples: int, classes: int, recordings: int) -> None:
+def check(task: ForumTask, windows: int, samples: int, classes: int, recordings: int) -> None:
     """What holds for every task."""
     assert task.windows.shape == (windows, samples, 1)
     assert task.windows.dtype == np.float64
@@ -47,9 +47,9 @@ def check(task: SeedTask, windows: int, samples: int, classes: int, recordings: 
 def test_any_size_is_balanced_and_repeatable(
     generator: Generator, seed: int, windows: int, samples: int, recordings: int
 ) -> None:
-    task = seed_task(generator, seed, windows, samples, recordings)
+    task = forum_task(generator, seed, windows, samples, recordings)
     check(task, windows, samples, 6, recordings)
-    again = seed_task(generator, seed, windows, samples, recordings)
+    again = forum_task(generator, seed, windows, samples, recordings)
     np.testing.assert_array_equal(again.windows, task.windows)
     np.testing.assert_array_equal(again.labels, task.labels)
 
@@ -61,14 +61,14 @@ def test_the_toy_is_balanced_too(seed: int, windows: int, samples: int) -> None:
 
 
 def test_the_simulator_s_task_has_the_same_form() -> None:
-    task = seed_task('simulator', 3)
+    task = forum_task('simulator', 3)
     check(task, 98, 100, 6, 4)
-    np.testing.assert_array_equal(seed_task('simulator', 3).windows, task.windows)
+    np.testing.assert_array_equal(forum_task('simulator', 3).windows, task.windows)
 
 
 @pytest.mark.parametrize('generator', GENERATORS)
 def test_another_seed_gives_other_recordings(generator: Generator) -> None:
-    both = np.concatenate([seed_task(generator, seed, 12).windows[:, :, 0] for seed in (1, 2)])
+    both = np.concatenate([forum_task(generator, seed, 12).windows[:, :, 0] for seed in (1, 2)])
     assert len(np.unique(both, axis=0)) == 24
 
 
@@ -76,7 +76,7 @@ def test_another_seed_gives_other_recordings(generator: Generator) -> None:
 def test_mean_current_is_not_enough_and_ten_features_are(generator: Generator) -> None:
     by_mean, by_features = [], []
     for seed in range(3):
-        known, fresh = seed_task(generator, seed), seed_task(generator, 500 + seed, 600, recordings_per_surface=8)
+        known, fresh = forum_task(generator, seed), forum_task(generator, 500 + seed, 600, recordings_per_surface=8)
         mean = LinearDiscriminantAnalysis().fit(known.windows.mean(axis=1), known.labels)
         by_mean.append(mean.score(fresh.windows.mean(axis=1), fresh.labels))
         features = LinearDiscriminantAnalysis().fit(hand_features(known.windows), known.labels)
@@ -87,7 +87,7 @@ def test_mean_current_is_not_enough_and_ten_features_are(generator: Generator) -
 
 @pytest.mark.parametrize('generator', ['texture', 'ripple'])
 def test_windows_of_a_recording_are_more_alike_than_those_of_two(generator: Generator) -> None:
-    task = seed_task(generator, 0, 600)
+    task = forum_task(generator, 0, 600)
     means = task.windows.mean(axis=(1, 2))
     surface, recording = task.labels, task.recordings
     pairs = [(a, b) for a in range(0, 600, 3) for b in range(a + 5, 600) if surface[a] == surface[b]]
@@ -104,7 +104,7 @@ def test_the_toy_is_easy() -> None:
 
 @pytest.mark.parametrize('recordings', [1, 4])
 def test_a_task_is_written_as_a_data_set_that_knows_its_recordings(tmp_path: Path, recordings: int) -> None:
-    task = seed_task('texture', 5, recordings_per_surface=recordings)
+    task = forum_task('texture', 5, recordings_per_surface=recordings)
     task.save(tmp_path / 'set')
     dataset = Dataset.load(tmp_path / 'set', verify=True)
     np.testing.assert_array_equal(dataset.parts['motor'], task.windows)
@@ -124,6 +124,6 @@ def test_a_task_is_written_as_a_data_set_that_knows_its_recordings(tmp_path: Pat
 
 def test_what_cannot_be_made_is_refused() -> None:
     with pytest.raises(ValueError, match='generator must be one of texture, ripple, simulator'):
-        seed_task('noise', 0)  # type: ignore[arg-type]
+        forum_task('noise', 0)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match='5 windows are too few for 6 classes'):
-        seed_task('texture', 0, windows=5)
+        forum_task('texture', 0, windows=5)

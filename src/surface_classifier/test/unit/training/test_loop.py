@@ -20,7 +20,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.network_config import NetworkConfig
-from surface_classifier.reproduce.forum_task import seed_task
+from surface_classifier.reproduce.forum_task import forum_task
 from surface_classifier.training import loop
 from surface_classifier.training.discriminant_init import init_head_from_discriminant, linear_discriminant, unscale_head
 from surface_classifier.training.engines import torch_engine
@@ -296,12 +296,12 @@ def test_sharpness_is_taken_out_of_scores_and_network(dataset: Dataset) -> None:
 
 
 def test_the_default_recipe_learns_the_seed_s_task_in_few_epochs(tmp_path: Path) -> None:
-    dataset = seed_task('ripple', 3).save(tmp_path / 'set')
+    dataset = forum_task('ripple', 3).save(tmp_path / 'set')
     result = train(dataset, replace(PRESETS['default'], validation_fraction=0.0), 3, measure_training=True)
     assert 1.0 in [epoch.training_accuracy for epoch in result.epochs]
     losses = np.array([epoch.loss for epoch in result.epochs])
     assert np.mean(np.diff(losses) > 0) <= 0.1
-    fresh = seed_task('ripple', 10_003, 300)
+    fresh = forum_task('ripple', 10_003, 300)
     logits = predict_logits(result.network, [torch.from_numpy(fresh.windows).float()])
     assert np.mean(logits.argmax(dim=1).numpy() == fresh.labels) > 0.65
     held_out = train(dataset, PRESETS['default'], 3)

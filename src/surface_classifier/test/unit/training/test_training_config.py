@@ -30,8 +30,8 @@ def test_a_preset_is_found_by_its_name() -> None:
         assert load_training_config(name) is preset
 
 
-def test_the_large_seed_network_is_trained_as_the_small_one() -> None:
-    small, large = PRESETS['seed'], PRESETS['seed-large']
+def test_the_large_network_of_the_forum_question_is_trained_as_the_small_one() -> None:
+    small, large = PRESETS['fluctuating-loss'], PRESETS['fluctuating-loss-large']
     assert (large.network.hidden_sizes, large.network.dropout) == ((128, 128), 0.2)
     assert {**large.to_dict(), 'network': None} == {**small.to_dict(), 'network': None}
 
@@ -39,9 +39,9 @@ def test_the_large_seed_network_is_trained_as_the_small_one() -> None:
 def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / 'recipe.yaml'
     file.write_text(
-        'preset: seed\nepochs: 7\nlearning_rate: 2e-3\nnetwork: {hidden_sizes: [16, 8]}\n', encoding='utf-8'
+        'preset: fluctuating-loss\nepochs: 7\nlearning_rate: 2e-3\nnetwork: {hidden_sizes: [16, 8]}\n', encoding='utf-8'
     )
-    expected = PRESETS['seed'].to_dict()
+    expected = PRESETS['fluctuating-loss'].to_dict()
     expected.update(epochs=7, learning_rate=2e-3)
     expected['network']['hidden_sizes'] = [16, 8]
     assert load_training_config(file).to_dict() == expected
@@ -54,7 +54,8 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         ('network: {units: 3}', 'unknown units'),
         ('network: 64', 'network must hold keys'),
         ('network: {hidden_sizes: 64}', 'hidden_sizes must be a list'),
-        ('preset: best', "preset 'best' is not one of default, accurate, accurate-imu, seed"),
+        ('preset: best', "preset 'best' is not one of default, accurate, accurate-imu, fluctuating-loss"),
+        ('preset: [default]', "preset ['default'] is not one of default"),
         ('epochs: 0', 'epochs must be a whole number of at least 1, not 0'),
         ('epochs: 2.5', 'epochs'),
         ('learning_rate: fast', "learning_rate must be a number of at least 1e-12, or auto, not 'fast'"),
@@ -98,12 +99,36 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, told: str) -> N
 
 def test_neither_preset_nor_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(
-        SurfaceError, match='neither a file nor one of the presets default, accurate, accurate-imu, seed, seed-large'
+        SurfaceError, match='neither a file nor one of the presets default, accurate, accurate-imu, fluctuating-loss, '
     ):
         load_training_config(tmp_path / 'none.yaml')
 
 
-def test_every_set_up_of_the_seed_is_a_preset() -> None:
+@pytest.mark.parametrize(
+    ('old', 'now'),
+    [
+        ('seed', 'fluctuating-loss'),
+        ('seed-large', 'fluctuating-loss-large'),
+        ('seed-large-batchnorm-sgd-full', 'fluctuating-loss-large-batchnorm-sgd-full'),
+    ],
+)
+def test_an_old_name_of_a_preset_gets_an_error_that_names_the_new_one(tmp_path: Path, old: str, now: str) -> None:
+    told = f'the preset {old} is now called {now}'
+    with pytest.raises(SurfaceError, match=f'^{told}$'):
+        load_training_config(old)
+    file = tmp_path / 'recipe.yaml'
+    file.write_text(f'preset: {old}\nepochs: 7\n', encoding='utf-8')
+    with pytest.raises(SurfaceError, match=re.escape(f'{file}: {told}')):
+        load_training_config(file)
+
+
+@pytest.mark.parametrize('name', ['seeds', 'seed-huge', 'seed-large-rmsprop-3', 'a-seed'])
+def test_a_name_that_never_was_a_preset_is_not_renamed(name: str) -> None:
+    with pytest.raises(SurfaceError, match=f'^{name} is neither a file nor one of the presets'):
+        load_training_config(name)
+
+
+def test_every_set_up_of_the_forum_question_is_a_preset() -> None:
     for network, shape in (
         ('simple', {'hidden_sizes': [32], 'dropout': 0.0, 'batch_norm': False}),
         ('large', {'hidden_sizes': [128, 128], 'dropout': 0.2, 'batch_norm': False}),
@@ -111,14 +136,14 @@ def test_every_set_up_of_the_seed_is_a_preset() -> None:
     ):
         for optimizer in ('rmsprop', 'adam', 'sgd'):
             for batch_size in (2, 4, 32, 'full'):
-                found = load_training_config(f'seed-{network}-{optimizer}-{batch_size}').to_dict()
+                found = load_training_config(f'fluctuating-loss-{network}-{optimizer}-{batch_size}').to_dict()
                 assert (found['optimizer'], found['batch_size']) == (optimizer, batch_size)
                 assert (found['learning_rate'], found['epochs'], found['schedule']) == (1e-3, 1500, 'constant')
                 assert (found['class_balance'], found['validation_fraction']) == ('none', 0.0)
                 plain = {'pooling': 'last', 'inputs': 'raw', 'statistics': False, 'normalise': True}
                 assert {**found['network'], **shape, **plain} == found['network']
-    assert PRESETS['seed'] == PRESETS['seed-simple-rmsprop-32']
-    assert PRESETS['seed-large'] == PRESETS['seed-large-rmsprop-32']
+    assert PRESETS['fluctuating-loss'] == PRESETS['fluctuating-loss-simple-rmsprop-32']
+    assert PRESETS['fluctuating-loss-large'] == PRESETS['fluctuating-loss-large-rmsprop-32']
 
 
 def test_words_become_numbers() -> None:

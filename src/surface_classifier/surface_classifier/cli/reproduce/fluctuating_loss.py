@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""`surface reproduce seed`: run the seed's set-ups again, test every claim about its jumping loss, write the page."""
+"""`surface reproduce fluctuating-loss`: run the forum question again and test every claim about its loss."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from surface_classifier.cli.parsing import add_command, add_json_argument, posit
 from surface_classifier.cli.progress import progress_counter
 
 if TYPE_CHECKING:
-    from surface_classifier.reproduce.forum_runs import SeedResult
+    from surface_classifier.reproduce.forum_runs import ForumResult
 
 _DESCRIPTION = """\
-Run the set-ups this project began with again, on simulated currents of the same shape (98 windows of 100 x 1, six
-surfaces), test every claim that was made about their jumping loss on five seeds, and write a page that answers: is it
-normal that the loss jumps, and why?
+Run the set-ups of the forum question about a fluctuating loss again, on simulated currents of the same shape (98
+windows of 100 x 1, six surfaces), test every claim that was made about it on five seeds, and write a page that answers:
+is it normal that the loss jumps, and why?
 
-The page is OUTPUT/seed.html. Every finished run is kept in OUTPUT/runs: a command that was stopped goes on where it
-was, and the quick set-ups come first. All of it takes some 50 minutes of one core; fewer epochs or seeds take less, and
-a verdict needs four seeds or more.
+The page is OUTPUT/fluctuating_loss.html. Every finished run is kept in OUTPUT/runs: a command that was stopped goes on
+where it was, and the quick set-ups come first. All of it takes some 50 minutes of one core; fewer epochs or seeds take
+less, and a verdict needs four seeds or more.
 
 --network says what runs through the whole grid of three optimisers and four batches: the simple LSTM(32), the large
 ones of 200,000 parameters (many hours), or all of them. The large network is in any case run where a claim is about it,
@@ -31,19 +31,18 @@ with a fifth of the epochs (four fifths where the claim is when it is right abou
 """
 
 
-def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the verb's parser."""
+def add_fluctuating_loss(setups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the set-up's parser."""
     parser = add_command(
-        subparsers,
-        'reproduce',
-        help="run the seed's set-ups again and test each claim about its jumping loss",
+        setups,
+        'fluctuating-loss',
+        help='run the forum question again and test each claim about its fluctuating loss',
         description=_DESCRIPTION,
         examples="""\
-surface reproduce seed -o seed --jobs 2
-surface reproduce seed -o seed --no-runs
-surface reproduce seed -o quick --epochs 200 --generator ripple --json quick.json""",
+surface reproduce fluctuating-loss -o forum --jobs 2
+surface reproduce fluctuating-loss -o forum --no-runs
+surface reproduce fluctuating-loss -o quick --epochs 200 --generator ripple --json quick.json""",
     )
-    parser.add_argument('what', metavar='seed', choices=('seed',), help='what to reproduce')
     parser.add_argument('-o', '--output', metavar='OUTPUT', required=True, help='folder of the runs and the page')
     parser.add_argument(
         '--generator',
@@ -76,10 +75,10 @@ def _windows(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Run, write the page, and print the verdicts."""
-    from surface_classifier.reproduce.forum_page import write_seed_page
-    from surface_classifier.reproduce.forum_runs import SeedSettings, missing_seconds, reproduce_seed
+    from surface_classifier.reproduce.forum_page import PAGE_FILE, write_forum_page
+    from surface_classifier.reproduce.forum_runs import ForumSettings, missing_seconds, reproduce_fluctuating_loss
 
-    settings = SeedSettings(
+    settings = ForumSettings(
         generator=args.generator,
         seeds=args.seeds,
         epochs=args.epochs,
@@ -87,16 +86,16 @@ def run(args: argparse.Namespace) -> int:
         windows=args.windows,
     )
     if args.no_runs:
-        result = reproduce_seed(args.output, settings, only_finished=True)
+        result = reproduce_fluctuating_loss(args.output, settings, only_finished=True)
     else:
         seconds = missing_seconds(args.output, settings)
         if seconds:
             print(f'about {max(1, round(seconds / 60))} minutes of one core to run', file=sys.stderr)
         with progress_counter(seconds, 'running', 's of one core') as show:
-            result = reproduce_seed(args.output, settings, jobs=args.jobs, on_progress=show)
+            result = reproduce_fluctuating_loss(args.output, settings, jobs=args.jobs, on_progress=show)
     # The command that goes on: what was not run is run then.
     command = shlex.join(['surface', *(word for word in args.arguments if word != '--no-runs')])
-    page = write_seed_page(Path(args.output) / 'seed.html', result, command=command)
+    page = write_forum_page(Path(args.output) / PAGE_FILE, result, command=command)
     print(f'page {page}', file=sys.stderr)
     if args.json:
         write_json(result.to_dict(), args.json)
@@ -105,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _print(result: SeedResult) -> None:
+def _print(result: ForumResult) -> None:
     from surface_classifier.reproduce.forum_claims import answers
 
     print(f'{len(result.runs)} of {result.planned} runs')
