@@ -36,6 +36,7 @@ PURPOSES = {
     '.gitignore': 'What set-up, build and demo leave in the clone.',
     'README.md': 'This page.',
     'CHANGELOG.md': 'What changed, version by version.',
+    'CHANGELOG.rst': 'What changed in this package, as bloom reads it.',
     'CONTRIBUTING.md': 'How to set up, test and add things; the rules of the house.',
     'EXPERIMENTS.md': 'What was tried and measured, also what did not help.',
     'ROS_API.md': 'Every topic, service, action and parameter.',
@@ -55,6 +56,7 @@ FOLDED = {
     'src/surface_classifier/test/data/msg': (
         'message definitions of other packages for tests; README.md there states origin and licence'
     ),
+    'test/data/rosdep': "names of rosdistro's keys and the schema of package.xml, for tests",
     'test/arduino': 'an Arduino on a PC, on which a test runs the example sketch',
 }
 

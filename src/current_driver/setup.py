@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 
 PACKAGE = 'current_driver'
 SERIAL = ['pyserial>=3.5']
-CAN = ['canopen>=2.2', 'cantools>=39.0', 'python-can>=4.2']
+CAN = ['canopen>=2.2', 'cantools>=39.0', 'python-can>=4.1']
 DYNAMIXEL = ['dynamixel-sdk>=3.7']
 
 setup(
@@ -24,14 +24,14 @@ setup(
         (f'share/{PACKAGE}', ['package.xml']),
     ],
     zip_safe=False,
-    install_requires=['PyYAML>=6.0', 'lz4>=4.0', 'mcap>=1.2', 'numpy>=1.26', 'rosbags>=0.11', 'zstandard>=0.20'],
+    install_requires=['PyYAML>=6.0', 'lz4>=4.0', 'mcap>=1.2', 'numpy>=1.24', 'rosbags>=0.11', 'zstandard>=0.20'],
     extras_require={
         # The libraries of devices: only who has one needs them.
         'serial': SERIAL,
         'can': CAN,
         'dynamixel': DYNAMIXEL,
         'devices': [*SERIAL, *CAN, *DYNAMIXEL],
-        'test': ['pytest>=8.0', 'pytest-timeout>=2.2'],  # makes `colcon test` run pytest
+        'test': ['pytest>=7.2', 'pytest-timeout>=2.1'],  # makes `colcon test` run pytest
     },
     entry_points={'console_scripts': ['current_driver_node = current_driver.entry:driver_node']},
 )

@@ -30,7 +30,7 @@ def share_files(folder: str) -> list[tuple[str, list[str]]]:
     return sorted(by_target.items())
 
 
-EVALUATE = ['jinja2>=3.1', 'matplotlib>=3.8', 'scikit-learn>=1.3']
+EVALUATE = ['jinja2>=3.1', 'matplotlib>=3.6', 'scikit-learn>=1.2', 'scipy>=1.10']
 
 setup(
     name=PACKAGE,
@@ -52,16 +52,16 @@ setup(
         'PyYAML>=6.0',
         'current_driver==0.1.0',
         'mcap>=1.5',
-        'numpy>=1.26',
+        'numpy>=1.24',
         'onnxruntime>=1.17',
-        'rich>=13.0',
+        'rich>=13.3',
         'rosbags>=0.11',
         'safetensors>=0.4',
     ],
     extras_require={
         'evaluate': EVALUATE,
         'ray': ['ray>=2.40'],
-        'test': ['pytest>=8.0', 'pytest-timeout>=2.2'],  # makes `colcon test` run pytest
+        'test': ['pytest>=7.2', 'pytest-timeout>=2.1'],  # makes `colcon test` run pytest
         'train': [*EVALUATE, 'numba>=0.61', 'onnx>=1.16', 'onnxscript>=0.1', 'optuna>=5.0', 'torch>=2.5'],
     },
     entry_points={
