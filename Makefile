@@ -19,6 +19,10 @@ TORCH_INDEX_URL ?=
 TESTS ?= test
 # Processes of the unit tests when every test is run; those of nodes and systems want the machine for themselves.
 TEST_JOBS ?= 2
+# Modules that may be missing, so that the tests that need them may be left out: torch without training.
+TEST_WITHOUT ?= $(if $(filter none,$(TORCH)),torch numba onnx onnxscript optuna)
+# The tests that are not those of a package, which `colcon test` runs.
+REPOSITORY_TESTS := test/unit/bench test/unit/demo test/unit/repository test/node/test_ros_api.py test/system
 PYTEST_ARGS ?=
 
 SETUP_PYTHON := $(or $(PYTHON),$(wildcard .venv/bin/python),python3)
@@ -48,13 +52,17 @@ demo-real: build ## The same chain on real Husky currents (SURFACE_DATA_DIR)
 	@$(RUN) python demo/demo_real.py
 
 .PHONY: test
-test: build ## Run every test
+test: build ## Run every test: colcon test for the packages, then those of the repository
 ifeq ($(TESTS),test)
-	@$(RUN) pytest test/unit -n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
-	@$(RUN) pytest test/node test/system $(PYTEST_ARGS)
+	@TEST_JOBS=$(TEST_JOBS) TEST_WITHOUT='$(TEST_WITHOUT)' $(RUN) tools/test_packages $(PYTEST_ARGS)
+	@$(RUN) pytest $(REPOSITORY_TESTS) $(PYTEST_ARGS)
 else
 	@$(RUN) pytest $(TESTS) $(PYTEST_ARGS)
 endif
+
+.PHONY: test-distro
+test-distro: ## Build and test with Python packages from apt (Debian 12) beside the ROS wheels
+	@tools/test_distro $(PYTEST_ARGS)
 
 .PHONY: test-unit
 test-unit: ## Run the unit tests without ROS, in an environment of their own: make test-unit PYTHON=python3.12

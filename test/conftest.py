@@ -2,6 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of every test in this folder."""
 
+from current_driver.testing.collection import pytest_ignore_collect, pytest_terminal_summary
 from current_driver.testing.fixtures import graph, process_domain, ros_domain, small_disk
 
-__all__ = ['graph', 'process_domain', 'ros_domain', 'small_disk']
+__all__ = [
+    'graph',
+    'process_domain',
+    'pytest_ignore_collect',
+    'pytest_terminal_summary',
+    'ros_domain',
+    'small_disk',
+]

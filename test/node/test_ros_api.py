@@ -9,10 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 from api_document import documented, parameter_row, section, table
 from rclpy.action import get_action_server_names_and_types_by_node
 
@@ -26,6 +22,8 @@ from surface_classifier.nodes.parameters import CLASSIFIER_PARAMETERS, PREPROCES
 from surface_classifier.nodes.preprocessor_node import PreprocessorNode
 from surface_classifier.nodes.trainer_node import TrainerNode
 from surface_msgs.msg import MotorCurrent
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 # Of every ROS 2 node.
 STANDARD_TOPICS = {'/parameter_events', '/rosout'}

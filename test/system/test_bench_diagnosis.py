@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip('torch')
+REQUIRES = ('torch',)
+
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip('torch')
+REQUIRES = ('torch',)
+
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / '.venv-peers'

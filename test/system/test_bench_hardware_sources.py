@@ -11,10 +11,8 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip('rclpy')
-pytest.importorskip('serial', reason='pyserial is not installed')
-pytest.importorskip('can', reason='python-can is not installed')
-pytest.importorskip('msgpack', reason='msgpack is not installed')
+REQUIRES = ('rclpy', 'serial', 'can', 'msgpack')
+
 
 ROOT = Path(__file__).resolve().parents[2]
 

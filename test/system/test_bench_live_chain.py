@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip('rclpy')
-pytest.importorskip('torch')
+REQUIRES = ('rclpy', 'torch')
+
 
 ROOT = Path(__file__).resolve().parents[2]
 

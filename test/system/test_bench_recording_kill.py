@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip('rclpy')
-pytest.importorskip('surface_msgs')
+REQUIRES = ('rclpy', 'surface_msgs')
+
 
 ROOT = Path(__file__).resolve().parents[2]
 

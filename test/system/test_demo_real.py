@@ -14,9 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip('rclpy')
-pytest.importorskip('torch')
-
 # The demo is a folder of scripts, not a package: its files find each other because Python adds their folder.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'demo'))
 
@@ -25,6 +22,8 @@ import demo_real
 from surface_classifier.model.labeller import Label, Reason
 from surface_classifier.nodes.clients.drive_observer import Drive, LiveLabel
 from surface_classifier.signal.window_stream import Window
+
+REQUIRES = ('rclpy', 'torch')
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = {'ASPHALT': 1.0, 'GRASS': 3.0, 'SNOW': 6.0}

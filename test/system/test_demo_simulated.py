@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
-pytest.importorskip('rclpy')
-pytest.importorskip('torch')
+REQUIRES = ('rclpy', 'torch')
+
 
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / 'demo' / 'demo.py'

@@ -10,12 +10,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-pytest.importorskip('launch_testing', reason='the genuine ROS 2 launch is not installed')
-pytest.importorskip('surface_msgs', reason='the workspace is not built')
-
 import launch_testing
+import pytest
 from diagnostic_msgs.msg import DiagnosticArray
 from launch import LaunchDescription
 from launch.actions import IncludeLaunchDescription, SetEnvironmentVariable
@@ -34,6 +30,8 @@ from surface_classifier.nodes.conversion import to_ns
 from surface_classifier.signal.window_config import default_window_config
 from surface_classifier.startup.launch_arguments import CLASSIFIER, LABEL_TOPIC, PREPROCESSOR, resolve_name
 from surface_msgs.msg import SurfaceLabel
+
+REQUIRES = ('launch_testing', 'surface_msgs')
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASSES = ('asphalt', 'ice', 'snow')

@@ -12,12 +12,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-pytest.importorskip('ros2launch', reason='the genuine ROS 2 launch is not installed')
-pytest.importorskip('surface_msgs', reason='the workspace is not built')
-
 import psutil
+import pytest
 from ament_index_python.packages import get_packages_with_prefixes
 from untrained_model import save_untrained_model
 
@@ -27,6 +23,8 @@ from surface_classifier.signal.window_config import default_window_config
 from surface_classifier.startup.launch_arguments import LABEL_TOPIC, plotted_fields
 from surface_msgs.msg import SurfaceLabel, SurfaceTruth
 from surface_msgs.srv import LoadModel
+
+REQUIRES = ('ros2launch', 'surface_msgs')
 
 pytestmark = pytest.mark.usefixtures('ros_domain')
 

@@ -11,12 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-pytest.importorskip('launch_testing', reason='the genuine ROS 2 launch is not installed')
-pytest.importorskip('surface_msgs', reason='the workspace is not built')
-
 import launch_testing
+import pytest
 from launch import LaunchDescription
 from launch.actions import IncludeLaunchDescription, SetEnvironmentVariable
 from launch.launch_description_sources import PythonLaunchDescriptionSource
@@ -31,6 +27,8 @@ from current_driver.testing.ros_domains import free_domain
 from current_driver.testing.ros_graph import Graph, open_graph, values_of
 from surface_classifier.startup.launch_arguments import TRAINER, resolve_name
 from surface_msgs.srv import SetSurface, StartRecording, StopRecording
+
+REQUIRES = ('launch_testing', 'surface_msgs')
 
 ROOT = Path(__file__).resolve().parents[2]
 MESSAGES = 20

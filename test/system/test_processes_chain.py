@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 from node_process import Launcher, Process
 from offline_reference import assert_equal_labels, assert_equal_windows, classify_offline
 from real_recordings import borealtc_bag
 
 from current_driver.testing.ros_graph import Collected, Graph, LosslessReader, level_of, values_of
 from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 READY_S = 40.0
 

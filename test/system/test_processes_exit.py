@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 from node_process import Launcher
 
 from current_driver.testing.ros_graph import Graph
 from surface_msgs.msg import CurrentWindow, MotorCurrent, SurfaceLabel
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 EXECUTABLES = ('bringup', 'classifier_node', 'current_driver_node', 'preprocessor_node', 'trainer_node')
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

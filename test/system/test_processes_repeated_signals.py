@@ -9,13 +9,11 @@ import subprocess
 import time
 
 import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 from node_process import STOP_TIMEOUT_S, Launcher
 
 from current_driver.testing.ros_graph import Graph
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 PERIOD_S = 0.002
 

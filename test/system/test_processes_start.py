@@ -9,14 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 from node_process import Launcher
 
 from current_driver.testing.ros_graph import Graph
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 LIMIT_S = 2.0
 

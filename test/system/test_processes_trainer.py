@@ -11,10 +11,6 @@ from typing import Any
 
 import psutil
 import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 from dataset_samples import save_dataset
 from node_process import Launcher, Process
 from rclpy.action import ActionClient
@@ -26,6 +22,8 @@ from surface_classifier.nodes.conversion import to_ns
 from surface_msgs.action import Train
 from surface_msgs.msg import MotorCurrent
 from surface_msgs.srv import StartRecording, StopRecording
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 READY_S = 40.0
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip('torch', reason='torch is not installed')
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / 'bench'))
 import default_recipe
+
+REQUIRES = ('torch',)
 
 QUICK = ['--quick', '--generators', 'ripple', '--seeds', '2', '--jobs', '1']
 

@@ -14,8 +14,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-pytest.importorskip('torch')
-
 BENCH = Path(__file__).resolve().parents[3] / 'bench'
 sys.path.insert(0, str(BENCH / 'peers'))
 sys.path.insert(0, str(BENCH))
@@ -28,6 +26,8 @@ from diagnosis_runs import Change, advised_change, changed_setup, menu_of  # noq
 
 from current_driver.errors import SurfaceError  # noqa: E402
 from surface_classifier.diagnosis.result import CAUSES  # noqa: E402
+
+REQUIRES = ('torch',)
 
 RECIPE_FAULTS = (
     'batch_too_small',

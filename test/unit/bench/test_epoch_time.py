@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip('torch')
+REQUIRES = ('torch',)
+
 
 ROOT = Path(__file__).resolve().parents[3]
 

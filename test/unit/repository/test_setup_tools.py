@@ -100,15 +100,18 @@ def test_pip_leaves_nothing_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) 
 def test_the_build_prefix_gives_way_to_the_environment(tmp_path: Path) -> None:
     text = tmp_path / 'rclConfig.cmake'
     text.write_text('set(a "/opt/python/cp311-cp311/share/rcl")\nset(b "/opt/python/cp311-cp311/include/python3.11")\n')
+    headers = tmp_path / 'numpyConfig.cmake'
+    headers.write_text('set(c "/opt/python/cp311-cp311/lib/python3.11/site-packages/numpy/_core/include")\n')
     binary = tmp_path / 'librcl.so'
     binary.write_bytes(b'\x7fELF\0/opt/python/cp311-cp311/lib')
     other = tmp_path / 'package.xml'
     other.write_text('/opt/python/here')
-    assert relocate(tmp_path, '/home/me/.venv', '/usr/include/python3.11') == 1
+    assert relocate(tmp_path, '/home/me/.venv', '/usr/include/python3.11', '/usr/lib/numpy/include') == 2
+    assert headers.read_text() == 'set(c "/usr/lib/numpy/include")\n'
     assert text.read_text() == 'set(a "/home/me/.venv/share/rcl")\nset(b "/usr/include/python3.11")\n'
     assert binary.read_bytes().endswith(b'/opt/python/cp311-cp311/lib')
     assert other.read_text() == '/opt/python/here'
-    assert relocate(tmp_path, '/home/me/.venv', '/usr/include/python3.11') == 0
+    assert relocate(tmp_path, '/home/me/.venv', '/usr/include/python3.11', '/usr/lib/numpy/include') == 0
 
 
 def test_no_wheel_of_this_environment_points_at_the_machine_that_built_it() -> None:

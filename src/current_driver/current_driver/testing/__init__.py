@@ -1,5 +1,5 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Help for tests of nodes and recordings: drives, ROS domains, a graph that watches, pytest fixtures."""
+"""Help for tests: what is collected, drives, ROS domains, a graph that watches, pytest fixtures."""
 
-__all__ = ['drives', 'fixtures', 'ros_domains', 'ros_graph']
+__all__ = ['collection', 'drives', 'fixtures', 'ros_domains', 'ros_graph']

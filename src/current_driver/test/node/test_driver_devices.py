@@ -9,10 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 from pty_board import PtyBoard
 
 from current_driver.devices.serial_port.sample_frames import encode_frame
@@ -20,6 +16,8 @@ from current_driver.driver_node import CurrentDriverNode
 from current_driver.testing.ros_graph import Graph, level_of, values_of
 from surface_classifier.nodes.conversion import to_ns
 from surface_msgs.msg import MotorCurrent
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 OK, WARN, ERROR = 0, 1, 2
 

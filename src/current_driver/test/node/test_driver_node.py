@@ -10,10 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 
@@ -26,6 +22,8 @@ from current_driver.testing.drives import START_NS, write_drive
 from current_driver.testing.ros_graph import Graph, level_of, values_of
 from surface_classifier.nodes.conversion import to_ns
 from surface_msgs.msg import MotorCurrent, StreamProgress, SurfaceTruth
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 ERROR, WARN = 2, 1
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 import gc
 
 import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 from rclpy.context import Context
 
 from current_driver.node.run_nodes import NodeExecutor
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 
 def test_a_shutdown_while_the_executor_is_made_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,10 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 from real_recordings import BOREALTC_WINDOWS
 from untrained_model import save_untrained_model
 
@@ -32,6 +28,8 @@ from surface_classifier.signal.window_config import WindowConfig, default_window
 from surface_classifier.signal.window_stream import Window
 from surface_msgs.msg import CurrentWindow, SurfaceLabel
 from surface_msgs.srv import LoadModel
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 START_NS = 1_000_000_000 * 10**9
 ERROR, WARN, OK = 2, 1, 0

@@ -12,10 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
@@ -34,6 +30,8 @@ from surface_classifier.nodes.raw_stamps import header_stamp_ns, time_reader
 from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.signal.window_stream import Window
 from surface_msgs.msg import MotorCurrent, SurfaceLabel
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 STAMPS_NS = st.integers(-(2**31) * 10**9, (2**31 - 1) * 10**9)
 

@@ -7,10 +7,6 @@ from __future__ import annotations
 import math
 
 import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 import yaml
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64
@@ -23,6 +19,8 @@ from surface_classifier.data.inspection.current_guesses import guess_currents
 from surface_classifier.nodes.clients.inspect_node import listen
 from surface_classifier.nodes.preprocessor_node import PreprocessorNode
 from surface_msgs.msg import CurrentWindow
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 
 def publish_a_robot(graph: Graph) -> None:

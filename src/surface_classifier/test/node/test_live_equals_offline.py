@@ -7,10 +7,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 from offline_reference import assert_equal_labels, assert_equal_windows, classify_offline
 from real_recordings import borealtc_bag
 
@@ -22,6 +18,8 @@ from current_driver.testing.ros_graph import Collected, Graph
 from surface_classifier.nodes.classifier_node import ClassifierNode
 from surface_classifier.nodes.preprocessor_node import PreprocessorNode
 from surface_msgs.msg import CurrentWindow, MotorCurrent, SurfaceLabel
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 
 def start_chain(graph: Graph, borealtc_model: Path, driver: dict[str, object]) -> tuple[Collected, Collected]:

@@ -9,10 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 import yaml
 from offline_reference import assert_equal_windows
 from real_recordings import CONFIG, three_rate_bag
@@ -26,6 +22,8 @@ from surface_classifier.nodes.preprocessor_node import PreprocessorNode
 from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.signal.window_stream import Window, WindowStream
 from surface_msgs.msg import CurrentWindow
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 SECONDS = 20.0
 WHEELS = {

@@ -2,15 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What rqt_plot is asked to show is in the message that the classifier publishes."""
 
-import pytest
-
-pytest.importorskip('rclpy', reason='ROS 2 is not installed')
-pytest.importorskip('surface_msgs', reason='the workspace is not built')
-
 from surface_classifier.nodes.classifier_node import LABEL_TOPIC as PUBLISHED_TOPIC
 from surface_classifier.signal.field_path import FieldReader
 from surface_classifier.startup.launch_arguments import LABEL_TOPIC, LABEL_TYPE, plotted_fields
 from surface_msgs.msg import SurfaceLabel
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 
 def test_plotted_fields_are_read_from_a_label() -> None:

@@ -11,10 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import BatteryState, JointState
 from std_msgs.msg import Float64MultiArray
@@ -26,6 +22,8 @@ from surface_classifier.nodes.classifier_node import ClassifierNode
 from surface_classifier.nodes.conversion import to_time
 from surface_classifier.nodes.preprocessor_node import PreprocessorNode
 from surface_msgs.msg import CurrentWindow, SurfaceLabel
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 START_NS = 1_000_000_000 * 10**9
 ERROR, WARN, OK = 2, 1, 0

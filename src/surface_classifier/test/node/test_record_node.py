@@ -18,10 +18,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState
 
@@ -29,6 +25,8 @@ from current_driver.recordings.recording import Recording
 from current_driver.testing.ros_graph import Graph
 from surface_classifier.nodes.conversion import to_time
 from surface_classifier.nodes.trainer_node import TrainerNode
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 pytestmark = pytest.mark.timeout(120)
 START_S = 60.0

@@ -9,16 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rclpy.serialization import deserialize_message
 
 from current_driver.errors import SurfaceError
 from current_driver.messages import serialize, typestore
 from surface_classifier.signal.channel_map import TopicReader
 from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig
 
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
-from rclpy.serialization import deserialize_message
+REQUIRES = ('rclpy', 'surface_msgs')
 
 TYPES = typestore().types
 JOINT_STATE = 'sensor_msgs/msg/JointState'

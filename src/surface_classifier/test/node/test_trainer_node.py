@@ -13,10 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 from action_msgs.msg import GoalStatus
 from dataset_samples import save_dataset
 from rclpy.action import ActionClient
@@ -38,6 +34,8 @@ from surface_classifier.training_process.train_job import CANCEL_TIMEOUT_S
 from surface_msgs.action import Train
 from surface_msgs.msg import MotorCurrent, SurfaceTruth
 from surface_msgs.srv import SetSurface, StartRecording, StopRecording
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 START_NS = 1_000_000_000 * NANOSECONDS
 # Seconds on a quiet machine; the training gives way to whatever else runs.

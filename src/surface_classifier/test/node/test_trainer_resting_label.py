@@ -4,11 +4,6 @@
 
 from pathlib import Path
 
-import pytest
-
-pytest.importorskip('rclpy', reason='ROS 2 is not installed')
-pytest.importorskip('surface_msgs', reason='the workspace is not built')
-
 from sensor_msgs.msg import JointState
 
 from current_driver.node.qos import stream_qos
@@ -16,6 +11,8 @@ from current_driver.testing.ros_graph import Graph, level_of, values_of
 from surface_classifier.nodes.trainer_node import TrainerNode
 from surface_msgs.msg import SurfaceTruth
 from surface_msgs.srv import StartRecording
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 TIMEOUT_S = 0.3
 

@@ -12,9 +12,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-
-pytest.importorskip('rclpy')
-
 from rich.console import Console
 
 from current_driver.errors import SurfaceError
@@ -31,6 +28,8 @@ from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
 
 if TYPE_CHECKING:
     from current_driver.testing.ros_graph import Graph
+
+REQUIRES = ('rclpy',)
 
 SECOND_NS = 1_000_000_000
 START_NS = 1_000_000_000 * SECOND_NS

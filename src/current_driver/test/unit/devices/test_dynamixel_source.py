@@ -11,9 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip('dynamixel_sdk', reason='dynamixel-sdk is not installed')
-
 from device_blocks import BlockReader
 from pty_board import PtyBoard
 from servo_bus import ServoBus, packet, status
@@ -24,6 +21,8 @@ from current_driver.driver_parameters import DRIVER_PARAMETERS, make_source
 from current_driver.errors import SurfaceError
 from current_driver.node.health import Level
 from current_driver.node.node_parameters import check_all
+
+REQUIRES = ('dynamixel_sdk',)
 
 PRESENT_CURRENT = 126
 Answer = Callable[[int, int, int, list[int]], bytes]

@@ -10,8 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip('torch', reason='torch is not installed')
 from dataset_samples import save_dataset
 
 from current_driver.recordings.writing.recording_writer import STATE_COMPLETE, STATE_KEY, STATE_OPEN
@@ -19,6 +17,8 @@ from current_driver.testing.drives import write_drive
 from surface_classifier.cli.main import EXIT_BAD_INPUT, main
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.contract import load_contract
+
+REQUIRES = ('torch',)
 
 RECIPE = """\
 network: {hidden_sizes: [8], pooling: mean_max}

@@ -9,14 +9,11 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip('torch')
-pytest.importorskip('jinja2')
-pytest.importorskip('matplotlib')
-pytest.importorskip('sklearn')
-
 from surface_classifier.cli.main import main
 from surface_classifier.reproduce import forum_runs
 from surface_classifier.reproduce.forum_claims import forum_arms, forum_claims
+
+REQUIRES = ('torch', 'jinja2', 'matplotlib', 'sklearn')
 
 TINY = ['--epochs', '3', '--seeds', '1', '--windows', '12']
 

@@ -20,12 +20,6 @@ from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.dataset_builder import build_dataset
 from surface_classifier.data.editing.dataset_edit import drop, relabel
 from surface_classifier.data.editing.window_selection import select_windows
-from surface_classifier.reproduce.forum_task import forum_task
-from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
-
-pytest.importorskip('sklearn', reason='the diagnosis needs the training dependencies')
-pytest.importorskip('torch', reason='the diagnosis needs the training dependencies')
-
 from surface_classifier.data.survey.aliasing import find_aliasing, low_passed
 from surface_classifier.data.survey.sensor_checks import find_sensor_faults
 from surface_classifier.diagnosis.balance_check import rarity_cost
@@ -36,6 +30,10 @@ from surface_classifier.diagnosis.label_checks import (
     shuffled_splits,
     window_features,
 )
+from surface_classifier.reproduce.forum_task import forum_task
+from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
+
+REQUIRES = ('sklearn', 'torch')
 
 
 def two_channels(windows: int = 40) -> np.ndarray[tuple[int, int, int], np.dtype[np.float64]]:

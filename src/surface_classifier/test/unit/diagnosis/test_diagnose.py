@@ -11,9 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip('torch', reason='the diagnosis needs the training dependencies')
-pytest.importorskip('sklearn', reason='the diagnosis needs the training dependencies')
-
 from surface_classifier.cli.main import main
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.diagnosis.diagnose import diagnose
@@ -21,6 +18,8 @@ from surface_classifier.diagnosis.result import CAUSES, HEALTHY
 from surface_classifier.reproduce.forum_task import forum_task
 from surface_classifier.training.loop import TrainingCancelledError
 from surface_classifier.training.training_config import load_training_config
+
+REQUIRES = ('torch', 'sklearn')
 
 
 @pytest.fixture(scope='module')

@@ -10,9 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip('torch', reason='the diagnosis needs the training dependencies')
-pytest.importorskip('sklearn', reason='the diagnosis needs the training dependencies')
-
 from surface_classifier.diagnosis.arms import SAME, Arm, forked_arms, fresh_arms
 from surface_classifier.diagnosis.judge import RecipeJudge, strength_of
 from surface_classifier.diagnosis.measure import BASE, ArmOutcome, Experiment
@@ -21,6 +18,8 @@ from surface_classifier.diagnosis.probe import Curves, GradientSize
 from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.reproduce.forum_task import forum_task
 from surface_classifier.training.training_config import TrainingConfig
+
+REQUIRES = ('torch', 'sklearn')
 
 CONFIG = TrainingConfig(
     network=NetworkConfig(hidden_sizes=(16,), dropout=0.0, pooling='mean_max', inputs='derived'),

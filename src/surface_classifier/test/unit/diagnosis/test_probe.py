@@ -10,9 +10,6 @@ from typing import Literal
 
 import numpy as np
 import pytest
-
-pytest.importorskip('torch', reason='the diagnosis needs the training dependencies')
-
 import torch
 
 from surface_classifier.diagnosis.noise import measure_step_noise
@@ -23,6 +20,8 @@ from surface_classifier.training.engines.losses import training_loss
 from surface_classifier.training.loop import TrainingCancelledError, build_network, make_engine, train
 from surface_classifier.training.torch_state import RandomState
 from surface_classifier.training.training_config import TrainingConfig
+
+REQUIRES = ('torch',)
 
 CONFIG = TrainingConfig(
     network=NetworkConfig(hidden_sizes=(8,), dropout=0.3, pooling='mean_max'),

@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip('torch', reason='torch is not installed')
 from model_samples import CLASSES, MOTOR_CONFIG, learnable_dataset, save_random_model
 from sklearn.metrics import f1_score, recall_score
 
@@ -28,6 +26,8 @@ from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.training import loop, together
 from surface_classifier.training.train_model import train_model
 from surface_classifier.training.training_config import TrainingConfig
+
+REQUIRES = ('torch',)
 
 QUICK = TrainingConfig(
     network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip('torch', reason='torch is not installed')
 from model_samples import CLASSES, MOTOR_CONFIG, learnable_dataset, with_motion
 
 from current_driver.errors import SurfaceError
@@ -27,6 +25,8 @@ from surface_classifier.evaluation.motion_scores import speed_bin, window_motion
 from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.training import loop, together
 from surface_classifier.training.training_config import TrainingConfig
+
+REQUIRES = ('torch',)
 
 QUICK = TrainingConfig(
     network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),

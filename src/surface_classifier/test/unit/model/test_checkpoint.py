@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip('torch', reason='torch is not installed')
 import torch
 from model_samples import MOTOR_CONFIG, TWO_PART_CONFIG, save_random_model
 
@@ -25,6 +23,8 @@ from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.model.network_weights import load_network
 from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.training.training_config import PRESETS
+
+REQUIRES = ('torch',)
 
 
 @pytest.fixture(scope='module')

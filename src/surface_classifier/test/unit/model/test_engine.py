@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip('torch', reason='torch is not installed')
 import torch
 from model_samples import MOTOR_CONFIG, save_random_model
 
 from current_driver.errors import SurfaceError
 from surface_classifier.model.engine import load_engine
+
+REQUIRES = ('torch',)
 
 
 @pytest.fixture(scope='module')

@@ -9,13 +9,13 @@ import math
 from typing import Any
 
 import pytest
-
-pytest.importorskip('torch', reason='torch is not installed')
 import torch
 
 from surface_classifier.model.network.ensemble import Network, make_network
 from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.training.training_config import PRESETS
+
+REQUIRES = ('torch',)
 
 
 def network(channels: tuple[int, ...] = (2,), **settings: Any) -> Network:

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip('torch', reason='torch is not installed')
 from model_samples import TWO_PART_CONFIG, learnable_dataset
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.metrics import roc_auc_score
@@ -19,6 +17,8 @@ from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import held_out_parts
 from surface_classifier.model.novelty import NANOSECONDS, NoveltyAverage, NoveltyTest, distribution_features
 from surface_classifier.training.confidence.novelty_fit import average_scores, fit_novelty, forest_of
+
+REQUIRES = ('torch',)
 
 
 @pytest.fixture(scope='module')

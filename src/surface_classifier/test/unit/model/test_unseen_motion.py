@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip('torch', reason='torch is not installed')
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -34,6 +32,8 @@ from surface_classifier.training.confidence.novelty_fit import fit_novelty, wind
 from surface_classifier.training.confidence.unseen_motion_fit import fit_motion
 from surface_classifier.training.train_model import train_model
 from surface_classifier.training.training_config import TrainingConfig
+
+REQUIRES = ('torch',)
 
 QUICK = TrainingConfig(
     network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),

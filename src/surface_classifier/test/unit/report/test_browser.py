@@ -10,17 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip('jinja2')
-pytest.importorskip('matplotlib')
-pytest.importorskip('sklearn')
-
 import report_samples
 from headless_browser import NAMES, Page, find_browser, open_page
 
 from surface_classifier.report.page import ReportPage, drive_timeline, write_page
 from surface_classifier.report.page_inputs import read_run, run_page
 from surface_classifier.reproduce.forum_task import forum_task
+
+REQUIRES = ('jinja2', 'matplotlib', 'sklearn')
 
 PHONE = (390, 844)
 DESK = (1280, 900)

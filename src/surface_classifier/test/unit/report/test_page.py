@@ -11,11 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip('jinja2')
-pytest.importorskip('matplotlib')
-pytest.importorskip('sklearn')
-
 import report_samples
 
 from current_driver.errors import SurfaceError
@@ -25,6 +20,8 @@ from surface_classifier.report import page as report
 from surface_classifier.report.diagnosis_sections import config_diff, plain_words
 from surface_classifier.report.sweep_sections import sweep_part
 from surface_classifier.reproduce.forum_task import forum_task
+
+REQUIRES = ('jinja2', 'matplotlib', 'sklearn')
 
 CLASSES = ('asphalt', 'grass', 'sand')
 VOID_ELEMENTS = {'meta', 'img', 'br', 'link'}

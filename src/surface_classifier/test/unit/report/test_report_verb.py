@@ -10,16 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip('jinja2')
-pytest.importorskip('matplotlib')
-pytest.importorskip('sklearn')
-
 import report_samples
 from model_samples import learnable_dataset, save_random_model
 
 from surface_classifier.cli import main as command
 from surface_classifier.model.contract import CURVE_FILE
+
+REQUIRES = ('jinja2', 'matplotlib', 'sklearn')
 
 
 @pytest.fixture(autouse=True)

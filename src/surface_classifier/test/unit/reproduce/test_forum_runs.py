@@ -15,11 +15,6 @@ import numpy as np
 import pytest
 from headless_browser import find_browser, open_page
 
-pytest.importorskip('torch')
-pytest.importorskip('jinja2')
-pytest.importorskip('matplotlib')
-pytest.importorskip('sklearn')
-
 from current_driver.errors import SurfaceError
 from surface_classifier.diagnosis.fluctuation import detrended_log_std, rising_share
 from surface_classifier.reproduce import forum_runs
@@ -33,6 +28,8 @@ from surface_classifier.reproduce.forum_runs import (
 )
 from surface_classifier.reproduce.forum_task import forum_task
 from surface_classifier.training import loop
+
+REQUIRES = ('torch', 'jinja2', 'matplotlib', 'sklearn')
 
 COMMAND = 'surface reproduce fluctuating-loss -o forum'
 SMALL = ForumSettings(seeds=2, epochs=5, windows=24, samples=20)

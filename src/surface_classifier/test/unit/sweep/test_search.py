@@ -18,11 +18,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pytest
-
-pytest.importorskip('torch', reason='torch is not installed')
-pytest.importorskip('optuna', reason='optuna is not installed')
 import optuna
+import pytest
 from model_samples import learnable_dataset
 from optuna.trial import TrialState
 
@@ -37,6 +34,8 @@ from surface_classifier.sweep.sweep_space import Choices, Range, Space, load_spa
 from surface_classifier.sweep.sweep_storage import open_storage, shown_address
 from surface_classifier.training.loop import train
 from surface_classifier.training.training_config import TrainingConfig, load_training_config
+
+REQUIRES = ('torch', 'optuna')
 
 QUICK = TrainingConfig(
     network=NetworkConfig(hidden_sizes=(8,), dropout=0.0, pooling='mean_max'),

@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import pytest
-
-pytest.importorskip('optuna', reason='optuna is not installed')
 import optuna
+import pytest
 
 from current_driver.errors import SurfaceError
 from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.sweep.sweep_space import load_space
 from surface_classifier.training.training_config import TrainingConfig
+
+REQUIRES = ('optuna',)
 
 RECIPE = TrainingConfig(network=NetworkConfig(hidden_sizes=(64,), dropout=0.2), batch_size=32, learning_rate=2e-3)
 WINDOWS = 58

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip('torch', reason='torch is not installed')
 import torch
 from model_samples import learnable_dataset
 
@@ -25,6 +23,8 @@ from surface_classifier.training.adapt import UNLABELLED, RobotWindows, adapt_ne
 from surface_classifier.training.loop import train
 from surface_classifier.training.prepared_windows import predict_logits
 from surface_classifier.training.training_config import TrainingConfig
+
+REQUIRES = ('torch',)
 
 QUICK = TrainingConfig(
     network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip('torch', reason='torch is not installed')
 import torch
 from dataset_samples import save_dataset
 from model_samples import CLASSES, TWO_PART_CONFIG, learnable_dataset
@@ -31,6 +29,8 @@ from surface_classifier.training.engines.torch_engine import TorchEngine
 from surface_classifier.training.loop import EpochResult, TrainingCancelledError, train
 from surface_classifier.training.prepared_windows import PreparedWindows, predict_logits, prepare_windows, resident
 from surface_classifier.training.training_config import PRESETS, Optimizer, TrainingConfig
+
+REQUIRES = ('torch',)
 
 QUICK = TrainingConfig(
     network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip('torch', reason='torch is not installed')
 import torch
 from model_samples import TWO_PART_CONFIG, learnable_dataset
 
@@ -26,6 +24,8 @@ from surface_classifier.training import together
 from surface_classifier.training.loop import EpochResult, TrainingCancelledError, TrainingResult, train
 from surface_classifier.training.together import TrainingRun, kernel_obstacle, train_together
 from surface_classifier.training.training_config import TrainingConfig
+
+REQUIRES = ('torch',)
 
 QUICK = TrainingConfig(
     network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),

@@ -12,14 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pytest
-
-pytest.importorskip('can', reason='python-can is not installed')
-pytest.importorskip('cantools', reason='cantools is not installed')
-
 import can
 import cantools
+import numpy as np
+import pytest
 from can.interfaces.virtual import VirtualBus
 from device_blocks import BlockReader
 
@@ -31,6 +27,8 @@ from current_driver.driver_parameters import DRIVER_PARAMETERS, make_source
 from current_driver.errors import SurfaceError
 from current_driver.node.health import Level
 from current_driver.node.node_parameters import check_all
+
+REQUIRES = ('can', 'cantools')
 
 # The table of CAN_PACKET_STATUS in documentation/comm_can.md of the VESC firmware, as a DBC file: bytes 0 to 3 ERPM, 4
 # and 5 current times 10, 6 and 7 duty cycle times 1000, big endian; the command 9 above the controller's id, 29 bits.

@@ -9,13 +9,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
-import numpy as np
-import pytest
-
-pytest.importorskip('canopen', reason='canopen is not installed')
-
 import can
 import canopen
+import numpy as np
+import pytest
 from canopen import objectdictionary as od
 from device_blocks import BlockReader
 
@@ -23,6 +20,8 @@ from current_driver.devices.device_source import DeviceSource
 from current_driver.driver_parameters import DRIVER_PARAMETERS, make_source
 from current_driver.node.health import Level
 from current_driver.node.node_parameters import check_all
+
+REQUIRES = ('canopen',)
 
 STATUS_WORD, CURRENT, RATED_CURRENT, MAKERS_OWN = 0x6041, 0x6078, 0x6075, 0x2033
 

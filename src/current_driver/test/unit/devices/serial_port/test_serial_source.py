@@ -11,9 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip('serial', reason='pyserial is not installed')
-
 from device_blocks import BlockReader
 from pty_board import PtyBoard
 
@@ -24,6 +21,8 @@ from current_driver.driver_parameters import DRIVER_PARAMETERS, make_source
 from current_driver.errors import SurfaceError
 from current_driver.node.health import Level
 from current_driver.node.node_parameters import check_all
+
+REQUIRES = ('serial',)
 
 CSV_HEAD = b'seq,time_us,current_left,current_right_mA\n'
 

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip('torch', reason='torch is not installed')
 from model_samples import CLASSES, learnable_dataset, save_random_model
 
 from current_driver.errors import SurfaceError
@@ -34,6 +32,8 @@ from surface_classifier.training.confidence.fit_confidence import (
 from surface_classifier.training.loop import TrainingCancelledError, train
 from surface_classifier.training.train_model import train_model
 from surface_classifier.training.training_config import TrainingConfig
+
+REQUIRES = ('torch',)
 
 QUICK = TrainingConfig(
     network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),

@@ -10,12 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-
-pytest.importorskip('torch', reason='torch is not installed')
-pytest.importorskip('numba', reason='numba is not installed')
-import torch
 from torch import Tensor
 
 from surface_classifier.model.network.ensemble import Network
@@ -30,6 +27,8 @@ from surface_classifier.training.engines.torch_engine import TorchEngine
 from surface_classifier.training.prepared_windows import PreparedWindows
 from surface_classifier.training.torch_state import RandomState
 from surface_classifier.training.training_config import Optimizer, Schedule, TrainingConfig
+
+REQUIRES = ('torch', 'numba')
 
 WINDOWS = 40
 PLAIN = TrainingConfig(
