@@ -95,7 +95,7 @@ def make_environment(venv: Path, ros_set: str) -> None:
     pip = Pip(venv, variables, [REQUIREMENTS / f'constraints-{ros_set}.txt'])
     pip.install(f'the wheels of ROS 2 {ros_set.capitalize()}', '-r', str(REQUIREMENTS / f'ros-{ros_set}.txt'))
     subprocess.run([venv / 'bin' / 'python', ROOT / 'tools' / 'relocate_ros_wheels.py'], check=True, env=variables)
-    write_local_setup(venv)
+    write_local_setup(venv, ros_set)
     extra = from_pip(venv) - ALLOWED_FROM_PIP
     if extra:
         raise SetupError(f'{venv} holds more than apt packages and wheels of ROS: {", ".join(sorted(extra))}')

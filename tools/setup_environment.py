@@ -233,7 +233,7 @@ def system_constraints(venv: Path, variables: dict[str, str]) -> Path:
     return path
 
 
-def write_local_setup(venv: Path) -> None:
+def write_local_setup(venv: Path, ros_set: str) -> None:
     """Write the files that make the environment an underlay: colcon's install/setup.* sources them by name."""
     libraries = [venv / 'lib', *sorted(venv.glob('lib/python3*/site-packages/ros_*.libs'))]
     script = f"""\
@@ -251,6 +251,8 @@ _prepend CMAKE_PREFIX_PATH '{venv}'
 _prepend LD_LIBRARY_PATH '{':'.join(map(str, libraries))}'
 # The paths are complete: Python need not start a second time to set them.
 export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1
+# Recordings note it.
+export ROS_DISTRO='{ros_set}'
 unset -f _prepend
 unset _value
 """
@@ -290,7 +292,7 @@ def make_environment(wanted: Wanted, venv: Path, present: Wanted | None) -> None
     pip.install('ROS and build and test tools' if len(requirements) > 2 else 'build and test tools', *arguments)
     if wanted.ros_set in ('kilted', 'jazzy'):
         subprocess.run([venv / 'bin' / 'python', ROOT / 'tools' / 'relocate_ros_wheels.py'], check=True, env=variables)
-        write_local_setup(venv)
+        write_local_setup(venv, wanted.ros_set)
     pip.install(
         'the project and what it needs',
         *('--no-build-isolation', '--use-pep517', '--config-settings', 'editable_mode=compat'),

@@ -24,8 +24,10 @@ setup(
         (f'share/{PACKAGE}', ['package.xml']),
     ],
     zip_safe=False,
-    install_requires=['PyYAML>=6.0', 'lz4>=4.0', 'mcap>=1.2', 'numpy>=1.24', 'rosbags>=0.11', 'zstandard>=0.20'],
+    install_requires=['PyYAML>=6.0', 'numpy>=1.24'],
     extras_require={
+        # Reading bags, and writing MCAP; no package of a distribution holds them.
+        'bags': ['lz4>=4.0', 'mcap>=1.5', 'rosbags>=0.11', 'zstandard>=0.20'],
         # The libraries of devices: only who has one needs them.
         'serial': SERIAL,
         'can': CAN,

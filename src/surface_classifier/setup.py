@@ -50,12 +50,10 @@ setup(
     zip_safe=False,
     install_requires=[
         'PyYAML>=6.0',
-        'current_driver==0.1.0',
-        'mcap>=1.5',
+        'current_driver[bags]==0.1.0',
         'numpy>=1.24',
         'onnxruntime>=1.17',
         'rich>=13.3',
-        'rosbags>=0.11',
         'safetensors>=0.4',
     ],
     extras_require={

@@ -9,14 +9,18 @@ the same bytes. The definitions of `surface_msgs` travel as package data; a test
 from __future__ import annotations
 
 import functools
+import importlib.util
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
+
+from current_driver.recordings.plain_types import STOCK_DEFINITIONS, PlainStore
+
+if TYPE_CHECKING:
+    from rosbags.typesys.store import Typestore
 
 from current_driver.files.names import check_name
 
@@ -97,8 +101,21 @@ def surface_msgs_definitions() -> dict[str, str]:
     }
 
 
+@functools.cache
+def rosbags_is_installed() -> bool:
+    """Whether types beyond those of our own sources are known, and bags can be read."""
+    return importlib.util.find_spec('rosbags') is not None
+
+
 def new_typestore() -> Typestore:
-    """Return a typestore of its own with the stock ROS 2 types and ours, to which a caller may add types."""
+    """Return a typestore of its own with the stock ROS 2 types and ours, to which a caller may add types.
+
+    Without the package rosbags it holds only the types that sources publish, and no type can be added.
+    """
+    if not rosbags_is_installed():
+        return cast('Typestore', PlainStore({**STOCK_DEFINITIONS, **surface_msgs_definitions()}))
+    from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
     store = get_typestore(Stores.ROS2_JAZZY)
     types: dict[str, Any] = {}
     for msgtype, text in surface_msgs_definitions().items():

@@ -65,8 +65,8 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         'storage',
         default_value='',
-        choices=['', 'mcap', 'sqlite3'],
-        description='Storage of the bags. Empty: as in params_file (mcap).',
+        choices=['', 'auto', 'mcap', 'sqlite3'],
+        description='Storage of the bags. Empty: as in params_file (auto: MCAP where the package mcap is installed).',
     ),
     DeclareLaunchArgument(
         'params_file',

@@ -127,12 +127,13 @@ def test_no_wheel_of_this_environment_points_at_the_machine_that_built_it() -> N
 def test_the_underlay_is_put_on_the_paths_once(shell: str, tmp_path: Path) -> None:
     libraries = tmp_path / 'lib' / 'python3.11' / 'site-packages' / 'ros_rcl.libs'
     libraries.mkdir(parents=True)
-    setup_environment.write_local_setup(tmp_path)
+    setup_environment.write_local_setup(tmp_path, 'jazzy')
     script = tmp_path / f'local_setup.{shell}'
-    command = f'. {script}; . {script}; echo "$PATH|$AMENT_PREFIX_PATH|$LD_LIBRARY_PATH"'
+    command = f'. {script}; . {script}; echo "$PATH|$AMENT_PREFIX_PATH|$LD_LIBRARY_PATH|$ROS_DISTRO"'
     environment = {'PATH': os.environ['PATH'], 'AMENT_PREFIX_PATH': '/other'}
     done = subprocess.run([shell, '-euc', command], env=environment, capture_output=True, text=True, check=True)
-    path, prefixes, loader = done.stdout.strip().split('|')
+    path, prefixes, loader, distribution = done.stdout.strip().split('|')
+    assert distribution == 'jazzy'
     assert path == f'{tmp_path}/bin:{os.environ["PATH"]}'
     assert prefixes == f'{tmp_path}:/other'
     assert loader == f'{tmp_path}/lib:{libraries}'

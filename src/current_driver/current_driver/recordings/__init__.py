@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 """Recordings without ROS: labelled bags and CSV files, and the message definitions that bags carry."""
 
-__all__ = ['message_definitions', 'reading', 'recording', 'repair', 'writing']
+__all__ = ['message_definitions', 'plain_types', 'reading', 'recording', 'repair', 'writing']

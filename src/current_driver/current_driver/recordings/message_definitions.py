@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -46,6 +47,20 @@ def message_definition(msgtype: str) -> str | None:
     first, *others = texts
     blocks = [texts[first], *(f'{_SEPARATOR}\nMSG: {_short_name(name)}\n{texts[name]}' for name in others)]
     return '\n'.join(blocks)
+
+
+def installed_type_hash(msgtype: str) -> str:
+    """Return a type's RIHS01 hash, as rosidl installs it beside the definition; empty where it is not installed.
+
+    Args:
+        msgtype: Full type name.
+    """
+    for prefix in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep):
+        file = Path(prefix) / 'share' / f'{msgtype}.json'
+        if prefix and file.is_file():
+            hashes = json.loads(file.read_text(encoding='utf-8'))['type_hashes']
+            return next((str(entry['hash_string']) for entry in hashes if entry['type_name'] == msgtype), '')
+    return ''
 
 
 def _full_name(msgtype: str, package: str) -> str:

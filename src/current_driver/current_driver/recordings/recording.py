@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
+import struct
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +23,13 @@ from current_driver.recordings.writing.recording_writer import METADATA_FILE, ST
 STORAGE_SUFFIXES = ('.mcap', '.db3')
 # Of those who set labels these know the moment; people see and press late, or early.
 EXACT_ORIGINS = ('simulator', 'import')
+# Log times and stamps that are further apart come from two clocks, such as wall time and a simulation's.
+SAME_CLOCK_NS = 60 * messages.NANOSECONDS
+_FIRST_IS_HEADER = re.compile(r'(\s*(#[^\n]*)?\n)*\s*(std_msgs/(msg/)?)?Header\s')
+_HEADER, _BIG_ENDIAN_HEADER = (
+    struct.Struct('<4xiI'),
+    struct.Struct('>4xiI'),
+)  # behind the four bytes of the encapsulation
 
 
 @dataclass(frozen=True)
@@ -28,7 +38,8 @@ class Segment:
 
     Attributes:
         start_ns: From this stamp on [ns].
-        end_ns: Up to, not including, this stamp [ns]; for the last segment one after the recording's last message.
+        end_ns: Up to, not including, this stamp [ns]; for the last segment one after the last message, by the
+            clock of its stamps.
         surface: Name of the surface; empty: not labelled.
         origin: Who set the label at its start: operator, topic, simulator or import.
     """
@@ -123,14 +134,41 @@ class Recording:
         # An operator may set a label for a moment that has passed; of two for one moment the later word counts.
         changes.sort(key=lambda change: change[0])
         segments: list[Segment] = []
+        data_end_ns = _end_by_stamps(reader, topic)
         for index, (start_ns, surface, origin) in enumerate(changes):
             last = index + 1 == len(changes)
-            end_ns = max(reader.end_ns + 1, start_ns) if last else changes[index + 1][0]
+            end_ns = max(data_end_ns + 1, start_ns) if last else changes[index + 1][0]
             if segments and segments[-1].surface == surface:
                 segments[-1] = Segment(segments[-1].start_ns, end_ns, surface, segments[-1].origin)
             elif end_ns > start_ns or last:
                 segments.append(Segment(start_ns, end_ns, surface, origin))
         return segments
+
+
+def _end_by_stamps(reader: RecordingReader, truth_topic: str) -> int:
+    """Return the last moment of the data by the clock of its stamps, which need not be that of the log times [ns]."""
+    topics = [
+        topic
+        for topic, msgtype in reader.topics.items()
+        if topic != truth_topic and _FIRST_IS_HEADER.match(reader.definitions.get(msgtype, ''))
+    ]
+    stamped = ((stamp_ns, message) for message in reader.messages(topics=topics) if (stamp_ns := _header_ns(message)))
+    first = next(stamped, None)
+    if first is None or abs(first[0] - first[1].stamp_ns) < SAME_CLOCK_NS:
+        return reader.end_ns
+    end_ns, last = max(itertools.chain([first], stamped), key=lambda item: item[0])
+    if last.msgtype == messages.MOTOR_CURRENT:
+        end_ns += int(max(reader.deserialize(last).offsets_ns, default=0))
+    return end_ns
+
+
+def _header_ns(message: messages.StampedMessage) -> int:
+    """Return the stamp of a message that begins with a header; 0 when none was set [ns]."""
+    if len(message.cdr) < _HEADER.size:
+        return 0
+    little_endian = message.cdr[1] & 1
+    sec, nanosec = (_HEADER if little_endian else _BIG_ENDIAN_HEADER).unpack_from(message.cdr)
+    return int(sec) * messages.NANOSECONDS + int(nanosec)
 
 
 def surface_of_span(segments: Sequence[Segment], start_ns: int, end_ns: int) -> str | None:

@@ -41,7 +41,9 @@ surface record --surfaces gravel,grass --speeds 0.2,0.5,1 --name yard/01 --note 
     own = parser.add_argument_group('without a running trainer node')
     own.add_argument('--topics', metavar='T,U,...', default='', help='record these topics, of any installed type')
     own.add_argument('-o', '--output', metavar='DIR', default='recordings', help='folder of recordings (%(default)s)')
-    own.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap', help='storage of the bag (%(default)s)')
+    own.add_argument(
+        '--storage', choices=('auto', 'mcap', 'sqlite3'), default='auto', help='storage of the bag (%(default)s)'
+    )
     notes = parser.add_argument_group('noted with the recording')
     notes.add_argument('--name', default='', help='name of the recording (default: made from the time)')
     for name, what in (

@@ -70,7 +70,7 @@ surface simulate -o recordings/floors --seed 7 --surfaces carpet tiles --duratio
     parser.add_argument(
         '--block-samples', metavar='N', type=positive_int, default=10, help='samples in one message (%(default)d)'
     )
-    parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap', help='storage (%(default)s)')
+    parser.add_argument('--storage', choices=('auto', 'mcap', 'sqlite3'), default='auto', help='storage (%(default)s)')
     add_json_argument(parser)
     parser.set_defaults(run=run)
 

@@ -177,7 +177,12 @@ TRAINER_PARAMETERS = (
         'A YAML flow mapping for each button that sets the label: {button, surface}; without a surface: not labelled '
         'from then on. None: no joystick.',
     ),
-    NodeParameter('storage', 'mcap', 'Storage of the bags.', choices=('mcap', 'sqlite3')),
+    NodeParameter(
+        'storage',
+        'auto',
+        'Storage of the bags; auto: MCAP where the Python package mcap is installed, else sqlite3.',
+        choices=('auto', 'mcap', 'sqlite3'),
+    ),
     NodeParameter('input_timeout_s', 2.0, 'Warn when a recorded topic has been silent for so long.', 's', 0.1, 3600),
     LOSSLESS,
 )

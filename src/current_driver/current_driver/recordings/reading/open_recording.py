@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 from current_driver.errors import SurfaceError
 from current_driver.recordings.reading.csv_reader import ColumnsConfig
 from current_driver.recordings.reading.recording_reader import RecordingReader, recording_base_ns
+
+# What reads bags beside the standard library; no package of a distribution holds them.
+BAG_PACKAGES = ('rosbags', 'mcap', 'zstandard', 'lz4')
 
 
 def open_recording(
@@ -35,6 +39,12 @@ def open_recording(
             columns = ColumnsConfig.from_yaml(columns)
         return CsvReader(path, columns, recording_base_ns(0) if base_ns is None else base_ns)
 
+    missing = [name for name in BAG_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SurfaceError(
+            f'{path}: reading bags needs packages that are not installed: {", ".join(missing)}; make an environment '
+            f'that adds them: python3 -m venv --system-site-packages VENV && VENV/bin/pip install {" ".join(missing)}'
+        )
     from current_driver.recordings.reading.bag_reader import BagReader
 
     return BagReader(path)

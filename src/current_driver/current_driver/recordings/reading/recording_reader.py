@@ -71,13 +71,13 @@ class RecordingReader(ABC):
         """Yield messages in the order of their stamps (log time).
 
         Args:
-            topics: Topics to read; None: all.
+            topics: Topics to read, with or without the leading slash that ROS writes; None: all.
             start_ns: Only messages at or after this stamp; None: all [ns].
 
         Raises:
             SurfaceError: A topic is not in the recording, or the recording cannot be read.
         """
-        wanted = frozenset(self.topics if topics is None else topics)
+        wanted = frozenset(self.topics if topics is None else map(self._recorded_name, topics))
         if missing := sorted(wanted - self.topics.keys()):
             if missing[0] in self.left_out:
                 raise SurfaceError(f'{self.path}: topic {missing[0]!r} cannot be read; {self.left_out[missing[0]]}')
@@ -105,6 +105,11 @@ class RecordingReader(ABC):
                 on_damaged(stamped, error)
                 continue
             yield stamped, message
+
+    def _recorded_name(self, topic: str) -> str:
+        """Return a topic as it is named in the recording: absolute, as ROS writes it, or relative in older ones."""
+        names = (topic, f'/{topic}', topic.removeprefix('/'))
+        return next((name for name in names if name in self.topics), topic)
 
     @abstractmethod
     def deserialize(self, message: StampedMessage) -> Any:

@@ -10,14 +10,14 @@ transaction for each flush.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import io
 import os
 import sqlite3
 from pathlib import Path
 from typing import Protocol
 
-from mcap.well_known import MessageEncoding, Profile
-from mcap.writer import Writer as McapFileWriter
+from current_driver.errors import SurfaceError
 
 _SQLITE_SCHEMA = """
 CREATE TABLE schema(schema_version INTEGER PRIMARY KEY, ros_distro TEXT NOT NULL);
@@ -77,6 +77,9 @@ class McapStorage:
 
     def __init__(self, path: Path) -> None:
         """Create the file."""
+        from mcap.well_known import Profile
+        from mcap.writer import Writer as McapFileWriter
+
         self._raw = path.open('wb', buffering=0)
         self._file = io.BufferedWriter(self._raw)
         self._writer = McapFileWriter(self._file)
@@ -90,7 +93,7 @@ class McapStorage:
             self._schema_ids[msgtype] = self._writer.register_schema(msgtype, encoding, definition.encode())
         return self._writer.register_channel(
             topic,
-            MessageEncoding.CDR,
+            'cdr',
             self._schema_ids[msgtype],
             {'offered_qos_profiles': qos, 'topic_type_hash': type_hash},
         )
@@ -176,4 +179,24 @@ class SqliteStorage:
             self._database.close()
 
 
+AUTO = 'auto'
 STORAGES: dict[str, type[McapStorage] | type[SqliteStorage]] = {'mcap': McapStorage, 'sqlite3': SqliteStorage}
+
+
+def choose_storage(storage: str) -> str:
+    """Return the storage that a name asks for: `auto` is MCAP where the package mcap is installed, else sqlite3.
+
+    Raises:
+        SurfaceError: The name is not known, or its package is not installed.
+    """
+    has_mcap = importlib.util.find_spec('mcap') is not None
+    if storage == AUTO:
+        return 'mcap' if has_mcap else 'sqlite3'
+    if storage not in STORAGES:
+        raise SurfaceError(f'storage {storage!r} is not known; choose one of {", ".join([AUTO, *STORAGES])}')
+    if storage == 'mcap' and not has_mcap:
+        raise SurfaceError(
+            "storage 'mcap' needs the package mcap, which is not installed; choose sqlite3 or auto, or make an "
+            'environment that adds it: python3 -m venv --system-site-packages VENV && VENV/bin/pip install mcap'
+        )
+    return storage

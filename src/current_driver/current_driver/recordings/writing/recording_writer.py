@@ -24,28 +24,19 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from rosbags.interfaces import (
-    MessageDefinition,
-    MessageDefinitionFormat,
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
-from rosbags.rosbag2.metadata import dump_qos_v9
-from rosbags.typesys import get_types_from_msg
-from rosbags.typesys.base import TypesysError
 
 from current_driver import messages
 from current_driver.errors import RefusedMessageError, SurfaceError
 from current_driver.messages import NANOSECONDS
+from current_driver.recordings.message_definitions import installed_type_hash
 from current_driver.recordings.reading.recording_reader import SIDECAR_FILE
-from current_driver.recordings.writing.bag_storage import STORAGES, BagStorage
+from current_driver.recordings.writing.bag_storage import STORAGES, BagStorage, choose_storage
+
+if TYPE_CHECKING:
+    from rosbags.interfaces import MessageDefinition, Qos
 
 FLUSH_INTERVAL_S = 0.4
 METADATA_FILE = 'metadata.yaml'
@@ -62,13 +53,6 @@ STATE_RECOVERED = 'recovered'
 
 
 _SIDECAR_HEAD = '# What was noted with this recording; it is read beside metadata.yaml, which goes first.\n'
-_ENCODINGS = {
-    MessageDefinitionFormat.NONE: '',
-    MessageDefinitionFormat.MSG: 'ros2msg',
-    MessageDefinitionFormat.IDL: 'ros2idl',
-}
-
-
 _DEFINITION_PART = '\nMSG: '
 
 
@@ -80,7 +64,7 @@ class _PlainDumper(yaml.SafeDumper):
         return True
 
 
-_INFINITE = QosTime(9223372036, 854775807)  # as rosbag2 writes "no deadline"
+_INFINITE = {'sec': 9223372036, 'nsec': 854775807}  # as rosbag2 writes "no deadline"
 
 
 @dataclass
@@ -88,7 +72,7 @@ class _Topic:
     storage_id: int
     msgtype: str
     type_hash: str
-    qos: list[Qos]
+    qos: list[dict[str, Any]]
     messages: int = 0
 
 
@@ -110,7 +94,7 @@ class RecordingWriter:
 
     Args:
         path: Folder to make for the bag; its name becomes the name of the recording.
-        storage: `mcap` or `sqlite3`.
+        storage: `mcap`, `sqlite3`, or `auto`: MCAP where the package mcap is installed, else sqlite3.
         metadata: What to note in the bag's custom data, such as operator, robot, place, payload, battery, note. Empty
             values are left out.
         flush_interval_s: Longest time that a message stays in this process's memory [s]; None for offline writing,
@@ -123,15 +107,14 @@ class RecordingWriter:
     def __init__(
         self,
         path: str | os.PathLike[str],
-        storage: str = 'mcap',
+        storage: str = 'auto',
         *,
         metadata: Mapping[str, str] | None = None,
         flush_interval_s: float | None = FLUSH_INTERVAL_S,
     ) -> None:
         """Make the folder with an empty storage file and its metadata."""
         self.path = Path(path)
-        if storage not in STORAGES:
-            raise SurfaceError(f'storage {storage!r} is not known; choose one of {", ".join(STORAGES)}')
+        storage = choose_storage(storage)
         kind = STORAGES[storage]
         if self.path.exists():
             raise SurfaceError(f'{self.path}: exists already; choose another name for the recording')
@@ -195,10 +178,10 @@ class RecordingWriter:
         return '' if self._failure is None else self._failure_text()
 
     def add_topic(self, topic: str, msgtype: str, definition: str | None = None, *, latched: bool = False) -> None:
-        """Add a topic; the same topic and type again changes nothing.
+        """Add a topic under its absolute name, as ROS records it; the same topic and type again changes nothing.
 
         Args:
-            topic: Name of the topic.
+            topic: Name of the topic, absolute or relative to the root namespace.
             msgtype: Full type name, such as `sensor_msgs/msg/JointState`.
             definition: Text of the message definition with its dependencies (ros2msg); None for the stock ROS 2 types
                 and those of surface_msgs, which are known.
@@ -207,14 +190,13 @@ class RecordingWriter:
         Raises:
             SurfaceError: The topic is there with another type, or its type is not known and no definition is given.
         """
+        topic = absolute_name(topic)
         with self._lock:
             self._check_open()
             if self._is_known(topic, msgtype):
                 return
         text, type_hash = _definition(msgtype, definition)
-        self.add_defined_topic(
-            topic, msgtype, MessageDefinition(MessageDefinitionFormat.MSG, text), type_hash, [_qos(latched)]
-        )
+        self._store_topic(topic, msgtype, ('ros2msg', text), type_hash, [_qos(latched)])
 
     def add_defined_topic(
         self, topic: str, msgtype: str, definition: MessageDefinition, type_hash: str, qos: list[Qos]
@@ -231,14 +213,28 @@ class RecordingWriter:
         Raises:
             SurfaceError: The topic is there with another type, or nothing can be stored any more.
         """
+        from rosbags.interfaces import MessageDefinitionFormat
+        from rosbags.rosbag2.metadata import dump_qos_v9
+
+        encodings = {
+            MessageDefinitionFormat.NONE: '',
+            MessageDefinitionFormat.MSG: 'ros2msg',
+            MessageDefinitionFormat.IDL: 'ros2idl',
+        }
+        text = (encodings[definition.format], definition.data)
+        self._store_topic(topic, msgtype, text, type_hash, [dict(profile) for profile in dump_qos_v9(qos)])
+
+    def _store_topic(
+        self, topic: str, msgtype: str, definition: tuple[str, str], type_hash: str, qos: list[dict[str, Any]]
+    ) -> None:
+        """Add a topic; `definition` is its encoding and its text, `qos` the profiles as rosbag2 writes them."""
         with self._lock:
             self._check_open()
             if self._is_known(topic, msgtype):
                 return
-            qos_yaml = _to_yaml(dump_qos_v9(qos)).strip()
-            encoding = _ENCODINGS[definition.format]
+            qos_yaml = _to_yaml(qos).strip()
             with self._storing():
-                storage_id = self._storage.add_topic(topic, msgtype, encoding, definition.data, type_hash, qos_yaml)
+                storage_id = self._storage.add_topic(topic, msgtype, *definition, type_hash, qos_yaml)
                 self._topics[topic] = _Topic(storage_id, msgtype, type_hash, qos)
                 self._write_metadata(STATE_OPEN)
 
@@ -246,7 +242,7 @@ class RecordingWriter:
         """Append one message.
 
         Args:
-            topic: A topic that was added.
+            topic: A topic that was added; absolute or relative to the root namespace.
             stamp_ns: When it was received, or for a block when its newest sample was measured [ns].
             cdr: The message as CDR bytes, encapsulation header included.
 
@@ -256,7 +252,7 @@ class RecordingWriter:
         """
         with self._lock:
             self._check_open()
-            entry = self._topics[topic]
+            entry = self._topics.get(topic) or self._topics[absolute_name(topic)]
             if not 0 <= stamp_ns < STAMP_LIMIT_NS:
                 # A storage that fails halfway would lose the messages around this one as well.
                 self.refused[topic] = self.refused.get(topic, 0) + 1
@@ -272,7 +268,7 @@ class RecordingWriter:
 
     def write_message(self, topic: str, message: Any, stamp_ns: int, *, latched: bool = False) -> None:
         """Append a rosbags message of a known type, adding its topic if it is new."""
-        if topic not in self._topics:
+        if absolute_name(topic) not in self._topics:
             self.add_topic(topic, message.__msgtype__, latched=latched)
         self.write(topic, stamp_ns, messages.serialize(message))
 
@@ -402,7 +398,7 @@ class RecordingWriter:
                             'name': name,
                             'type': topic.msgtype,
                             'serialization_format': 'cdr',
-                            'offered_qos_profiles': dump_qos_v9(topic.qos),
+                            'offered_qos_profiles': topic.qos,
                             'type_description_hash': topic.type_hash,
                         },
                         'message_count': topic.messages,
@@ -451,6 +447,11 @@ class RecordingWriter:
         self.close()
 
 
+def absolute_name(topic: str) -> str:
+    """Return a topic's name from the root namespace; `ros2 bag play --topics` finds no other in a bag."""
+    return topic if topic.startswith('/') else f'/{topic}'
+
+
 def lock_recording(path: Path) -> int | None:
     """Lock the folder of a recording until the descriptor is closed, or the process ends, however it does.
 
@@ -485,6 +486,11 @@ def _definition(msgtype: str, definition: str | None) -> tuple[str, str]:
             raise SurfaceError(
                 f'type {msgtype!r}: is neither a stock ROS 2 type nor one of surface_msgs; give its message definition'
             ) from None
+    if not messages.rosbags_is_installed():
+        return definition, installed_type_hash(msgtype)
+    from rosbags.typesys import get_types_from_msg
+    from rosbags.typesys.base import TypesysError
+
     own_store = messages.new_typestore()
     try:
         given = get_types_from_msg(definition, msgtype)
@@ -502,15 +508,16 @@ def _to_yaml(value: Any) -> str:
     return yaml.dump(value, Dumper=_PlainDumper, sort_keys=False)
 
 
-def _qos(latched: bool) -> Qos:
-    return Qos(
-        history=QosHistory.KEEP_LAST,
-        depth=1 if latched else 10,
-        reliability=QosReliability.RELIABLE,
-        durability=QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
-        deadline=_INFINITE,
-        lifespan=_INFINITE,
-        liveliness=QosLiveliness.AUTOMATIC,
-        liveliness_lease_duration=_INFINITE,
-        avoid_ros_namespace_conventions=False,
-    )
+def _qos(latched: bool) -> dict[str, Any]:
+    """Return a profile as rosbag2 writes it since version 9 of the metadata."""
+    return {
+        'history': 'keep_last',
+        'depth': 1 if latched else 10,
+        'reliability': 'reliable',
+        'durability': 'transient_local' if latched else 'volatile',
+        'deadline': _INFINITE,
+        'lifespan': _INFINITE,
+        'liveliness': 'automatic',
+        'liveliness_lease_duration': _INFINITE,
+        'avoid_ros_namespace_conventions': False,
+    }

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from current_driver import messages
 from current_driver.errors import SurfaceError
+from current_driver.recordings.reading.open_recording import open_recording
 from current_driver.recordings.recording import Recording, Segment, find_recordings, leave_margins, surface_of_span
 from current_driver.recordings.writing.recording_writer import RecordingWriter
 from current_driver.testing.drives import START_NS, write_drive
@@ -120,10 +121,24 @@ def test_a_bag_without_a_label_says_which_topics_it_has(tmp_path: Path) -> None:
     with RecordingWriter(tmp_path / 'bag') as writer:
         writer.add_topic('imu', messages.IMU)
         writer.write('imu', 5, b'\x00\x01\x00\x00')
-    with pytest.raises(SurfaceError, match=r'bag: has no label.*its topics: imu.*trainer node'):
+    with pytest.raises(SurfaceError, match=r'bag: has no label.*its topics: /imu.*trainer node'):
         Recording(tmp_path / 'bag').segments()
 
 
 def test_a_label_without_a_stamp_holds_from_when_it_was_recorded(tmp_path: Path) -> None:
     recording = write_labels(tmp_path / 'bag', [(10, 0, 'ice'), (30, 0, 'snow')], end_ns=50)
     assert recording.segments() == [Segment(10, 30, 'ice'), Segment(30, 51, 'snow')]
+
+
+def test_the_last_label_ends_by_the_stamps_when_log_times_are_of_another_clock(tmp_path: Path) -> None:
+    """As a bag recorded in wall time of a simulation whose clock started in 2001."""
+    simulated = write_drive(tmp_path / 'simulated', [('ice', 3.0), ('gravel', 2.0)])
+    with open_recording(simulated) as reader, RecordingWriter(tmp_path / 'wall', flush_interval_s=None) as writer:
+        expected = Recording(simulated).segments(reader)
+        for topic, msgtype in reader.topics.items():
+            writer.add_topic(topic, msgtype)
+        for stamped in reader.messages():
+            writer.write(stamped.topic, stamped.stamp_ns + 796_116_467 * 10**9, stamped.cdr)
+    found = Recording(tmp_path / 'wall').segments()
+    assert found == expected
+    assert sum(segment.seconds for segment in found) < 6.0

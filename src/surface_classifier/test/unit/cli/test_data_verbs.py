@@ -203,7 +203,7 @@ def test_a_bag_without_the_topic_and_a_wrong_field_path(tmp_path: Path, capsys: 
     )
     channels.write_text(text.replace('TOPIC', 'joint_states').replace('FIELD', 'current[left]'))
     error = refused(capsys, *build)
-    assert "bags/a: there is no topic 'joint_states'; the topics are: motor_current, surface_truth" in error
+    assert "bags/a: there is no topic 'joint_states'; the topics are: /motor_current, /surface_truth" in error
     channels.write_text(text.replace('TOPIC', 'motor_current').replace('FIELD', 'current[rear]'))
     error = refused(capsys, *build)
     assert 'bags/a: ' in error
@@ -221,7 +221,7 @@ def test_a_bag_without_a_label_or_without_motor_currents(tmp_path: Path, capsys:
         imu = messages.imu_message(10**18, np.zeros(3), np.zeros(3), 'imu_link')
         writer.write('imu', 10**18, messages.serialize(imu))
     error = refused(capsys, 'dataset', 'build', tmp_path / 'bag', '-o', tmp_path / 'set')
-    assert 'bag: has no topic of type surface_msgs/msg/MotorCurrent (its topics: imu); say with --channels' in error
+    assert 'bag: has no topic of type surface_msgs/msg/MotorCurrent (its topics: /imu); say with --channels' in error
 
 
 def test_a_file_that_is_no_bag(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,10 +56,11 @@ def test_a_csv_file_and_a_drive_of_our_own(tmp_path: Path, capsys: pytest.Captur
     lines = [f'{n / 50},{1 + (n % 7) / 7},{2 - (n % 5) / 5}' for n in range(200)]
     csv = tmp_path / 'drive.csv'
     csv.write_text('time,current_left,current_right\n' + '\n'.join(lines) + '\n', encoding='utf-8')
-    for source in (csv, write_drive(tmp_path / 'drive', [('ice', 5.0)])):
+    drive = write_drive(tmp_path / 'drive', [('ice', 5.0)])
+    for source, topic in ((csv, 'motor_current'), (drive, '/motor_current')):
         assert main(['inspect', str(source)]) == 0
         printed = capsys.readouterr().out
-        assert '1. motor_current current[*]: ' in printed
+        assert f'1. {topic} current[*]: ' in printed
         assert "field: 'current[left]'" in printed
 
 
@@ -132,7 +133,7 @@ def test_wheel_speeds_beside_the_currents_are_offered(tmp_path: Path, capsys: py
     capsys.readouterr()
     assert main(['inspect', str(tmp_path / 'drive')]) == 0
     printed = capsys.readouterr().out
-    assert '#   - "{name: left_speed, topic: motor_current, type: surface_msgs/msg/MotorCurrent' in printed
+    assert '#   - "{name: left_speed, topic: /motor_current, type: surface_msgs/msg/MotorCurrent' in printed
     assert "field: 'wheel_speed[right]', unit: m/s}" in printed
 
 

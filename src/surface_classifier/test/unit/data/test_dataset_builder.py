@@ -189,12 +189,13 @@ def test_a_bag_without_the_topic(tmp_path: Path) -> None:
     write_drive(tmp_path / 'r' / 'b', [('ice', 3.0)], topic='other')
     recordings = find_recordings([tmp_path / 'r'])
     with pytest.raises(
-        SurfaceError, match=r"b: there is no topic 'motor_current'; the topics are: other, surface_truth; .*--skip-mis"
+        SurfaceError,
+        match=r"b: there is no topic 'motor_current'; the topics are: /other, /surface_truth; .*--skip-mis",
     ):
         build_dataset(recordings, default_window_config(), tmp_path / 'set')
     result = build_dataset(recordings, default_window_config(), tmp_path / 'set', skip_missing=True)
     assert result.dataset.recording_names == ('a',)
-    assert 'b: left out, its topics are other, surface_truth, not all of motor_current' in result.warnings[0]
+    assert 'b: left out, its topics are /other, /surface_truth, not all of motor_current' in result.warnings[0]
     with pytest.raises(SurfaceError, match='not one of 1 recordings has the topics motor_current'):
         build_dataset(recordings[1:], default_window_config(), tmp_path / 'none', skip_missing=True)
 

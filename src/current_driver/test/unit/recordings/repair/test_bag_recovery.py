@@ -77,7 +77,7 @@ def test_a_killed_recording_becomes_whole_and_the_original_is_kept(tmp_path: Pat
     result = recover_bag(bag)
     assert contents(bag) == found
     assert_independent_readers_agree(bag, found, storage)
-    assert result.messages == {'surface_truth': 2, 'motor_current': 298}
+    assert result.messages == {'/surface_truth': 2, '/motor_current': 298}
     assert result.seconds == pytest.approx(29.7, abs=0.5)
     assert not result.lost
     assert any('was not closed' in text for text in result.repaired)
@@ -87,7 +87,7 @@ def test_a_killed_recording_becomes_whole_and_the_original_is_kept(tmp_path: Pat
     with open_recording(bag) as reader:
         assert Recording(bag).notes(reader) == NOTES
         assert Recording(bag).warnings(reader) == []
-        assert reader.latched_topics == {'surface_truth'}
+        assert reader.latched_topics == {'/surface_truth'}
     info = yaml.safe_load((bag / 'metadata.yaml').read_text())['rosbag2_bagfile_information']
     assert info['custom_data']['surface_recording_state'] == 'recovered'
     assert info['message_count'] == 300
@@ -155,7 +155,7 @@ def test_a_damage_in_the_middle_costs_its_chunk_alone(tmp_path: Path) -> None:
     for index in range(100):
         truth = messages.truth_message(START_NS + index, f'surface {index * 7919 % 101}', 'operator')
         writer.write_message('surface_truth', truth, START_NS + index)
-        found.append(messages.stamped('surface_truth', truth, START_NS + index))
+        found.append(messages.stamped('/surface_truth', truth, START_NS + index))
         if index % 10 == 9:
             writer.flush()
     writer.close()

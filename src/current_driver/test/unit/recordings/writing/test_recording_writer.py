@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
 from rosbags.interfaces import ConnectionExtRosbag2, QosDurability
-from rosbags.rosbag2 import Reader
+from rosbags.rosbag2 import Reader, Writer
 
 from current_driver import messages
 from current_driver.errors import RefusedMessageError, SurfaceError
@@ -56,12 +56,12 @@ def test_rosbags_reads_what_was_written(tmp_path: Path, storage: str) -> None:
     with Reader(bag) as reader:
         found = [(connection.topic, stamp, bytes(data)) for connection, stamp, data in reader.messages()]
         topics = {topic: info.msgtype for topic, info in reader.topics.items()}
-        truth_connection = reader.topics['surface_truth'].connections[0].ext
+        truth_connection = reader.topics['/surface_truth'].connections[0].ext
         assert isinstance(truth_connection, ConnectionExtRosbag2)
         durability = truth_connection.offered_qos_profiles[0].durability
         noted = reader.storage.metadata.custom or {}
-    assert topics == {'motor_current': messages.MOTOR_CURRENT, 'surface_truth': messages.SURFACE_TRUTH}
-    assert [topic for topic, _, _ in found].count('motor_current') == 10
+    assert topics == {'/motor_current': messages.MOTOR_CURRENT, '/surface_truth': messages.SURFACE_TRUTH}
+    assert [topic for topic, _, _ in found].count('/motor_current') == 10
     assert durability == QosDurability.TRANSIENT_LOCAL
     assert noted['robot'] == 'husky'
     assert 'note' not in noted
@@ -80,7 +80,7 @@ def test_mcap_package_decodes_every_message_by_the_definition_in_the_bag(tmp_pat
     with open_recording(bag) as recording:
         for stamped in recording.messages(topics=['motor_current']):
             ours[stamped.stamp_ns] = recording.deserialize(stamped)
-    blocks = [(stamp, value) for topic, stamp, value in decoded if topic == 'motor_current']
+    blocks = [(stamp, value) for topic, stamp, value in decoded if topic == '/motor_current']
     assert len(blocks) == len(ours) == 10
     for stamp, block in blocks:
         assert list(block.current) == ours[stamp].current.tolist()
@@ -94,9 +94,34 @@ def test_stock_types_and_types_with_a_definition_can_be_recorded(tmp_path: Path)
         writer.add_topic('odd', 'odd_msgs/msg/Odd', 'float64 value\nstring name\n')
         writer.write('odd', START_NS, b'\x00\x01\x00\x00' + np.float64(2.5).tobytes() + b'\x02\x00\x00\x00a\x00')
     with open_recording(tmp_path / 'bag') as reader:
-        assert reader.topics == {'joint_states': 'sensor_msgs/msg/JointState', 'odd': 'odd_msgs/msg/Odd'}
+        assert reader.topics == {'/joint_states': 'sensor_msgs/msg/JointState', '/odd': 'odd_msgs/msg/Odd'}
         (odd,) = (reader.deserialize(stamped) for stamped in reader.messages(topics=['odd']))
         assert (odd.value, odd.name) == (2.5, 'a')
+
+
+@pytest.mark.parametrize('storage', STORAGES)
+def test_topics_are_absolute_as_ros_records_them(storage: str, tmp_path: Path) -> None:
+    """`ros2 bag play --topics /odd` finds no topic of another name."""
+    with RecordingWriter(tmp_path / 'bag', storage) as writer:
+        for topic in ('odd', '/odd'):
+            writer.add_topic(topic, 'odd_msgs/msg/Odd', 'float64 value\n')
+            writer.write(topic, START_NS, b'\x00\x01\x00\x00' + np.float64(2.5).tobytes())
+        assert set(writer.topics) == {'/odd'}
+    with Reader(tmp_path / 'bag') as bag:
+        assert {connection.topic for connection in bag.connections} == {'/odd'}
+    with open_recording(tmp_path / 'bag') as reader:
+        assert [len(list(reader.messages(topics=[topic]))) for topic in ('odd', '/odd')] == [2, 2]
+
+
+def test_older_bags_with_relative_topics_are_read_by_either_name(tmp_path: Path) -> None:
+    truth = messages.truth_message(START_NS, 'ice', 'operator')
+    with Writer(tmp_path / 'bag', version=9) as writer:
+        connection = writer.add_connection('surface_truth', messages.SURFACE_TRUTH, typestore=messages.typestore())
+        writer.write(connection, START_NS, messages.serialize(truth))
+    with open_recording(tmp_path / 'bag') as reader:
+        assert [len(list(reader.messages(topics=[topic]))) for topic in ('surface_truth', '/surface_truth')] == [1, 1]
+        with pytest.raises(SurfaceError, match="no topic 'truth'; it has surface_truth"):
+            reader.messages(topics=['truth'])
 
 
 def test_a_type_without_definition_is_refused(tmp_path: Path) -> None:
@@ -108,7 +133,7 @@ def test_a_topic_keeps_its_type(tmp_path: Path) -> None:
     with RecordingWriter(tmp_path / 'bag') as writer:
         writer.add_topic('a', messages.MOTOR_CURRENT)
         writer.add_topic('a', messages.MOTOR_CURRENT)
-        with pytest.raises(SurfaceError, match="topic 'a' is recorded as surface_msgs/msg/MotorCurrent"):
+        with pytest.raises(SurfaceError, match="topic '/a' is recorded as surface_msgs/msg/MotorCurrent"):
             writer.add_topic('a', messages.IMU)
 
 
@@ -119,7 +144,7 @@ def test_metadata_is_there_from_the_start(tmp_path: Path, storage: str) -> None:
     noted = yaml.safe_load((tmp_path / 'bag' / 'metadata.yaml').read_text())['rosbag2_bagfile_information']
     assert noted['custom_data']['place'] == 'hall 3'
     assert noted['custom_data']['surface_recording_state'] == 'open'
-    assert noted['topics_with_message_count'][0]['topic_metadata']['name'] == 'surface_truth'
+    assert noted['topics_with_message_count'][0]['topic_metadata']['name'] == '/surface_truth'
     writer.close()
     noted = yaml.safe_load((tmp_path / 'bag' / 'metadata.yaml').read_text())['rosbag2_bagfile_information']
     assert noted['custom_data']['surface_recording_state'] == 'complete'

@@ -70,11 +70,11 @@ def test_a_second_file_at_another_rate(tmp_path: Path, storage: str) -> None:
     assert 'notes.csv: left out, its name matches none of' in result.warnings[1]
     with Reader(tmp_path / 'bags' / 'ice' / '00') as reader:
         assert {name: info.msgtype for name, info in reader.topics.items()} == {
-            'surface_truth': messages.SURFACE_TRUTH,
-            'motor_current': messages.MOTOR_CURRENT,
-            'imu': messages.IMU,
+            '/surface_truth': messages.SURFACE_TRUTH,
+            '/motor_current': messages.MOTOR_CURRENT,
+            '/imu': messages.IMU,
         }
-        connection, _, data = next(reader.messages([reader.topics['motor_current'].connections[0]]))
+        connection, _, data = next(reader.messages([reader.topics['/motor_current'].connections[0]]))
         block = messages.deserialize(bytes(data), connection.msgtype)
     assert block.current[1] == pytest.approx(0.1e-3)
 

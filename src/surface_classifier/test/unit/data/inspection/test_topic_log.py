@@ -141,13 +141,13 @@ def test_a_recording_is_looked_at_as_far_as_is_asked(tmp_path: Path) -> None:
     with open_recording(bag) as reader:
         logs = {log.topic: log for log in log_recording(reader, 4.0, seen.append)}
     assert sum(seen) == pytest.approx(4.0, abs=1.1)
-    blocks = logs['motor_current']
+    blocks = logs['/motor_current']
     assert 39 <= blocks.count <= 41
     # Blocks are counted as messages; rates are those of their samples.
     assert blocks.timing.rate_hz == pytest.approx(50.0)
     assert [series.path for series in blocks.series()] == ['current[left]', 'current[right]']
     assert len(blocks.series()[0].values) == 5 * blocks.count
-    assert logs['surface_truth'].count == 1
+    assert logs['/surface_truth'].count == 1
 
 
 def test_a_message_that_is_too_long_is_counted_and_not_read(tmp_path: Path) -> None:
