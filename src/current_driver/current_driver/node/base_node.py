@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import functools
+import platform
 import time
 import traceback
 from abc import abstractmethod
@@ -135,7 +136,7 @@ class MonitoredNode(Node):
             level=bytes([health.level]),
             name=self.get_fully_qualified_name().lstrip('/'),
             message=plain_text(health.text),
-            hardware_id='',
+            hardware_id=platform.node(),  # rqt_robot_monitor separates the computers of a robot by it
             values=[KeyValue(key=key, value=str(value)) for key, value in health.values.items()],
         )
         message = DiagnosticArray(status=[status])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from pathlib import Path
 
@@ -57,6 +58,7 @@ def test_a_board_on_a_serial_port_is_published(graph: Graph, tmp_path: Path) -> 
         assert abs(to_ns(blocks[0].header.stamp) - time.time_ns()) < 20 * 10**9
         status = graph.status('current_driver', lambda status: level_of(status) == WARN, 'the loss')
         assert 'loses samples' in status.message
+        assert status.hardware_id == platform.node() != ''
         values = values_of(status)
         assert values['lost samples'] == '3'
         assert float(values['rate [Hz]']) > 0

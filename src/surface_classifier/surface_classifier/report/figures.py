@@ -13,7 +13,7 @@ import base64
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -505,11 +505,11 @@ def drive_timeline(
         strip_axes.spines[side].set_visible(False)
     if len(seconds):
         strip_axes.set_xlim(0.0, float(seconds[-1]))
-    figure.legend(
+    legend_above(
+        figure,
+        'upper center',
         handles=[Patch(color=colour, label=name) for name, colour in colours.items()],
-        loc='outside upper center',
         ncols=min(len(colours), 6),
-        frameon=False,
         fontsize=8,
     )
     return Picture(
@@ -565,12 +565,35 @@ def _panel(height: float = _PANEL_INCHES[1]) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def legend_above(figure: Figure, place: str, *, ncols: int, fontsize: float, **options: Any) -> None:
+    """Put a legend above every axes of a figure whose layout is constrained.
+
+    Args:
+        figure: The figure.
+        place: `upper left` or `upper center`.
+        ncols: Columns of the legend.
+        fontsize: Size of its text [pt].
+        **options: More options of `Figure.legend`.
+    """
+    import matplotlib
+
+    options |= {'ncols': ncols, 'fontsize': fontsize, 'frameon': False}
+    if matplotlib.__version_info__ >= (3, 7):
+        figure.legend(**options, loc=f'outside {place}')  # type: ignore[call-overload]
+        return
+    # Before 3.7 a legend of a figure takes no room from the axes: it is taken here.
+    legend = figure.legend(**options, loc=place)  # type: ignore[call-overload]
+    rows = -(-len(legend.get_texts()) // ncols)
+    height = (rows * 1.6 * fontsize + 8.0) / 72.0 / figure.get_size_inches()[1]
+    figure.set_layout_engine('constrained', rect=(0.0, 0.0, 1.0, 1.0 - height))
+
+
 def _legend(axes: Axes) -> None:
     """Puts the legend above the axes, where it hides nothing."""
     labels = axes.get_legend_handles_labels()[1]
     if labels:
         columns = 3 if sum(map(len, labels)) < 34 else 2
-        axes.figure.legend(loc='outside upper left', ncols=columns, frameon=False, fontsize=8.5, handlelength=1.4)
+        legend_above(cast('Figure', axes.figure), 'upper left', ncols=columns, fontsize=8.5, handlelength=1.4)
 
 
 def _epoch_axis(axes: Axes, label: str = 'epoch') -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from current_driver.files.result_files import write_result
 from surface_classifier import __version__
-from surface_classifier.report.figures import PALETTE, Picture, figure_svg, style_axes
+from surface_classifier.report.figures import PALETTE, Picture, figure_svg, legend_above, style_axes
 from surface_classifier.reproduce.forum_claims import (
     ABOUT_800_EPOCHS,
     ACCURACY_MARGIN,
@@ -353,7 +353,7 @@ def _fluctuation_pictures(result: ForumResult) -> list[Picture]:
         axes.set_xlim(-0.5, len(BATCHES) - 0.5)
         axes.set_ylabel(label, fontsize=8.5)
         axes.tick_params(labelsize=8.5)
-        figure.legend(loc='outside upper left', ncols=3, frameon=False, fontsize=8.5, handletextpad=0.1)
+        legend_above(figure, 'upper left', ncols=3, fontsize=8.5, handletextpad=0.1)
         pictures.append(
             Picture(
                 title,
