@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 import shlex
 
-from surface_classifier.cli.parsing import add_command
+from surface_classifier.cli.parsing import add_command, add_json_argument, write_json
 
 _DESCRIPTION = """\
 Put what is known of one run on one self-contained HTML page, readable on a phone and in print.
@@ -36,6 +36,7 @@ surface report sweep.json -o sweep.html""",
     parser.add_argument('-o', '--output', metavar='FILE.html', required=True, help='page to write')
     parser.add_argument('--dataset', metavar='DATASET', help='data set of the run: its table, and suspected windows')
     parser.add_argument('--title', metavar='TEXT', help='heading of the page')
+    add_json_argument(parser)
     parser.set_defaults(run=run)
 
 
@@ -48,7 +49,13 @@ def run(args: argparse.Namespace) -> int:
     found = read_run(args.runs)
     dataset = None if args.dataset is None else Dataset.load(args.dataset)
     page = run_page(found, dataset=dataset, command=_command(args), title=args.title)
-    print(f'report {write_page(args.output, page)}')
+    path = write_page(args.output, page)
+    if args.json:
+        # The path of what was given of each kind; the curve belongs to its model.
+        inputs = {kind: source for kind, source in found.sources.items() if kind != 'curve'}
+        write_json({'report': str(path), 'title': page.title, 'inputs': inputs, 'command': _command(args)}, args.json)
+    if args.json != '-':
+        print(f'report {path}')
     return 0
 
 

@@ -20,30 +20,9 @@ from surface_classifier.model.contract import load_contract
 
 REQUIRES = ('torch',)
 
-RECIPE = """\
-network: {hidden_sizes: [8], pooling: mean_max}
-epochs: 4
-batch_size: 16
-learning_rate: 0.02
-"""
-
 
 def run(*arguments: object) -> int:
     return main([str(argument) for argument in arguments])
-
-
-@pytest.fixture(scope='module')
-def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Recordings, a data set of them, a recipe and a model."""
-    work = tmp_path_factory.mktemp('work')
-    for seed in range(4):
-        surfaces = [('ice', 8.0), ('', 1.0), ('snow', 8.0)]
-        write_drive(work / 'recordings' / f'drive_{seed}', surfaces, seed=seed)
-    (work / 'recipe.yaml').write_text(RECIPE, encoding='utf-8')
-    assert run('dataset', 'build', work / 'recordings', '-o', work / 'data') == 0
-    options = ('--config', work / 'recipe.yaml', '--json', work / 'train.json')
-    assert run('train', work / 'data', '-o', work / 'model', *options) == 0
-    return work
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -295,7 +295,7 @@ def test_sharpness_is_taken_out_of_scores_and_network(dataset: Dataset) -> None:
         torch.testing.assert_close(result.network.head.weight[:, 4:].double(), weights, atol=1e-3, rtol=1e-3)
 
 
-def test_the_default_recipe_learns_the_seed_s_task_in_few_epochs(tmp_path: Path) -> None:
+def test_the_default_recipe_learns_the_forum_task_in_few_epochs(tmp_path: Path) -> None:
     dataset = forum_task('ripple', 3).save(tmp_path / 'set')
     result = train(dataset, replace(PRESETS['default'], validation_fraction=0.0), 3, measure_training=True)
     assert 1.0 in [epoch.training_accuracy for epoch in result.epochs]
