@@ -112,13 +112,20 @@ def drive(
     block = simulator.step(round(seconds * RATE_HZ))
     surface = simulator.surface_indices(0, round(seconds * RATE_HZ))
     names = [CLASSES.index(name) for name in simulator.surface_names]
-    windows, labels = [], []
+    windows, labels, stamps_ns = [], [], []
     for start in range(0, len(surface) - WINDOW + 1, STRIDE):
         span = surface[start : start + WINDOW]
         if (span == span[0]).all():
             windows.append(block.current_a[start : start + WINDOW])
             labels.append(names[int(span[0])])
-    return RobotWindows([np.stack(windows)], np.array(labels, dtype=np.int64), (f'drive {seed}',))
+            stamps_ns.append(round((start + WINDOW - 1) / RATE_HZ * 1e9))
+    return RobotWindows(
+        parts=[np.stack(windows)],
+        labels=np.array(labels, dtype=np.int64),
+        recording=np.zeros(len(labels), dtype=np.int64),
+        stamps_ns=np.array(stamps_ns, dtype=np.int64),
+        recordings=(f'drive {seed}',),
+    )
 
 
 def join(drives: Sequence[RobotWindows]) -> RobotWindows:
@@ -126,6 +133,8 @@ def join(drives: Sequence[RobotWindows]) -> RobotWindows:
     return RobotWindows(
         [np.concatenate([found.parts[0] for found in drives])],
         np.concatenate([found.labels for found in drives]),
+        np.concatenate([np.full(len(found.labels), number) for number, found in enumerate(drives)]),
+        np.concatenate([found.stamps_ns for found in drives]),
         tuple(name for found in drives for name in found.recordings),
     )
 

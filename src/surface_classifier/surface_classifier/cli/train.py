@@ -32,7 +32,7 @@ some of these keys; `surface diagnose` says whether a recipe suits the data, `su
   learning_rate: auto                              # or a number
   class_balance: weights                           # rare surfaces weigh more; or sampling, or none
   validation_fraction: 0.15                        # 0: train on everything, for all epochs
-  calibration_folds: 0                             # with nothing held out: networks more, to choose the confidence
+  calibration_folds: 0                             # so many networks more, to choose the confidence on
 """
 
 
@@ -75,8 +75,10 @@ def run(args: argparse.Namespace) -> int:
     from surface_classifier.training.loop import EpochResult
     from surface_classifier.training.train_model import train_model
 
-    folds = config.calibration_folds if config.validation_fraction == 0 else 0
-    with claim_folder(args.output), show_progress('training', config.epochs * (1 + folds), 'epochs') as bar:
+    with (
+        claim_folder(args.output),
+        show_progress('training', config.epochs * (1 + config.calibration_folds), 'epochs') as bar,
+    ):
         calibrated = 0
 
         def show(epoch: EpochResult) -> None:

@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from surface_classifier.model.level_features import LevelFeatures
+from surface_classifier.training.confidence.predictions import Classifier, logits_of_labels
 
 Parts = Sequence[NDArray[np.float64]]
 Labels = NDArray[np.int64]
@@ -44,6 +45,30 @@ def fit_trees(parts: Parts, labels: Labels, seed: int = 0) -> Predictor:
     """Extremely randomised trees (Geurts et al., 2006) on the distribution of levels, classes weighted equally."""
     shares = fit_tree_shares(parts, labels, int(labels.max()) + 1, seed)
     return lambda parts: np.asarray(shares(parts).argmax(axis=1), dtype=np.int64)
+
+
+def fit_baseline(name: str, parts: Parts, labels: Labels, seed: int = 0) -> Predictor:
+    """Fit `trees`, `nearest_mean` or `majority`.
+
+    Args:
+        name: Which.
+        parts: Training windows.
+        labels: Their classes.
+        seed: Seed of the trees.
+    """
+    if name == 'trees':
+        return fit_trees(parts, labels, seed)
+    return {'nearest_mean': fit_nearest_mean, 'majority': fit_majority}[name](parts, labels)
+
+
+def label_classifier(label: Predictor, classes: int) -> Classifier:
+    """Return a baseline as a classifier that is certain of its labels.
+
+    Args:
+        label: The baseline.
+        classes: Number of classes.
+    """
+    return lambda parts: logits_of_labels(label(parts), classes)
 
 
 def fit_tree_shares(

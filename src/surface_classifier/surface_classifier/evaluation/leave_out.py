@@ -21,11 +21,10 @@ from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import Folds, held_out_parts
 from surface_classifier.evaluation.fold_cache import FoldCache
 from surface_classifier.evaluation.motion_scores import MOTIONS, WindowMotion
-from surface_classifier.training.confidence.fit_confidence import NOVELTY_PARTS
-from surface_classifier.training.confidence.novelty_fit import fit_novelty, window_novelty
+from surface_classifier.training.confidence.novelty_fit import NOVELTY_PARTS, fit_novelty, window_novelty
+from surface_classifier.training.cross_fit import network_classifier, predict
 from surface_classifier.training.hold_out import recipe_that_fits
 from surface_classifier.training.loop import TrainingResult
-from surface_classifier.training.prepared_windows import predict_logits, resident
 from surface_classifier.training.together import TrainingRun, train_together
 from surface_classifier.training.training_config import TrainingConfig
 
@@ -130,8 +129,12 @@ def _answer(dataset: Dataset, train: Ids, test: Ids, result: TrainingResult, see
     """Return label and novelty of each tested window."""
     test_of = fit_novelty(dataset, train, held_out_parts(dataset, train, NOVELTY_PARTS, seed), seed)
     surface, motion = window_novelty(test_of, dataset, test)
-    predicted = predict_logits(result.network, resident(dataset, test)).argmax(dim=1).numpy()
-    return {'predicted': predicted.tolist(), 'novelty': np.maximum(surface, motion).tolist(), 'motion': motion.tolist()}
+    predictions = predict(dataset, test, network_classifier(result.network), fitted=train)
+    return {
+        'predicted': predictions.predicted.tolist(),
+        'novelty': np.maximum(surface, motion).tolist(),
+        'motion': motion.tolist(),
+    }
 
 
 def _score(dataset: Dataset, folds: list[tuple[Ids, Mask, Mapping[str, Any]]]) -> dict[str, Any]:

@@ -8,16 +8,16 @@ The labeller of a stream gets its windows and stamps, not the places of the join
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from surface_classifier.data.dataset import Dataset
-from surface_classifier.data.joined_streams import NANOSECONDS, ORDERS, Stream, join_recordings
+from surface_classifier.data.joined_streams import NANOSECONDS, Stream
 from surface_classifier.model.belief import BeliefSettings, filter_sequence
+from surface_classifier.training.confidence.predictions import StreamPredictions
 
 TIME_EDGES_S = (0.0, 5.0, 10.0, 20.0, 40.0)
 
@@ -45,44 +45,23 @@ class StreamLabels:
     raw: Ids
     filtered: Ids
 
-    def to_json(self) -> dict[str, Any]:
-        """Return JSON types."""
-        arrays = {name: getattr(self, name).tolist() for name in ('truth', 'stamps_ns', 'raw', 'filtered')}
-        return {**arrays, 'changes_ns': list(self.changes_ns), 'unlabelled': self.unlabelled}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> StreamLabels:
-        """Return the labels that `to_json` gave."""
-        arrays = {name: np.array(values[name], dtype=np.int64) for name in ('truth', 'stamps_ns', 'raw', 'filtered')}
-        return cls(**arrays, changes_ns=tuple(values['changes_ns']), unlabelled=values['unlabelled'])
-
 
 def label_streams(
-    dataset: Dataset,
-    windows: Ids,
-    answer: Callable[[Stream], Values],
-    belief: BeliefSettings,
-    orders: int = ORDERS,
+    streams: Sequence[StreamPredictions], temperature: float, belief: BeliefSettings
 ) -> list[StreamLabels]:
-    """Join the recordings of windows in random orders, and label the streams with the filter.
+    """Label streams with the filter.
 
     Args:
-        dataset: The data set.
-        windows: Indices of the windows.
-        answer: Returns calibrated probabilities of a stream's windows, (windows, classes).
+        streams: Predictions of their windows.
+        temperature: Number by which logits are divided [1].
         belief: The filter.
-        orders: Number of orders.
     """
     found = []
-    for seed in range(orders):
-        stream = join_recordings(dataset, windows, seed)
-        if stream is not None:
-            given = answer(stream)
-            _, filtered = filter_sequence(belief, given, stream.stamps_ns.tolist())
-            raw = given.argmax(axis=1)
-            found.append(
-                StreamLabels(stream.truth, stream.stamps_ns, stream.changes_ns, stream.unlabelled, raw, filtered)
-            )
+    for stream in streams:
+        given = stream.probabilities(temperature)
+        _, filtered = filter_sequence(belief, given, stream.stamps_ns.tolist())
+        raw = given.argmax(axis=1)
+        found.append(StreamLabels(stream.truth, stream.stamps_ns, stream.changes_ns, stream.unlabelled, raw, filtered))
     return found
 
 

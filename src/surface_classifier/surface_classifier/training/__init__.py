@@ -5,6 +5,7 @@
 __all__ = [
     'adapt',
     'confidence',
+    'cross_fit',
     'engines',
     'hold_out',
     'loop',

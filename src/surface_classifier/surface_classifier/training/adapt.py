@@ -13,6 +13,7 @@ old data is needed. The LSTM layers stay as they are.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,8 +35,11 @@ from surface_classifier.model.network_weights import load_network
 from surface_classifier.model.novelty import NoveltyTest
 from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.signal.window_stream import WindowStream
+from surface_classifier.training.confidence.predictions import Predictions
+from surface_classifier.training.cross_fit import network_classifier
 from surface_classifier.training.engines.losses import class_weights
-from surface_classifier.training.prepared_windows import EVALUATION_BATCH, predict_logits
+from surface_classifier.training.metrics import scores
+from surface_classifier.training.prepared_windows import EVALUATION_BATCH
 from surface_classifier.training.torch_state import one_thread
 
 FEWEST_WINDOWS = 20
@@ -55,12 +59,16 @@ class RobotWindows:
     Attributes:
         parts: For each part that a network sees (windows, samples, channels); NaN where unmeasured.
         labels: Class of each window as an index into the model's classes, -1 where none is known, (windows,).
+        recording: Recording of each window as an index into `recordings`, (windows,).
+        stamps_ns: Stamp of each window's last sample, (windows,) [ns].
         recordings: Names of the recordings they come from.
         motion: The part that tells the motion, (windows, samples, channels); None: the model has none.
     """
 
     parts: Sequence[Values]
     labels: Ids
+    recording: Ids
+    stamps_ns: Ids
     recordings: tuple[str, ...]
     motion: Values | None = None
 
@@ -97,8 +105,9 @@ def read_robot_windows(recordings: Iterable[Recording], contract: ModelContract)
     config: WindowConfig = contract.config
     parts: list[list[Values]] = [[] for _ in config.parts]
     labels: list[int] = []
+    places: list[tuple[int, int]] = []
     names: list[str] = []
-    for recording in recordings:
+    for number, recording in enumerate(recordings):
         names.append(recording.name)
         stream = WindowStream(config)
         with recording.reader() as reader:
@@ -116,6 +125,7 @@ def read_robot_windows(recordings: Iterable[Recording], contract: ModelContract)
                     for window in found:
                         label = surface_of_span(segments, window.start_ns, window.end_ns) if segments else None
                         labels.append(contract.classes.index(label) if label else UNLABELLED)
+                        places.append((number, window.end_ns))
                         for values, part in zip(parts, config.parts, strict=True):
                             values.append(window.parts[part.name])
             except SurfaceError as error:
@@ -127,7 +137,8 @@ def read_robot_windows(recordings: Iterable[Recording], contract: ModelContract)
         )
     stacked = [np.stack(values) for values in parts]
     motion = stacked.pop() if config.motion_part is not None else None
-    return RobotWindows(stacked, np.array(labels, dtype=np.int64), tuple(names), motion)
+    number, end_ns = np.array(places, dtype=np.int64).T
+    return RobotWindows(stacked, np.array(labels, dtype=np.int64), number, end_ns, tuple(names), motion)
 
 
 def adapt_network(
@@ -206,8 +217,8 @@ def adapt_model(
         contract=written,
         windows=len(windows.labels),
         labelled=int(known.sum()),
-        agreement_before=_agreement(network, windows),
-        agreement_after=_agreement(adapted, windows),
+        agreement_before=_agreement(predict_labelled(network, windows, fitted=False)),
+        agreement_after=_agreement(predict_labelled(adapted, windows, fitted=use_labels)),
     )
 
 
@@ -259,9 +270,25 @@ def _train_head(network: Network, features: Tensor, labels: Tensor, pull: float)
     optimizer.step(loss)
 
 
-def _agreement(network: Network, windows: RobotWindows) -> float:
+def predict_labelled(network: Network, windows: RobotWindows, *, fitted: bool) -> Predictions:
+    """Return what a network predicts of the labelled windows.
+
+    Args:
+        network: The network.
+        windows: Windows of a robot.
+        fitted: Whether the network was trained on them.
+    """
     known = windows.labels != UNLABELLED
-    if not known.any():
-        return float('nan')
-    parts = [torch.from_numpy(np.ascontiguousarray(part[known], dtype=np.float32)) for part in windows.parts]
-    return float((predict_logits(network, parts).argmax(dim=1).numpy() == windows.labels[known]).mean())
+    recording = windows.recording[known]
+    labelled = [part[known] for part in windows.parts]
+    return Predictions.of(
+        network_classifier(network)(labelled) if known.any() else np.zeros((0, network.classes)),
+        windows.labels[known],
+        recording,
+        windows.stamps_ns[known],
+        fitted=recording if fitted else None,
+    )
+
+
+def _agreement(predictions: Predictions) -> float:
+    return scores(predictions.labels, predictions.predicted)['accuracy'] if len(predictions) else math.nan

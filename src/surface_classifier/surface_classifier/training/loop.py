@@ -91,6 +91,11 @@ class TrainingResult:
     validation_windows: Indices
     seconds: float
 
+    @property
+    def windows(self) -> Indices:
+        """Indices of both, ascending."""
+        return np.sort(np.concatenate([self.train_windows, self.validation_windows]))
+
 
 def train(
     dataset: Dataset,
@@ -121,14 +126,7 @@ def train(
         TrainingCancelledError: `cancelled` said so.
     """
     begin = time.perf_counter()
-    train_windows = np.arange(len(dataset)) if windows is None else windows
-    validation_windows = train_windows[:0]
-    check_trainable(dataset, train_windows)
-    if config.validation_fraction > 0:
-        train_windows, validation_windows = hold_out(
-            dataset, train_windows, config.validation_fraction, seed, config.validation_split
-        )
-
+    train_windows, validation_windows = _divide(dataset, windows, config, seed)
     random = RandomState(seed)
     with one_thread():
         parts = resident(dataset, train_windows)
@@ -147,11 +145,7 @@ def train(
             steps = trainer.take_epoch(random, cancelled or (lambda: False))
             if steps is None:
                 raise TrainingCancelledError(f'cancelled in epoch {epoch} of {config.epochs}')
-            if not math.isfinite(steps.losses[-1]):
-                raise SurfaceError(
-                    f'the loss is {steps.losses[-1]} in epoch {epoch}: training diverged; lower learning_rate '
-                    f'(now {config.learning_rate:g}) or check {dataset.path} for infinite values'
-                )
+            _check_loss(steps.losses[-1], epoch, config, dataset)
 
             validation_loss, validation_accuracy = _validate(
                 trainer, held_out, held_out_labels, float(config.logit_scale)
@@ -191,6 +185,32 @@ def train(
         validation_windows=validation_windows,
         seconds=time.perf_counter() - begin,
     )
+
+
+def _divide(dataset: Dataset, windows: Indices | None, config: TrainingConfig, seed: int) -> tuple[Indices, Indices]:
+    """Return the windows to train on, and those held out for early stopping.
+
+    Raises:
+        SurfaceError: There are no windows of two classes, or a class cannot be held out.
+    """
+    chosen = np.arange(len(dataset)) if windows is None else windows
+    check_trainable(dataset, chosen)
+    if config.validation_fraction == 0:
+        return chosen, chosen[:0]
+    return hold_out(dataset, chosen, config.validation_fraction, seed, config.validation_split)
+
+
+def _check_loss(loss: float, epoch: int, config: TrainingConfig, dataset: Dataset) -> None:
+    """Refuse to go on with a loss that is not a number.
+
+    Raises:
+        SurfaceError: It is not.
+    """
+    if not math.isfinite(loss):
+        raise SurfaceError(
+            f'the loss is {loss} in epoch {epoch}: training diverged; lower learning_rate '
+            f'(now {config.learning_rate:g}) or check {dataset.path} for infinite values'
+        )
 
 
 def make_engine(

@@ -15,12 +15,15 @@ import numpy as np
 from surface_classifier import __version__
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.json_values import finite
+from surface_classifier.data.splits import held_out_parts
 from surface_classifier.model.checkpoint import check_model_target, normalisation_of, save_model
 from surface_classifier.model.contract import ModelContract
 from surface_classifier.training.confidence.fit_confidence import fit_confidence
+from surface_classifier.training.confidence.novelty_fit import NOVELTY_PARTS, fit_novelty
+from surface_classifier.training.confidence.predictions import Predictions
+from surface_classifier.training.cross_fit import belief_of_labels, predict_held_out, streams_for_calibration
 from surface_classifier.training.loop import EpochResult, TrainingCancelledError, TrainingResult, train
 from surface_classifier.training.metrics import scores
-from surface_classifier.training.prepared_windows import predict_logits, resident
 from surface_classifier.training.training_config import TrainingConfig
 
 
@@ -60,7 +63,12 @@ def train_model(
     result = train(dataset, config, seed, windows=windows, on_epoch=on_epoch, cancelled=cancelled)
     if cancelled is not None and cancelled():
         raise TrainingCancelledError('cancelled after the last epoch')
-    confidence = fit_confidence(dataset, result, seed, on_fold=on_fold, cancelled=cancelled)
+    streams = streams_for_calibration(dataset)
+    held_out = predict_held_out(dataset, result, seed, streams=streams, on_fold=on_fold, cancelled=cancelled)
+    belief = belief_of_labels(dataset, result.windows, result.train_windows, result.config.class_balance)
+    confidence = fit_confidence(held_out, belief)
+    divisions = held_out_parts(dataset, result.windows, NOVELTY_PARTS, seed)
+    novelty_test = fit_novelty(dataset, result.windows, divisions, seed)
     contract = ModelContract(
         config=dataset.config,
         classes=dataset.classes,
@@ -70,7 +78,7 @@ def train_model(
         training_data=_describe_training_data(dataset, result),
         training={**result.config.to_dict(), 'epochs_run': len(result.epochs), 'best_epoch': result.best_epoch},
         seed=seed,
-        scores=_held_out_scores(dataset, result),
+        scores=_scores_of_early_stopping(held_out),
         belief={} if confidence.belief is None else confidence.belief.to_dict(),
         conformal=confidence.conformal,
         created_by=f'surface_classifier {__version__}',
@@ -78,7 +86,7 @@ def train_model(
         onnx_sha256='',
     )
     curve = json.dumps(finite({'epochs': [asdict(epoch) for epoch in result.epochs]}), indent=1) + '\n'
-    saved = save_model(path, result.network, contract, overwrite, novelty_test=confidence.novelty_test, curve=curve)
+    saved = save_model(path, result.network, contract, overwrite, novelty_test=novelty_test, curve=curve)
     return saved, result
 
 
@@ -98,10 +106,7 @@ def _describe_training_data(dataset: Dataset, result: TrainingResult) -> dict[st
     }
 
 
-def _held_out_scores(dataset: Dataset, result: TrainingResult) -> dict[str, float]:
+def _scores_of_early_stopping(held_out: Predictions) -> dict[str, float]:
     """Scores on the windows that chose the best epoch, so a little better than on data nobody has looked at."""
-    held_out = result.validation_windows
-    if len(held_out) == 0:
-        return {}
-    predicted = predict_logits(result.network, resident(dataset, held_out)).argmax(dim=1).numpy()
-    return scores(np.asarray(dataset.labels[held_out]), predicted)
+    rows = held_out.rows(held_out.chose_epoch)
+    return scores(rows.labels, rows.predicted) if len(rows) else {}

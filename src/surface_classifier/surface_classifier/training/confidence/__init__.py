@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 """Confidence of a model: temperature, conformal sets, belief filter and novelty thresholds."""
 
-__all__ = ['calibration', 'fit_confidence', 'novelty_fit']
+__all__ = ['belief_fit', 'calibration', 'fit_confidence', 'novelty_fit', 'predictions']

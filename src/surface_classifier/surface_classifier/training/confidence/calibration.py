@@ -16,13 +16,47 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize_scalar
 
 from surface_classifier.model.engine import softmax
+from surface_classifier.training.confidence.predictions import Predictions
 
 BINS = 15
 LARGEST_LOG_TEMPERATURE = 2.0
 LARGEST_LOG_SHARPENING = 1.0
+# As many held-out recordings count as much as the expectation that the temperature is 1.
+PRIOR_RECORDINGS = 8.0
 
 Ids = NDArray[np.int64]
 Values = NDArray[np.float64]
+
+
+def calibrate(predictions: Predictions) -> dict[str, Any]:
+    """Return the temperature of held-out predictions as a model's contract states it.
+
+    Few recordings were held out from one training, so that what they say is drawn towards a temperature of 1. By
+    cross-fitting all recordings have their say, and nothing is drawn anywhere.
+
+    Args:
+        predictions: Held-out predictions of a network.
+
+    Returns:
+        `temperature` [1] and the `method` that chose it; where there are rows to choose it on, also the
+        `fitted_temperature` [1] before it was drawn towards 1, and the numbers of `recordings` and `windows`.
+    """
+    rows = predictions.for_calibration()
+    if len(rows) == 0:
+        return {'method': 'none', 'temperature': 1.0}
+    if rows.classifiers == 1:
+        found, share = fit_temperature(rows.logits, rows.labels), rows.recordings / (rows.recordings + PRIOR_RECORDINGS)
+        method = 'temperature on held-out recordings, drawn towards 1'
+    else:
+        found, share = match_confidence(rows.logits, rows.labels), 1.0
+        method = f'mean confidence as accuracy on held-out recordings of {rows.classifiers} further networks'
+    return {
+        'method': method,
+        'temperature': float(found**share),
+        'fitted_temperature': found,
+        'recordings': rows.recordings,
+        'windows': len(rows),
+    }
 
 
 def fit_temperature(logits: Values, truth: Ids, weights: Values | None = None) -> float:

@@ -13,14 +13,38 @@ coverage on average over new recordings, not in each of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from surface_classifier.training.confidence.predictions import Predictions
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98)
 
 Ids = NDArray[np.int64]
 Values = NDArray[np.float64]
+
+
+def conformal_sets(predictions: Predictions, temperature: float) -> dict[str, Any]:
+    """Return the sets of held-out predictions as a model's contract states them.
+
+    Args:
+        predictions: Held-out predictions.
+        temperature: Number by which logits are divided [1].
+
+    Returns:
+        `levels` and `thresholds` [1], and the number of `recordings`; empty if no level can be stated.
+    """
+    rows = predictions.for_calibration()
+    if len(rows) == 0:
+        return {}
+    thresholds = conformal_thresholds(rows.probabilities(temperature), rows.labels, rows.recording)
+    # A threshold of 0 says that there are too few recordings to state the level.
+    stated = {level: threshold for level, threshold in thresholds.items() if threshold > 0.0}
+    if not stated:
+        return {}
+    return {'levels': list(stated), 'thresholds': list(stated.values()), 'recordings': rows.recordings}
 
 
 def conformal_thresholds(

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ from surface_classifier.model.novelty import (
     in_scales,
     standard_score,
 )
-from surface_classifier.training.confidence.unseen_motion_fit import fit_motion
+from surface_classifier.training.confidence.predictions import UNKNOWN_RECORDING
+from surface_classifier.training.confidence.unseen_motion_fit import FittedMotion, fit_motion
 
 FALSE_ALARMS = 0.05
 MEMORY_S = 20.0
@@ -36,9 +37,39 @@ FEATURE_SHARE = 0.3
 # A window that varies less than half of what one in a thousand training windows does is still.
 QUIET_QUANTILE, QUIET_SHARE = 0.001, 0.5
 IDLE_QUANTILE = 0.25
+# Into how many parts recordings are divided, each held out in turn.
+NOVELTY_PARTS = 4
 
 Ids = NDArray[np.int64]
 Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class HeldOutNovelty:
+    """What tests that were fitted without them say of windows.
+
+    Attributes:
+        components: Components of the score, (windows, components).
+        recording: Recording of each window, -1 where none is known, (windows,).
+        stamps_ns: Stamp of the last sample of each window, (windows,) [ns].
+    """
+
+    components: Values
+    recording: Ids
+    stamps_ns: Ids
+
+    def rows(self, chosen: NDArray[np.bool_]) -> HeldOutNovelty:
+        """Return some windows."""
+        return HeldOutNovelty(self.components[chosen], self.recording[chosen], self.stamps_ns[chosen])
+
+
+def join_novelty(parts: Sequence[HeldOutNovelty]) -> HeldOutNovelty:
+    """Return several parts in one value."""
+    return HeldOutNovelty(
+        np.concatenate([part.components for part in parts]),
+        np.concatenate([part.recording for part in parts]),
+        np.concatenate([part.stamps_ns for part in parts]),
+    )
 
 
 def fit_novelty(
@@ -62,30 +93,43 @@ def fit_novelty(
         memory_s: Time constant over which the score is averaged [s].
     """
     divisions = list(held_out) or [(windows, windows)]
-    motion = fit_motion(dataset, windows, held_out, false_alarms, seed)
+    motion = _fit_motion(dataset, windows, held_out, false_alarms, seed)
     unseen = [np.zeros(len(held), dtype=bool) for _, held in divisions]
     if motion is not None and held_out:
         unseen = [novelty > 1.0 for novelty in motion.held_out]
         if all(mask.all() for mask in unseen):
             unseen = [~mask for mask in unseen]
-    tests = [_fit(dataset, kept, seed, memory_s) for kept, _ in divisions]
-    found = [test.components(dataset.inputs(held)) for test, (_, held) in zip(tests, divisions, strict=True)]
-    # A held-out window with a motion of its own is told by that: its currents do not say what is usual.
-    components = np.concatenate([rows[~mask] for rows, mask in zip(found, unseen, strict=True)])
-    usual = np.stack([components.mean(axis=0), np.maximum(components.std(axis=0), 1e-6)])
-    scores = np.concatenate(
-        [
-            average_scores(dataset, held[~mask], standard_score(rows[~mask], usual), memory_s)
-            for rows, mask, (_, held) in zip(found, unseen, divisions, strict=True)
-        ]
-    )
-    threshold = np.array([np.quantile(scores, 1.0 - false_alarms), max(float(scores.std()), 1e-6)])
+    parts = []
+    for (kept, held), mask in zip(divisions, unseen, strict=True):
+        test = _fit(dataset, kept, seed, memory_s)
+        # A held-out window with a motion of its own is told by that: its currents do not say what is usual.
+        components = test.components(dataset.inputs(held))
+        parts.append(HeldOutNovelty(components, *_places(dataset, held)).rows(~mask))
+    usual, threshold = novelty_threshold(join_novelty(parts), false_alarms, memory_s)
     return replace(
         _fit(dataset, windows, seed, memory_s),
         usual=usual,
         threshold=threshold,
         motion=None if motion is None else motion.test,
     )
+
+
+def novelty_threshold(held_out: HeldOutNovelty, false_alarms: float, memory_s: float) -> tuple[Values, Values]:
+    """Return what is usual in held-out windows, and the threshold that a stated share of them exceeds.
+
+    Args:
+        held_out: Components of held-out windows.
+        false_alarms: Share of the windows above the threshold [1].
+        memory_s: Time constant over which the score is averaged [s].
+
+    Returns:
+        Mean and standard deviation of each component, (2, components), and threshold and standard deviation of the
+        averaged score, (2,).
+    """
+    components = held_out.components
+    usual = np.stack([components.mean(axis=0), np.maximum(components.std(axis=0), 1e-6)])
+    scores = average_in_recordings(standard_score(components, usual), held_out.recording, held_out.stamps_ns, memory_s)
+    return usual, np.array([np.quantile(scores, 1.0 - false_alarms), max(float(scores.std()), 1e-6)])
 
 
 def window_novelty(test: NoveltyTest, dataset: Dataset, windows: Ids) -> tuple[Values, Values]:
@@ -124,15 +168,43 @@ def average_scores(dataset: Dataset, windows: Ids, scores: Values, memory_s: flo
         scores: Score of each of them by itself.
         memory_s: Time constant [s].
     """
-    averaged = np.empty(len(windows))
-    recording, end_ns = np.asarray(dataset.recording)[windows], np.asarray(dataset.end_ns)[windows]
-    order = np.lexsort((end_ns, recording))
+    return average_in_recordings(scores, *_places(dataset, windows), memory_s)
+
+
+def average_in_recordings(scores: Values, recording: Ids, stamps_ns: Ids, memory_s: float) -> Values:
+    """Average scores over time, recording by recording, as the live path does.
+
+    Args:
+        scores: Score of each window by itself, (windows,).
+        recording: Recording of each window, (windows,); where none is known, each stands for itself.
+        stamps_ns: Stamp of the last sample of each window, (windows,) [ns].
+        memory_s: Time constant [s].
+    """
+    averaged = np.empty(len(scores))
+    order = np.lexsort((stamps_ns, recording))
     average = NoveltyAverage(memory_s)
     for place, before in zip(order, [order[0], *order[:-1]] if len(order) else [], strict=True):
-        if not dataset.has_recordings or recording[place] != recording[before]:
+        if recording[place] == UNKNOWN_RECORDING or recording[place] != recording[before]:
             average.reset()
-        averaged[place] = average.add(float(scores[place]), int(end_ns[place]))
+        averaged[place] = average.add(float(scores[place]), int(stamps_ns[place]))
     return averaged
+
+
+def _places(dataset: Dataset, windows: Ids) -> tuple[Ids, Ids]:
+    """Return recording and stamp [ns] of windows."""
+    if not dataset.has_recordings:
+        return np.full(len(windows), UNKNOWN_RECORDING, dtype=np.int64), np.asarray(dataset.end_ns)[windows]
+    return np.asarray(dataset.recording)[windows], np.asarray(dataset.end_ns)[windows]
+
+
+def _fit_motion(
+    dataset: Dataset, windows: Ids, held_out: Sequence[tuple[Ids, Ids]], false_alarms: float, seed: int
+) -> FittedMotion | None:
+    part = dataset.config.motion_part
+    if part is None:
+        return None
+    motions = dataset.parts[part.name]
+    return fit_motion(motions, part.channel_units, dataset.recording, windows, held_out, false_alarms, seed)
 
 
 def _fit(dataset: Dataset, windows: Ids, seed: int, memory_s: float) -> NoveltyTest:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.unseen_motion import (
     MotionTest,
     motion_features,
@@ -44,46 +43,51 @@ class FittedMotion:
 
 
 def fit_motion(
-    dataset: Dataset, windows: Ids, held_out: Sequence[tuple[Ids, Ids]], false_alarms: float, seed: int = 0
+    motions: Values,
+    units: Sequence[str],
+    recording: Ids,
+    windows: Ids,
+    held_out: Sequence[tuple[Ids, Ids]],
+    false_alarms: float,
+    seed: int = 0,
 ) -> FittedMotion | None:
-    """Fit the test on training windows; None where no part of the data set tells the motion.
+    """Fit the test on training windows; None where none of them tells its motion.
 
     A recording that was driven as no other was is unlike all others from end to end, and may hold more windows than
     they do. So that such a one does not make everything else look usual, recordings count the same, not windows; and
     where there are so few that one is more than the stated share, the one that is most unlike the others is left out.
 
     Args:
-        dataset: The data set.
+        motions: The part of all windows that tells the motion, (windows, samples, channels).
+        units: Units of its channels.
+        recording: Recording of each of all windows, (windows,).
         windows: Indices of the training windows.
         held_out: Divisions of them, as `held_out_parts` gives them.
         false_alarms: Share of held-out windows above the threshold, where every recording counts the same [1].
         seed: Seed of the motions that are kept for comparison when there are too many.
     """
-    part = dataset.config.motion_part
-    if part is None:
-        return None
-    is_speed = speed_channels(part.channel_units)
-    values = np.asarray(dataset.parts[part.name][windows], dtype=np.float64)
+    is_speed = speed_channels(units)
+    values = np.asarray(motions[windows], dtype=np.float64)
     found = motion_features(motion_series(values, is_speed))
     known = np.isfinite(found).all(axis=1)
     if not known.any():
         return None
     scale = _scale(found[known], turns_are_speeds=int(is_speed.sum()) > 1)
-    motions = np.full((len(dataset), found.shape[1]), np.nan)
-    motions[windows] = found / scale
+    features = np.full((len(recording), found.shape[1]), np.nan)
+    features[windows] = found / scale
     distances, owners = [], []
     for kept, held in held_out:
-        seen, asked = motions[kept], motions[held]
+        seen, asked = features[kept], features[held]
         seen = seen[np.isfinite(seen).all(axis=1)]
         distances.append(nearest_distance(asked, _distinct(seen, seed)) if len(seen) else np.full(len(held), np.nan))
-        owners.append(np.asarray(dataset.recording)[held])
+        owners.append(np.asarray(recording)[held])
     threshold = NEAREST_THRESHOLD
     if distances:
         threshold = max(threshold, _balanced_quantile(np.concatenate(distances), np.concatenate(owners), false_alarms))
     test = MotionTest(
         is_speed=is_speed,
         scale=scale,
-        references=_distinct(motions[windows[known]], seed).astype(np.float32),
+        references=_distinct(features[windows[known]], seed).astype(np.float32),
         threshold=np.array([threshold]),
     )
     return FittedMotion(test, tuple(np.nan_to_num(distance / threshold) for distance in distances))

@@ -19,7 +19,7 @@ from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.executor import make_executor
 from surface_classifier.data.splits import stratified_folds
-from surface_classifier.evaluation import evaluate
+from surface_classifier.evaluation import fold_runs
 from surface_classifier.evaluation.evaluate import EvaluationProgress, evaluate_folds, evaluate_model
 from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.signal.window_config import WindowConfig
@@ -100,20 +100,21 @@ def test_training_never_sees_the_tested_recordings(dataset: Dataset, monkeypatch
         trained.append(set(dataset.recording[windows].tolist()))
         return fit(*args, windows=windows, **settings)
 
-    for module in (evaluate, together):
+    for module in (fold_runs, together):
         monkeypatch.setattr(module, 'train', train)
     result = evaluate_folds(dataset, stratified_folds(dataset, 3), replace(QUICK, epochs=1), jobs=1)
     runs = result.predictions['lstm']
     assert runs is not None
     assert len(runs) == len(trained) == 3
     for run, seen in zip(runs, trained, strict=True):
-        assert not seen & set(dataset.recording[run.windows].tolist())
+        assert not seen & set(dataset.recording[run.predictions.windows].tolist())
+        assert run.predictions.new_recording.all()
 
 
 def test_without_the_kernel_runs_are_processes_and_score_the_same(
     summary: dict[str, Any], dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate, 'kernel_obstacle', lambda _: 'a test')
+    monkeypatch.setattr(fold_runs, 'kernel_obstacle', lambda _: 'a test')
     told: list[EvaluationProgress] = []
     again = evaluate_folds(dataset, stratified_folds(dataset, 2), QUICK, (0, 1), jobs=2, on_progress=told.append)
     found = again.to_dict()

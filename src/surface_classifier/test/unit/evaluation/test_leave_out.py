@@ -17,7 +17,7 @@ from current_driver.errors import SurfaceError
 from surface_classifier.cli.main import EXIT_BAD_INPUT, main
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import stratified_folds
-from surface_classifier.evaluation import evaluate
+from surface_classifier.evaluation import fold_runs
 from surface_classifier.evaluation.evaluate import evaluate_folds
 from surface_classifier.evaluation.fold_cache import FoldCache
 from surface_classifier.evaluation.leave_out import evaluate_left_out, left_out_classes, left_out_motions
@@ -121,8 +121,8 @@ def test_folds_that_were_kept_are_read_and_others_run(
 
         return call
 
-    monkeypatch.setattr(evaluate, '_network_outcome', counted('network', evaluate._network_outcome))
-    monkeypatch.setattr(evaluate, '_baseline_outcome', counted('baselines', evaluate._baseline_outcome))
+    monkeypatch.setattr(fold_runs, '_network_outcome', counted('network', fold_runs._network_outcome))
+    monkeypatch.setattr(fold_runs, '_baseline_outcome', counted('baselines', fold_runs._baseline_outcome))
     again = evaluate_folds(*arguments, jobs=1, streams=True, cache=cache)
     assert runs == []
     left, right = first.to_dict(), again.to_dict()

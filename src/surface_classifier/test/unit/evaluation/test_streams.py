@@ -14,10 +14,12 @@ from model_samples import TWO_PART_CONFIG, channels
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset, RecordingInfo
-from surface_classifier.data.joined_streams import Stream, join_recordings
-from surface_classifier.evaluation.streams import StreamLabels, score_streams
+from surface_classifier.data.joined_streams import join_recordings
+from surface_classifier.evaluation.streams import StreamLabels, label_streams, score_labelled_streams, score_streams
+from surface_classifier.model.belief import BeliefSettings, filter_sequence
 from surface_classifier.signal.grid import Grid
 from surface_classifier.signal.window_config import PartConfig, WindowConfig
+from surface_classifier.training.confidence.predictions import StreamPredictions
 
 CONFIG = WindowConfig((PartConfig('motor', 10.0, channels('left'), 10.0),), window_samples=8, stride_samples=2)
 
@@ -142,9 +144,17 @@ def test_accuracy_is_told_by_the_time_on_a_surface() -> None:
     assert list(found) == ['0 to 5 s', '5 to 10 s']
 
 
-def test_labels_of_streams_come_back_from_json_types() -> None:
-    stream, _ = made_stream([0, 0, 1], [0, 1, 1])
-    again = StreamLabels.from_json(stream.to_json())
-    assert again.to_json() == stream.to_json()
-    assert isinstance(stream, StreamLabels)
-    assert not isinstance(stream, Stream)
+def test_labels_of_streams_are_a_function_of_their_predictions() -> None:
+    truth = np.repeat([0, 1, 0], 8)
+    shown = np.where(np.arange(24) % 5 == 4, 1 - truth, truth)
+    stamps_ns = np.arange(1, 25) * 1_000_000_000
+    changes_ns = (int(stamps_ns[8]), int(stamps_ns[16]))
+    stream = StreamPredictions(3.0 * np.eye(2)[shown], truth, stamps_ns, changes_ns, 2)
+    belief = BeliefSettings(8.0, 0.5, 0.1, 9.0, (0.5, 0.5))
+    (labelled,) = label_streams([stream], 1.5, belief)
+    np.testing.assert_array_equal(labelled.raw, shown)
+    expected = filter_sequence(belief, stream.probabilities(1.5), stamps_ns.tolist())[1]
+    np.testing.assert_array_equal(labelled.filtered, expected)
+    assert (labelled.changes_ns, labelled.unlabelled) == (changes_ns, 2)
+    scores = score_labelled_streams([labelled])
+    assert scores['filtered']['false_changes_per_minute'] < scores['raw']['false_changes_per_minute']

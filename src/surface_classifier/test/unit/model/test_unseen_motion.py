@@ -29,7 +29,7 @@ from surface_classifier.model.novelty import NoveltyTest
 from surface_classifier.model.unseen_motion import motion_features, motion_series, nearest_distance, speed_channels
 from surface_classifier.training.adapt import UNLABELLED, RobotWindows, adapt_novelty
 from surface_classifier.training.confidence.novelty_fit import fit_novelty, window_novelty
-from surface_classifier.training.confidence.unseen_motion_fit import fit_motion
+from surface_classifier.training.confidence.unseen_motion_fit import FittedMotion, fit_motion
 from surface_classifier.training.train_model import train_model
 from surface_classifier.training.training_config import TrainingConfig
 
@@ -116,9 +116,18 @@ def test_the_nearest_reference_is_found(features: np.ndarray, references: np.nda
     np.testing.assert_allclose(nearest_distance(features, references), expected, atol=1e-9)
 
 
+def fitted_motion(
+    dataset: Dataset, windows: np.ndarray, divisions: list[tuple[np.ndarray, np.ndarray]], false_alarms: float
+) -> FittedMotion | None:
+    part = dataset.config.motion_part
+    assert part is not None
+    motions = dataset.parts[part.name]
+    return fit_motion(motions, part.channel_units, dataset.recording, windows, divisions, false_alarms)
+
+
 def test_what_was_driven_is_seen_and_another_speed_turn_or_unsteadiness_is_not(dataset: Dataset) -> None:
     windows = np.arange(len(dataset))
-    fitted = fit_motion(dataset, windows, held_out_parts(dataset, windows, 4, 0), 0.05)
+    fitted = fitted_motion(dataset, windows, held_out_parts(dataset, windows, 4, 0), 0.05)
     assert fitted is not None
     test = fitted.test
     assert (test.novelty(np.asarray(dataset.parts['motion'])) < 1.0).all()
@@ -153,7 +162,7 @@ def test_one_recording_with_a_motion_of_its_own_does_not_make_all_others_look_us
     dataset = with_motion(large, tmp_path / 'set', speed, speed)
     windows = np.arange(len(dataset))
     divisions = held_out_parts(dataset, windows, 4, 0)
-    fitted = fit_motion(dataset, windows, divisions, 0.06)
+    fitted = fitted_motion(dataset, windows, divisions, 0.06)
     assert fitted is not None
     assert (fitted.test.novelty(driven(1.0, 1.0)) > 1.0).all()
     unseen = np.concatenate([novelty > 1.0 for novelty in fitted.held_out])
@@ -168,13 +177,13 @@ def test_one_odd_recording_of_few_is_left_out(tmp_path: Path, recordings_per_cla
     speed = np.where(np.asarray(plain.recording) == 1, 2.0, 0.3)
     dataset = with_motion(plain, tmp_path / 'set', speed, speed)
     windows = np.arange(len(dataset))
-    fitted = fit_motion(dataset, windows, held_out_parts(dataset, windows, 4, 0), 0.05)
+    fitted = fitted_motion(dataset, windows, held_out_parts(dataset, windows, 4, 0), 0.05)
     assert fitted is not None
     assert (fitted.test.novelty(driven(1.0, 1.0)) > 1.0).all()
 
 
 def test_without_a_motion_part_nothing_is_told(source: Dataset) -> None:
-    assert fit_motion(source, np.arange(len(source)), [], 0.05) is None
+    assert fit_novelty(source, np.arange(len(source)), []).motion is None
 
 
 def test_the_network_does_not_see_the_motion(model: Path, dataset: Dataset) -> None:
@@ -248,7 +257,9 @@ def test_the_motions_of_labelled_windows_of_another_robot_are_known(model: Path,
     assert test.motion is not None
     fast = driven(1.5, 1.5, 30)
     labels = np.where(np.arange(30) < 15, 0, UNLABELLED)
-    robot = RobotWindows([np.asarray(dataset.parts['motor'][:30])], labels, ('drive',), fast)
+    recording, stamps_ns = np.zeros(30, dtype=np.int64), np.asarray(dataset.end_ns)[:30]
+    motor = np.asarray(dataset.parts['motor'][:30])
+    robot = RobotWindows([motor], labels, recording, stamps_ns, ('drive',), fast)
     for use_labels, known in ((True, True), (False, False)):
         adapted = adapt_novelty(test, robot, use_labels=use_labels).motion
         assert adapted is not None

@@ -19,7 +19,7 @@ from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.contract import load_contract
 from surface_classifier.model.network.ensemble import Network
 from surface_classifier.model.network_config import NetworkConfig
-from surface_classifier.training.adapt import UNLABELLED, RobotWindows, adapt_network
+from surface_classifier.training.adapt import UNLABELLED, RobotWindows, adapt_network, predict_labelled
 from surface_classifier.training.loop import train
 from surface_classifier.training.prepared_windows import predict_logits
 from surface_classifier.training.training_config import TrainingConfig
@@ -46,7 +46,8 @@ def network(dataset: Dataset) -> Network:
 
 def robot(dataset: Dataset, gain: float, offset: float = 0.0) -> RobotWindows:
     values = gain * np.asarray(dataset.parts['motor']) + offset
-    return RobotWindows([values], np.asarray(dataset.labels), ('other',))
+    recording = np.zeros(len(dataset), dtype=np.int64)
+    return RobotWindows([values], np.asarray(dataset.labels), recording, np.asarray(dataset.end_ns), ('other',))
 
 
 def accuracy(network: Network, windows: RobotWindows) -> float:
@@ -58,7 +59,7 @@ def test_without_labels_the_normalisation_takes_back_gain_and_offset(network: Ne
     own, other = robot(dataset, 1.0), robot(dataset, 1.6, 3.0)
     before = accuracy(network, own)
     assert accuracy(network, other) < before - 0.2
-    unlabelled = RobotWindows(other.parts, np.full(len(other.labels), UNLABELLED), other.recordings)
+    unlabelled = replace(other, labels=np.full(len(other.labels), UNLABELLED))
     adapted = adapt_network(network, unlabelled)
     assert accuracy(adapted, other) > before - 0.02
     torch.testing.assert_close(adapted.head.weight, network.head.weight)
@@ -68,9 +69,11 @@ def test_without_labels_the_normalisation_takes_back_gain_and_offset(network: Ne
 def test_labels_teach_what_the_other_robot_does_differently(network: Network, dataset: Dataset) -> None:
     """On the other robot two surfaces have changed places."""
     own = robot(dataset, 1.0)
-    swapped = RobotWindows(own.parts, np.array([1, 0, 2])[own.labels], own.recordings)
+    swapped = replace(own, labels=np.array([1, 0, 2])[own.labels])
     half = np.arange(len(own.labels)) % 2 == 0
-    shown = RobotWindows([own.parts[0][half]], swapped.labels[half], own.recordings)
+    shown = RobotWindows(
+        [own.parts[0][half]], swapped.labels[half], own.recording[half], own.stamps_ns[half], own.recordings
+    )
     assert accuracy(adapt_network(network, shown, use_labels=False), swapped) < 0.6
     assert accuracy(adapt_network(network, shown, head_pull=0.01), swapped) > 0.75
     # Held tightly, the head forgets nothing.
@@ -81,9 +84,25 @@ def test_a_head_with_hidden_layers_learns_the_other_robot(dataset: Dataset) -> N
     deep = replace(QUICK.network, statistics=True, head_sizes=(12,), head_dropout=0.2)
     network = train(dataset, replace(QUICK, network=deep, mixup_alpha=1.0), 0).network
     own = robot(dataset, 1.0)
-    swapped = RobotWindows(own.parts, np.array([1, 0, 2])[own.labels], own.recordings)
+    swapped = replace(own, labels=np.array([1, 0, 2])[own.labels])
     assert accuracy(network, swapped) < 0.6
     assert accuracy(adapt_network(network, swapped, head_pull=1e-4), swapped) > 0.75
+
+
+def test_predictions_of_another_robot_say_whether_the_network_has_learnt_from_it(
+    network: Network, dataset: Dataset
+) -> None:
+    other = robot(dataset, 1.6)
+    labelled = np.where(np.arange(len(dataset)) % 3 == 0, other.labels, UNLABELLED)
+    windows = replace(other, labels=labelled)
+    before = predict_labelled(network, windows, fitted=False)
+    after = predict_labelled(adapt_network(network, windows), windows, fitted=True)
+    assert len(before) == len(after) == (labelled != UNLABELLED).sum()
+    np.testing.assert_array_equal(before.labels, labelled[labelled != UNLABELLED])
+    assert before.new_recording.all()
+    assert len(before.for_calibration()) == len(before)
+    assert len(after.for_calibration()) == 0  # what it has learnt from says nothing of new recordings
+    assert len(predict_labelled(network, replace(other, labels=np.full(len(dataset), UNLABELLED)), fitted=False)) == 0
 
 
 def test_the_command_writes_a_model_that_labels_the_other_robot(

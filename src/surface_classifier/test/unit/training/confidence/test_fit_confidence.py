@@ -15,20 +15,16 @@ from model_samples import CLASSES, learnable_dataset, save_random_model
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset, RecordingInfo
 from surface_classifier.data.splits import held_out_parts
-from surface_classifier.evaluation.streams import StreamLabels
 from surface_classifier.model.belief import filter_sequence
 from surface_classifier.model.classify import label_windows
 from surface_classifier.model.contract import load_contract
 from surface_classifier.model.engine import load_engine
 from surface_classifier.model.labeller import Labeller, Reason
 from surface_classifier.model.network_config import NetworkConfig
-from surface_classifier.training.confidence.fit_confidence import (
-    PRIOR_DWELL_S,
-    class_prior,
-    first_belief,
-    fit_confidence,
-    tune_belief,
-)
+from surface_classifier.training.confidence.belief_fit import PRIOR_DWELL_S, class_prior, tune_belief
+from surface_classifier.training.confidence.fit_confidence import fit_confidence
+from surface_classifier.training.confidence.predictions import StreamPredictions, logits_of_probabilities
+from surface_classifier.training.cross_fit import belief_of_labels, predict_held_out, streams_for_calibration
 from surface_classifier.training.loop import TrainingCancelledError, train
 from surface_classifier.training.train_model import train_model
 from surface_classifier.training.training_config import TrainingConfig
@@ -78,23 +74,58 @@ def test_a_recipe_that_holds_nothing_out_is_judged_by_further_networks(dataset: 
     windows = np.flatnonzero(np.asarray(dataset.recording) % 6 < 5)
     result = train(dataset, config, 0, windows=windows)
     folds: list[int] = []
-    confidence = fit_confidence(dataset, result, novelty=False, on_fold=folds.append)
+    held_out = predict_held_out(dataset, result, on_fold=folds.append)
     assert folds == [1, 1, 1]
+    assert held_out.new_recording.all()
+    assert not held_out.chose_epoch.any()
+    np.testing.assert_array_equal(np.sort(held_out.windows), windows)
+    confidence = fit_confidence(held_out, None)
     assert confidence.calibration['method'] == (
         'mean confidence as accuracy on held-out recordings of 3 further networks'
     )
     assert confidence.calibration['windows'] == len(windows)
     assert confidence.calibration['recordings'] == len(np.unique(np.asarray(dataset.recording)[windows]))
     assert confidence.conformal['levels']
-    again = fit_confidence(dataset, result, novelty=False)
+    again = fit_confidence(predict_held_out(dataset, result), None)
     assert again == confidence
-    unjudged = fit_confidence(
-        dataset, replace(result, config=replace(result.config, calibration_folds=0)), novelty=False
-    )
+    without = replace(result, config=replace(result.config, calibration_folds=0))
+    unjudged = fit_confidence(predict_held_out(dataset, without), None)
     assert unjudged.temperature == 1.0
     assert unjudged.conformal == {}
     with pytest.raises(TrainingCancelledError):
-        fit_confidence(dataset, result, novelty=False, cancelled=lambda: True)
+        predict_held_out(dataset, result, cancelled=lambda: True)
+
+
+def test_rows_that_chose_the_epoch_calibrate_only_where_there_are_no_others(dataset: Dataset) -> None:
+    config = replace(QUICK, epochs=3)
+    result = train(dataset, config, 0)
+    streams = streams_for_calibration(dataset)
+    alone = predict_held_out(dataset, result, streams=streams)
+    assert alone.chose_epoch.all()
+    assert len(alone.for_calibration()) == len(alone) == len(result.validation_windows)
+    assert len(alone.streams) == streams == 3
+    both = predict_held_out(
+        dataset, replace(result, config=replace(result.config, calibration_folds=2)), streams=streams
+    )
+    rows = both.for_calibration()
+    assert both.chose_epoch.sum() == len(result.validation_windows)
+    assert not rows.chose_epoch.any()
+    np.testing.assert_array_equal(np.sort(rows.windows), np.arange(len(dataset)))
+    # Every stream is of recordings that chose no epoch.
+    assert len(both.streams) == 2 * streams
+    belief = belief_of_labels(dataset, result.windows, result.train_windows, 'weights')
+    assert fit_confidence(both, belief).calibration['method'].endswith('of 2 further networks')
+
+
+def test_windows_that_are_held_out_one_by_one_calibrate_nothing(dataset: Dataset) -> None:
+    result = train(dataset, replace(QUICK, epochs=2, validation_split='window'), 0)
+    held_out = predict_held_out(dataset, result, streams=3)
+    assert len(held_out) == len(result.validation_windows)
+    assert not held_out.new_recording.any()
+    assert held_out.streams == ()
+    confidence = fit_confidence(held_out, None)
+    assert confidence.calibration == {'method': 'none', 'temperature': 1.0}
+    assert confidence.conformal == {}
 
 
 def test_labels_follow_the_filter_and_name_what_is_possible(model: Path, dataset: Dataset) -> None:
@@ -198,13 +229,16 @@ def test_the_dwell_is_learnt_from_recordings_that_change_surface(tmp_path: Path)
         recording=np.repeat(np.arange(2), 180),
         recordings=[RecordingInfo('a', 180.0), RecordingInfo('b', 180.0)],
     )
-    belief = first_belief(changing, np.arange(360), (1 / 3,) * 3)
+    belief = belief_of_labels(changing, np.arange(360), np.arange(360), 'weights')
+    assert belief is not None
     assert belief.dwell_s == pytest.approx((2 * 20.0 + 2 * 180.0) / (2 + 2 * 17), rel=0.01)
 
 
 def test_a_window_counts_for_as_much_as_labels_need_to_follow_the_surface(dataset: Dataset) -> None:
     rng = np.random.default_rng(0)
-    start = first_belief(dataset, np.arange(len(dataset)), (1 / 3,) * 3)
+    windows = np.arange(len(dataset))
+    start = belief_of_labels(dataset, windows, windows, 'weights')
+    assert start is not None
 
     def chosen(stay: int, wrong: float) -> float:
         """The weight where the surface lasts for so many windows, of which a share is wrong."""
@@ -213,12 +247,14 @@ def test_a_window_counts_for_as_much_as_labels_need_to_follow_the_surface(datase
         answers = np.full((1200, 3), 0.15)
         answers[np.arange(1200), shown] = 0.7
         stamps = np.arange(1, 1201) * 500_000_000
-        stream = StreamLabels(truth, stamps, (1,), 0, shown, shown)
-        return tune_belief(start, [stream], [answers]).evidence_weight  # type: ignore[list-item]
+        stream = StreamPredictions(logits_of_probabilities(answers), truth, stamps, (1,), 0)
+        return tune_belief(start, [stream]).evidence_weight
 
     hasty, steady = chosen(4, 0.0), chosen(60, 0.35)
     assert steady < hasty <= 1.0
-    assert tune_belief(start, [], []) == start
+    assert tune_belief(start, []) == start
+    without_a_change = StreamPredictions(np.zeros((9, 3)), np.zeros(9, dtype=np.int64), np.arange(9), (), 0)
+    assert tune_belief(start, [without_a_change]) == start
 
 
 def test_the_prior_of_the_answers_follows_the_balance_of_training() -> None:
