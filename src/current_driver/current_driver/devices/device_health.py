@@ -32,6 +32,7 @@ class DeviceState:
         drift_ppm: Drift of the device's clock; None without one.
         counters: Whatever else was counted, by name.
         warning: What was asked for and is not so; empty when all is.
+        hint: What comes, where no sample can be read from it, with the remedy; empty where that is not known.
     """
 
     device: str
@@ -47,6 +48,7 @@ class DeviceState:
     drift_ppm: float | None = None
     counters: Mapping[str, int] = field(default_factory=dict)
     warning: str = ''
+    hint: str = ''
 
 
 def device_health(state: DeviceState) -> Health:
@@ -71,7 +73,9 @@ def device_health(state: DeviceState) -> Health:
     if state.silent_s > SILENCE_S:
         text = f'{state.device} is connected and sends no sample that can be read; '
         noise = max(state.counters, key=lambda name: state.counters[name], default='')
-        if noise and not state.samples:
+        if state.hint and not state.samples:
+            text += state.hint
+        elif noise and not state.samples:
             text += f'there are {noise}: check the speed and the format'
         else:
             text += 'check that it sends'

@@ -118,6 +118,11 @@ class DeviceLink(ABC):
             SurfaceError: There is no such device now; trying again may help.
         """
 
+    @property
+    def hint(self) -> str:
+        """What comes, where no sample can be read from it, with the remedy; empty where that is not known."""
+        return ''
+
     @abstractmethod
     def read(self) -> list[Reading]:
         """Wait for readings for a twentieth of a second at most, and return those that have come.

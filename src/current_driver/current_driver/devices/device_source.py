@@ -142,6 +142,7 @@ class DeviceSource(CurrentSource):
             silent_s=0.0 if self._trouble else now_s - self._heard_s,
             counters=counters,
             warning=self._priority_refused,
+            hint=self._link.hint,
         )
         if stream is not None:
             timing = self._link.timing

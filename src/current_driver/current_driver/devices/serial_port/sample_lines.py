@@ -8,8 +8,9 @@ Columns are named as in CSV recordings:
     time_us, time_ms, time_s  time of the device's clock; us and ms start over after 32 bits; optional
     current_NAME              current of the motor NAME [A]; current_NAME_mA [mA]
 
-Other columns are ignored. A CSV line that holds such names says what the following lines hold; lines that begin with #
-are comments.
+Other columns are ignored. A CSV line that holds such names says what the following lines hold; cells are divided by
+commas, semicolons or tabs, with decimal commas beside the latter two. Lines end with LF, CR or both; those that begin
+with # are comments.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from current_driver.devices.device_link import (
     LinkTiming,
     Reading,
 )
+from current_driver.devices.serial_port.line_hints import line_hint
 from current_driver.errors import SurfaceError
 from current_driver.files.documents import parse_json
 
@@ -37,6 +39,8 @@ MALFORMED = 'malformed lines'
 LONGEST_LINE = 4096
 WRAP = 2**32
 SEQUENCE = 'seq'
+DELIMITERS = ',;\t'
+_LINE_END = re.compile(rb'[\r\n]')
 TIME_UNITS_NS = {'time_us': 1_000, 'time_ms': 1_000_000, 'time_s': 1_000_000_000}
 _CURRENT = re.compile(r'current_(?P<motor>\w+?)(?:_(?P<unit>A|mA))?')
 
@@ -129,6 +133,7 @@ class LineParser:
     Attributes:
         columns: What the columns are; None before they are known.
         changed: The device has sent another line of names since the first one.
+        hint: What comes, where no sample can be read from it, with the remedy; empty where that is not known.
     """
 
     def __init__(self, columns: Columns | None, json_lines: bool, counters: Counter[str]) -> None:
@@ -141,6 +146,8 @@ class LineParser:
         """
         self.columns = columns
         self.changed = False
+        self.hint = ''
+        self._mark = ''
         self._given = columns is not None
         self._json = json_lines
         self._counters = counters
@@ -155,7 +162,8 @@ class LineParser:
             data: The bytes.
             receive_ns: When they were received [ns].
         """
-        *lines, rest = (self._buffer + data).split(b'\n')
+        # Some boards end lines with CR alone; the empty line between CR and LF is no line.
+        *lines, rest = _LINE_END.split(self._buffer + data)
         if len(rest) > LONGEST_LINE:
             self._spoil()
             rest = b''
@@ -165,6 +173,8 @@ class LineParser:
             text = line.decode('ascii', errors='replace').strip()
             if text and not text.startswith('#'):
                 reading = self._sample(text, receive_ns)
+                if self.columns is None:
+                    self.hint = line_hint(text) or self.hint
                 if reading is not None:
                     readings.append(reading)
             self._begun = True
@@ -193,15 +203,27 @@ class LineParser:
             if self.columns is None:
                 self.columns = Columns.from_names(list(cells))
             return cells
-        parts = [part.strip() for part in text.split(',')]
-        if any(_CURRENT.fullmatch(part) for part in parts):
-            self._take_names(Columns.from_names(parts))
-            return None
+        for mark in DELIMITERS:
+            parts = [part.strip() for part in text.split(mark)]
+            if any(_CURRENT.fullmatch(part) for part in parts):
+                self._mark = mark
+                self._take_names(Columns.from_names(parts))
+                return None
+        parts = self._parts(text)
         if self.columns is None or not self._begun:
             return None  # the names have not come yet, or the line is cut where the port was opened
         if len(parts) != len(self.columns.names):
             raise ValueError(f'{len(parts)} cells')
+        if self._mark != ',':
+            parts = [part.replace(',', '.') for part in parts]
         return dict(zip(self.columns.names, parts, strict=True))
+
+    def _parts(self, text: str) -> list[str]:
+        """The cells of a line of numbers, divided as the line of names was; of given columns, by what divides them."""
+        if not self._mark and self.columns is not None:
+            count = len(self.columns.names)
+            self._mark = next((mark for mark in reversed(DELIMITERS) if len(text.split(mark)) == count), '')
+        return [part.strip() for part in text.split(self._mark or ',')]
 
     def _take_names(self, columns: Columns) -> None:
         if self.columns is None:

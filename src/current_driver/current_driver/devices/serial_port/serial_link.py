@@ -96,6 +96,11 @@ class SerialLink(DeviceLink):
         return self._lines.columns.motors if self._lines.columns else ()
 
     @property
+    def hint(self) -> str:
+        """What the lines are that no sample can be read from, with the remedy."""
+        return '' if self._format == BINARY else self._lines.hint
+
+    @property
     def timing(self) -> LinkTiming:
         """By counter and clock where the device sends them."""
         if self._format == BINARY:

@@ -361,6 +361,7 @@ class _Table:
     ) -> None:
         self._path = path
         self._time = time
+        self._first = 0.0
         self.warnings: list[str] = []
         stamps: list[int] = []
         rows: list[list[float]] = []
@@ -389,7 +390,7 @@ class _Table:
                     f'{path}, line {line}: has {len(cells)} cells, but the header line names {width} columns; correct '
                     'the row (a decimal comma needs another delimiter, see the columns file)'
                 )
-            stamp = self._stamp(wanted[0], line, base_ns)
+            stamp = self._stamp(wanted[0], line, base_ns, stamps)
             if stamps and stamp < stamps[-1]:
                 back_s = (stamps[-1] - stamp) / messages.NANOSECONDS
                 raise SurfaceError(
@@ -457,11 +458,7 @@ class _Table:
         if _SHORTEST_STEP_NS <= step_ns < messages.NANOSECONDS:
             return
         in_unit = step_ns / _TIME_UNITS_NS[self._time.unit]
-        likely = [
-            unit
-            for unit, factor in _TIME_UNITS_NS.items()
-            if unit != self._time.unit and _SHORTEST_STEP_NS <= in_unit * factor < messages.NANOSECONDS
-        ]
+        likely = _likely_units(in_unit, self._time.unit)
         span_s = (self.stamps_ns[-1] - self.stamps_ns[0]) / messages.NANOSECONDS
         text = (
             f'{self._path}, column {self._time.column!r}: the rows are {in_unit:g} {self._time.unit} apart and span '
@@ -477,7 +474,7 @@ class _Table:
             )
         self.warnings.append(f'{text}; check the unit of time')
 
-    def _stamp(self, text: str, line: int, base_ns: int) -> int:
+    def _stamp(self, text: str, line: int, base_ns: int, stamps: list[int]) -> int:
         factor = _TIME_UNITS_NS[self._time.unit]
         try:
             # A float64 cannot hold Unix time in nanoseconds: whole numbers stay whole, and decimals stay decimal.
@@ -489,11 +486,15 @@ class _Table:
                 elapsed = round(float(text) * factor)
         except (ValueError, ArithmeticError):
             raise self._not_a_number(text, line, self._time.column) from None
+        if not stamps:
+            self._first = elapsed / factor
         stamp = elapsed + (0 if self._time.absolute else base_ns)
         if not 0 <= stamp <= _MAX_STAMP_NS:
             unit = _unix_unit(elapsed / factor)
             remedy = 'check its unit'
-            if unit:
+            if stamps and (likely := _likely_units((elapsed / factor - self._first) / len(stamps), self._time.unit)):
+                remedy = f'the numbers look like {" or ".join(likely)}: name the column {self._time.column}_{likely[0]}'
+            elif unit:
                 remedy = (
                     f'it looks like Unix time in {unit}: write time: {{column: {self._time.column}, unit: {unit}, '
                     'absolute: true} into the columns file'
@@ -516,6 +517,15 @@ class _Table:
     def _not_a_number(self, text: str, line: int, column: str) -> SurfaceError:
         what = f'{text!r} is not a finite number' if text else 'the cell is empty'
         return SurfaceError(f'{self._path}, line {line}, column {column!r}: {what}; correct the cell or delete the row')
+
+
+def _likely_units(step: float, unit: str) -> list[str]:
+    """Return the units, other than one, in which a step of time is one between samples of motor currents."""
+    return [
+        other
+        for other, factor in _TIME_UNITS_NS.items()
+        if other != unit and _SHORTEST_STEP_NS <= step * factor < messages.NANOSECONDS
+    ]
 
 
 def _unix_unit(value: float) -> str:
