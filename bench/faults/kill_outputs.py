@@ -65,7 +65,7 @@ class KillCase:
 
     Attributes:
         name: The verb.
-        arguments: What to type behind `surface`.
+        arguments: What to type behind `surface`; `{label}` is a label that the first window does not carry.
         output: What it replaces.
         state: Reads the output, and returns what tells the old from the new one.
         rename: Number of the rename before which the second kind of kill comes.
@@ -76,6 +76,14 @@ class KillCase:
     output: Path
     state: Callable[[Path], str]
     rename: int
+
+    def command_line(self) -> list[str]:
+        """Return what to type now."""
+        if '{label}' not in self.arguments:
+            return self.arguments
+        dataset = Dataset.load(self.output)
+        other = 'ice' if dataset.classes[dataset.labels[0]] == 'mud' else 'mud'
+        return [other if argument == '{label}' else argument for argument in self.arguments]
 
 
 @dataclass
@@ -139,7 +147,7 @@ def make_cases(folder: Path, names: list[str]) -> list[KillCase]:
         ),
         KillCase(
             'relabel',
-            ['dataset', 'relabel', str(edited), '--to', 'mud', '--windows', '0', '--in-place'],
+            ['dataset', 'relabel', str(edited), '--to', '{label}', '--windows', '0', '--in-place'],
             edited,
             dataset_state,
             1,
@@ -157,7 +165,7 @@ def make_cases(folder: Path, names: list[str]) -> list[KillCase]:
     chosen = [case for case in cases if case.name in names]
     for case in chosen:
         if not case.output.exists():
-            run(case.arguments)
+            run(case.command_line())
     return chosen
 
 
@@ -176,11 +184,11 @@ def kill_case(case: KillCase, times: int, rng: random.Random) -> KillResult:
     """Kill one command again and again."""
     result = KillResult(case.name)
     begin = time.monotonic()
-    run(case.arguments)
+    run(case.command_line())
     duration_s = time.monotonic() - begin
     for _ in range(times):
         before = case.state(case.output)
-        child = subprocess.Popen([*COMMAND, *case.arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        child = subprocess.Popen([*COMMAND, *case.command_line()], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             child.wait(rng.uniform(0.2, 1.05) * duration_s)
         except subprocess.TimeoutExpired:
@@ -192,7 +200,7 @@ def kill_case(case: KillCase, times: int, rng: random.Random) -> KillResult:
     for _ in range(max(1, times // 4)):
         before = case.state(case.output)
         names = case.output.name
-        script = [sys.executable, '-c', KILLED_AT_A_RENAME, str(case.rename), names, *case.arguments]
+        script = [sys.executable, '-c', KILLED_AT_A_RENAME, str(case.rename), names, *case.command_line()]
         child = subprocess.Popen(script, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         if child.wait() != -signal.SIGKILL:
             result.failures.append(f'ended with {child.returncode} before the rename')
@@ -208,7 +216,7 @@ def _check(case: KillCase, before: str, result: KillResult, when: str) -> None:
         after = case.state(case.output)
         result.old += after == before
         result.new += after != before
-        run(case.arguments)
+        run(case.command_line())
         case.state(case.output)
     except SurfaceError as error:
         result.failures.append(f'{when}: {error}')

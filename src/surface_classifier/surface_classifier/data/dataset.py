@@ -247,6 +247,10 @@ class Dataset:
                 )
             return writer.finish(classes=classes, counters=counters or {}, history=history)
 
+    def content_digest(self) -> str:
+        """Return the digest of what the files hold now; `digest` is what they held when they were written."""
+        return _content_digest(self.path, self.config, self.classes, self.recordings, self.has_recordings)
+
     def verify(self) -> None:
         """Compare the digest with the content.
 
@@ -256,7 +260,7 @@ class Dataset:
         state = _state_of_files(self.path)
         if (key := str(self.path.resolve())) in _verified and _verified[key] == (self.digest, state):
             return
-        found = _content_digest(self.path, self.config, self.classes, self.recordings, self.has_recordings)
+        found = self.content_digest()
         if found == self.digest:
             _verified[key] = (self.digest, state)
         else:

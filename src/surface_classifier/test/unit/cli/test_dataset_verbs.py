@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dataset_samples import save_dataset
+from dataset_samples import save_dataset, seal
 
 from current_driver.testing.drives import write_drive
 from surface_classifier.cli.main import main
@@ -121,11 +121,13 @@ def test_info_names_channels_that_are_not_fit(tmp_path: Path, capsys: pytest.Cap
     values = np.load(tmp_path / 'set' / 'part_motor.npy', mmap_mode='r+')
     values[:, :, 1] = 2.0
     values.flush()
+    seal(tmp_path / 'set')
     faults = run(capsys, 'info', tmp_path / 'set')['channel_faults']
     assert [(fault['channel'], fault['kind']) for fault in faults] == [('motor.right', 'constant')]
     values[:, :, 1] = 3.0 * values[:, :, 0] + 1.0
     values[:12, :, 0] = 0.5
     values.flush()
+    seal(tmp_path / 'set')
     faults = run(capsys, 'info', tmp_path / 'set')['channel_faults']
     assert [(fault['channel'], fault['kind']) for fault in faults] == [('motor.left', 'dead')]
     assert main(['dataset', 'info', str(tmp_path / 'set')]) == 0

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dataset_samples import seal
 from model_samples import CLASSES, MOTOR_CONFIG, learnable_dataset, save_random_model
 from sklearn.metrics import f1_score, recall_score
 
@@ -160,6 +161,7 @@ def test_a_failing_fold_ends_the_evaluation_with_its_sentence(tmp_path: Path) ->
     values = np.load(dataset.path / 'part_motor.npy', mmap_mode='r+')
     values[:, 0, 0] = np.inf
     values.flush()
+    seal(dataset.path)
     with pytest.raises(SurfaceError, match='infinite values'):
         evaluate_folds(dataset, stratified_folds(dataset, 2), QUICK, jobs=2)
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
+from dataset_samples import seal
 from model_samples import learnable_dataset
 from optuna.trial import TrialState
 
@@ -255,6 +256,7 @@ def test_data_on_which_nothing_can_be_trained_are_named(tmp_path: Path) -> None:
     values = np.load(broken.path / 'part_motor.npy', mmap_mode='r+')
     values[:, 0, 0] = np.inf
     values.flush()
+    seal(broken.path)
     with pytest.raises(SurfaceError, match=r'diverged in every trial.*infinite values'):
         run_sweep(broken, replace(SETTINGS, holdout=0.0), 'study', address(tmp_path), 2)
 

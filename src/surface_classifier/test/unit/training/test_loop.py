@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from dataset_samples import save_dataset
+from dataset_samples import save_dataset, seal
 from model_samples import CLASSES, TWO_PART_CONFIG, learnable_dataset
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
@@ -161,8 +161,9 @@ def test_infinite_values_end_training_with_a_sentence(tmp_path: Path) -> None:
     broken = np.load(tmp_path / 'set' / 'part_motor.npy', mmap_mode='r+')
     broken[:, 0, 0] = np.inf
     broken.flush()
+    dataset = seal(dataset.path)
     with pytest.raises(SurfaceError, match='infinite values'):
-        train(Dataset.load(dataset.path), QUICK, 0)
+        train(dataset, QUICK, 0)
 
 
 def test_one_class_cannot_be_learnt(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from dataset_samples import seal
 from model_samples import TWO_PART_CONFIG, learnable_dataset
 
 from current_driver.errors import SurfaceError
@@ -149,6 +150,7 @@ def test_a_failing_run_ends_the_others_with_its_sentence(dataset: Dataset, tmp_p
     values = np.load(tmp_path / 'broken' / 'part_motor.npy', mmap_mode='r+')
     values[:, 0, 0] = np.inf
     values.flush()
+    seal(broken.path)
     endless = replace(QUICK, epochs=10_000, patience=10_000)
     runs = [TrainingRun(dataset, endless, 0), TrainingRun(Dataset.load(broken.path), endless, 0)]
     with pytest.raises(SurfaceError, match='infinite values'):

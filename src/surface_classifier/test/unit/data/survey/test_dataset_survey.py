@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from dataset_samples import save_dataset
+from dataset_samples import save_dataset, seal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -130,7 +130,7 @@ def driven(path: Path, speeds: dict[str, tuple[float, float]]) -> Dataset:
         values[rows, :, 2:] = speeds[name]
         values[rows[:5], :, 2:] = 0.0
     values.flush()
-    return Dataset.load(path)
+    return seal(path)
 
 
 def test_speeds_and_turns_of_each_class(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_class_driven_at_one_speed_is_told(tmp_path: Path) -> None:
     values = np.load(tmp_path / 'set' / 'part_motor.npy', mmap_mode='r+')
     values[np.flatnonzero(dataset.labels == 0), :, 2:] = 0.5
     values.flush()
-    motion = survey(Dataset.load(tmp_path / 'set')).motion
+    motion = survey(seal(tmp_path / 'set')).motion
     assert motion is not None
     assert [warning.split(' was')[0] for warning in motion.warnings] == ['ice']
     assert 'a model may learn the speed instead of the surface' in motion.warnings[0]
