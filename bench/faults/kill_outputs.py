@@ -220,6 +220,7 @@ def _check(case: KillCase, before: str, result: KillResult, when: str) -> None:
         case.state(case.output)
     except SurfaceError as error:
         result.failures.append(f'{when}: {error}')
+        run(case.command_line() if case.output.exists() else case.arguments)
     hidden = [path.name for path in case.output.parent.iterdir() if path.name.startswith(f'.{case.output.name}.')]
     if hidden:
         result.failures.append(f'{when}: {", ".join(hidden)} is left')

@@ -28,6 +28,11 @@ def test_a_short_run_of_build_and_relabel_loses_nothing(tmp_path: Path) -> None:
 
 def test_an_output_that_is_lost_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (case,) = kill_outputs.make_cases(tmp_path, ['build'])
-    monkeypatch.setattr(kill_outputs, 'complete_replacement', lambda path: shutil.rmtree(path, ignore_errors=True))
+
+    def lose(output: Path) -> None:
+        for path in (output, *output.parent.glob(f'.{output.name}.*')):
+            shutil.rmtree(path, ignore_errors=True)
+
+    monkeypatch.setattr(kill_outputs, 'complete_replacement', lose)
     result = kill_outputs.kill_case(case, 1, random.Random(0))
     assert any('is not there' in failure for failure in result.failures)

@@ -3,8 +3,9 @@
 """Output folders: one process writes one, and it appears whole under its name.
 
 A folder NAME is written as `.NAME.partial-PID` beside its place, under the lock `.NAME.lock`, which holds the id of the
-process. An old NAME is replaced by two renames: NAME to `.NAME.replaced-PID`, then the new folder to NAME. A process
-that is killed leaves some of them, and who comes next, to write or to read, puts them in order:
+process. An old NAME is replaced by two renames: NAME to `.NAME.replaced-PID`, then the new folder to NAME. What is to
+be deleted is first renamed to `.NAME.removed-PID`, so that nothing half deleted passes for a folder. A process that is
+killed leaves some of them, and who comes next, to write or to read, puts them in order:
 
 | NAME | `.replaced` | then the process was killed | so |
 |---|---|---|---|
@@ -33,7 +34,7 @@ from pathlib import Path
 from current_driver.errors import SurfaceError
 
 _log = logging.getLogger(__name__)
-_PARTIAL, _REPLACED = 'partial', 'replaced'
+_PARTIAL, _REPLACED, _REMOVED = 'partial', 'replaced', 'removed'
 _RENAME_PATIENCE_S = 2.0
 
 
@@ -74,7 +75,7 @@ class FolderClaim:
             except OSError:
                 self._replaced.rename(self.place)
                 raise
-            shutil.rmtree(self._replaced)
+            _remove(self.place, self._replaced)
         else:
             self.partial.rename(self.place)
 
@@ -186,9 +187,18 @@ def _put_in_order(place: Path) -> None:
         source = written if written.is_dir() else newest
         source.rename(place)
         _log.warning('%s: completed what a killed process began: %s was put in its place', place, source.name)
-    for folder in _leftovers(place, _PARTIAL) + _leftovers(place, _REPLACED):
-        shutil.rmtree(folder, ignore_errors=True)
+    for folder in [folder for kind in (_PARTIAL, _REPLACED, _REMOVED) for folder in _leftovers(place, kind)]:
+        _remove(place, folder)
         _log.warning('%s: removed %s, which a killed process left', place, folder.name)
+
+
+def _remove(place: Path, folder: Path) -> None:
+    """Remove a folder beside a place; one that is half removed never has the name of a whole one."""
+    removed = place.with_name(f'.{place.name}.{_REMOVED}-{folder.name.rpartition("-")[2]}')
+    if folder != removed:
+        shutil.rmtree(removed, ignore_errors=True)
+        folder.rename(removed)
+    shutil.rmtree(removed, ignore_errors=True)
 
 
 def _leftovers(place: Path, kind: str) -> list[Path]:
