@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every node of the suite shares: base node, QoS, flow control, parameter tables, health and pacing.
 
-`base_node`, `flow_control`, `qos` and `run_nodes` import ROS; the other modules do not.
+`acknowledgement`, `base_node`, `flow_control`, `qos`, `qos_conflicts` and `run_nodes` import ROS; the others do not.
 """
 
 __all__ = [
+    'acknowledgement',
     'arrival_watch',
     'base_node',
     'flow_control',

@@ -9,7 +9,7 @@ import platform
 import time
 import traceback
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -22,6 +22,7 @@ from current_driver.errors import SurfaceError
 from current_driver.files.plain_text import plain_text
 from current_driver.node.health import FaultLog, Health, with_concerns
 from current_driver.node.node_parameters import NodeParameter, check_all
+from current_driver.node.qos_conflicts import qos_conflicts
 
 _Arguments = ParamSpec('_Arguments')
 HEALTH_PERIOD_S = 1.0
@@ -60,6 +61,8 @@ class MonitoredNode(Node):
         self._faults = FaultLog()
         self._told: Health | None = None
         self._concerns: list[Callable[[], str]] = []
+        self._further_values: list[Callable[[], Mapping[str, object]]] = []
+        self.add_concern(lambda: qos_conflicts(self))
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.create_timer(HEALTH_PERIOD_S, self.guarded(self.publish_health), clock=self.steady_clock)
 
@@ -87,13 +90,16 @@ class MonitoredNode(Node):
 
         return run
 
-    def add_concern(self, concern: Callable[[], str]) -> None:
+    def add_concern(self, concern: Callable[[], str], values: Callable[[], Mapping[str, object]] | None = None) -> None:
         """Have something beside `health` reported on `/diagnostics`.
 
         Args:
             concern: Called once a second; returns what is wrong in one sentence with the remedy, empty when nothing is.
+            values: Returns counters to report with it.
         """
         self._concerns.append(concern)
+        if values is not None:
+            self._further_values.append(values)
 
     def report_changes_of(self, state: Callable[[], object]) -> None:
         """Publish the health as soon as something changes, and not with the next report.
@@ -123,7 +129,8 @@ class MonitoredNode(Node):
 
     def publish_health(self) -> None:
         """Publish the health on `/diagnostics`; a change of state is also logged."""
-        health = with_concerns(self.health(), [concern() for concern in self._concerns])
+        values = {key: value for further in self._further_values for key, value in further().items()}
+        health = with_concerns(self.health(), [concern() for concern in self._concerns], values)
         health = self._faults.merge(health, time.monotonic())
         if self._told is None or (health.level, health.text) != (self._told.level, self._told.text):
             # rclpy lets one line of code log at one severity only.

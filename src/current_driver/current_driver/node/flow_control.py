@@ -17,6 +17,9 @@ from current_driver.node.qos import stream_qos
 from surface_msgs.msg import StreamProgress
 
 GRAPH_CHECK_PERIOD_S = 1.0
+SILENCE_S = 5.0
+# Every node publishes these; a tool that only watches publishes nothing else.
+NODE_TOPICS = ('/rosout', '/parameter_events', '/diagnostics')
 
 
 def progress_topic(resolved_topic: str) -> str:
@@ -29,8 +32,10 @@ class FlowControl:
 
     Readers report on `TOPIC/progress` (`surface_msgs/msg/StreamProgress`). Topics that nobody reports on are not held
     back. One that a reader has named in a report on another topic waits for its report there: the publisher may not
-    have found its subscription before. A reader that is silent for 5 s and whose publisher of reports has left the
-    graph is no longer waited for, as long as another one is there.
+    have found its subscription before. A reader that messages wait for and that is silent for 5 s is no longer waited
+    for, in the graph or not, as long as another one is there; it is named on `/diagnostics`. Where readers are missing
+    at the start, a node that subscribes and publishes but reports nothing, such as a classifier that was started
+    without `lossless`, is named as well, and counts as a reader that is not waited for after 5 s.
     """
 
     def __init__(self, node: MonitoredNode, in_flight: int, readers: int, on_progress: Callable[[], None]) -> None:
@@ -53,6 +58,12 @@ class FlowControl:
         self._announced: dict[str, frozenset[str]] = {}
         self._begun = False
         self._gone: set[str] = set()
+        # Silent readers, and whether the graph has held their names; since when one is awaited on a topic it has named.
+        self._left_behind: dict[str, bool] = {}
+        self._awaited_s: dict[tuple[str, str], float] = {}
+        self._mute: frozenset[str] = frozenset()
+        self._missing_s: float | None = None
+        node.add_concern(self._concern)
         node.create_timer(GRAPH_CHECK_PERIOD_S, node.guarded(self._forget_gone), clock=node.steady_clock)
 
     def add(self, topic: str, publisher: Publisher) -> None:
@@ -62,7 +73,7 @@ class FlowControl:
             topic: Name of the topic.
             publisher: Its publisher, reliable and at least `in_flight` messages deep.
         """
-        self._windows[topic] = FlowWindow(self._in_flight, readers=0)
+        self._windows[topic] = FlowWindow(self._in_flight, readers=0, silence_s=SILENCE_S)
         self._publishers[topic] = publisher
         self._node.create_subscription(
             StreamProgress,
@@ -77,6 +88,8 @@ class FlowControl:
             window = self._windows[topic]
             heard = window.readers()
             # A reader may be heard a moment before the publisher has found its subscription.
+            if not self._has_readers():
+                self._missing_s = self._missing_s or time.monotonic()
             found = self._publishers[topic].get_subscription_count() >= len(heard)
             return found and window.may_send and self._has_readers() and not self._awaited(topic, heard)
 
@@ -118,21 +131,50 @@ class FlowControl:
         with self._lock:
             return tuple(sorted(self._gone)) if self._begun else ()
 
+    def _concern(self) -> str:
+        now_s = time.monotonic()
+        with self._lock:
+            names = ', '.join(sorted(self._left_behind))
+            half = sorted(
+                f'{reader} on {topic}'
+                for (reader, topic), since_s in self._awaited_s.items()
+                if reader in self._announced and now_s - since_s >= SILENCE_S
+            )
+        texts = [f'{names} has reported no progress for {SILENCE_S:g} s and is no longer waited for'] if names else []
+        if self._missing_s is not None and self._mute:
+            texts.append(
+                f'{", ".join(sorted(self._mute))} reports no progress and is waited for {SILENCE_S:g} s; '
+                'start it with lossless true'
+            )
+        texts.extend(f'{text} has never reported progress and is not waited for' for text in half)
+        return '; '.join(texts)
+
     def _awaited(self, topic: str, heard: Collection[str]) -> bool:
-        """Whether a reader that has named a topic is still to be heard on it."""
-        name = self._publishers[topic].topic_name
-        return any(name in topics and reader not in heard for reader, topics in self._announced.items())
+        """Whether a reader that has named a topic is still to be heard on it, for 5 s at most."""
+        name, now_s = self._publishers[topic].topic_name, time.monotonic()
+        awaited = False
+        for reader, topics in self._announced.items():
+            if name not in topics or reader in heard:
+                self._awaited_s.pop((reader, name), None)
+            elif now_s - self._awaited_s.setdefault((reader, name), now_s) < SILENCE_S:
+                awaited = True
+        return awaited
 
     def _has_readers(self) -> bool:
         """Whether as many readers are there as are waited for: all to begin with, then those that have not left."""
         needed = self.readers_expected
+        if self._missing_s is not None and time.monotonic() - self._missing_s > SILENCE_S:
+            needed = max(0, needed - len(self._mute))
         if self._begun and self._gone:
             needed = max(min(needed, 1), needed - len(self._gone))
+        if self._begun and self._left_behind:
+            needed = max(min(needed, 1), needed - len(self._left_behind.keys() - self._gone))
         return len(self._readers()) >= needed
 
     def _forget_gone(self) -> None:
         # The graph is asked without the lock, which the publishing thread needs.
         present = {topic: self._reporters(publisher.topic_name) for topic, publisher in self._publishers.items()}
+        mute = self._mute_nodes() if self._missing_s is not None else frozenset()
         now_s = time.monotonic()
         gone: set[str] = set()
         with self._lock:
@@ -141,11 +183,44 @@ class FlowControl:
                 # A reader that reports under another name than its node's is there as long as none is missing.
                 if len(names) < len(window.readers()):
                     gone.update(window.forget_gone(names, now_s))
+            here = {name for names in present.values() for name in names}
+            left = {name for name, was_here in self._left_behind.items() if was_here and name not in here}
+            for name in left:
+                del self._left_behind[name]
+            gone |= left
+            self._leave_behind(here, now_s)
+            self._mute = mute - self._readers()
             self._gone |= gone - self._readers()
             for reader in self._gone:
                 self._announced.pop(reader, None)
-        if gone:
+            left_behind = bool(self._left_behind)
+        if gone or left_behind or mute:
             self._on_progress()
+
+    def _mute_nodes(self) -> frozenset[str]:
+        """Return the nodes that subscribe to a topic, publish something of their own and report no progress."""
+        found = set()
+        for publisher in self._publishers.values():
+            reporters = self._reporters(publisher.topic_name)
+            for info in self._node.get_subscriptions_info_by_topic(publisher.topic_name):
+                name = f'{info.node_namespace.rstrip("/")}/{info.node_name}'
+                if name in reporters:
+                    continue
+                published = self._node.get_publisher_names_and_types_by_node(info.node_name, info.node_namespace)
+                if any(other not in NODE_TOPICS for other, _ in published):
+                    found.add(name)
+        return frozenset(found)
+
+    def _leave_behind(self, here: Collection[str], now_s: float) -> None:
+        """No longer wait for silent readers that are in the graph, unless there is no other."""
+        silent = {name for window in self._windows.values() for name in window.silent(now_s)}
+        if silent and self._readers() - silent:
+            for window in self._windows.values():
+                for name in silent:
+                    window.forget(name)
+            for name in silent:
+                self._announced.pop(name, None)
+                self._left_behind[name] = name in here
 
     def _reporters(self, resolved_topic: str) -> list[str]:
         """Return the fully qualified name of the node of each publisher of reports on a topic."""
@@ -162,4 +237,5 @@ class FlowControl:
             self._windows[topic].on_progress(message.reader, message.done, time.monotonic())
             self._announced[message.reader] = frozenset(message.topics)
             self._gone.discard(message.reader)
+            self._left_behind.pop(message.reader, None)
         self._on_progress()

@@ -35,13 +35,15 @@ class Health:
     values: Mapping[str, object] = field(default_factory=dict)
 
 
-def with_concerns(health: Health, concerns: Sequence[str]) -> Health:
+def with_concerns(health: Health, concerns: Sequence[str], values: Mapping[str, object]) -> Health:
     """Return the health with what else is wrong, as a warning; an error keeps its sentence.
 
     Args:
         health: Health without it.
         concerns: One sentence each; empty ones do not count.
+        values: Counters to report with it.
     """
+    health = Health(health.level, health.text, {**health.values, **values})
     texts = [text for text in concerns if text]
     if not texts or health.level == Level.ERROR:
         return health

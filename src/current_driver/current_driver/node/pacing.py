@@ -135,6 +135,10 @@ class FlowWindow:
         """Count a message that was sent."""
         self.sent += 1
 
+    def forget(self, reader: str) -> None:
+        """No longer wait for a reader; it is new when it reports again."""
+        self._readers.pop(reader, None)
+
     def forget_gone(self, present: Collection[str], now_s: float) -> tuple[str, ...]:
         """No longer wait for readers that have gone: silent for too long, and not in the graph any more.
 

@@ -164,6 +164,52 @@ def test_a_replay_goes_on_for_the_others_when_a_reader_dies(graph: Graph, tmp_pa
     assert [block.first_sample for block in survivor.received] == list(range(0, 2000, 10))
 
 
+def test_a_replay_goes_on_without_a_silent_reader_that_is_still_there(graph: Graph, tmp_path: Path) -> None:
+    """As after SIGSTOP, or in a debugger."""
+    bag = write_drive(tmp_path / 'bag', [('ice', 20.0)])
+    driver = graph.start(
+        CurrentDriverNode,
+        {'source': 'replay', 'rate': 0.0, 'readers': 2, 'in_flight': 16, 'replay.paths': [str(bag)]},
+    )
+    driver.start()
+    sleeper = Node('sleeper', context=graph.context)
+    graph.executor.add_node(sleeper)
+    silent = SlowReader(graph, 'motor_current', sleeper)
+    reader = SlowReader(graph, 'motor_current')
+    graph.wait_for(lambda: len(reader.received) == 16, 'what may be sent at first')
+
+    def named() -> bool:
+        reader.report(16)
+        return any('/sleeper has reported no progress for 5 s' in status.message for status in graph.diagnostics)
+
+    graph.wait_for(named, 'who is silent')
+
+    def follow() -> bool:
+        reader.report(len(reader.received))
+        return len(reader.received) == 200
+
+    graph.wait_for(follow, 'the whole replay')
+    assert len(silent.received) == 200
+    graph.executor.remove_node(sleeper)
+    sleeper.destroy_node()
+
+
+def test_a_reader_is_not_awaited_for_good_on_a_topic_that_it_has_only_named(graph: Graph, tmp_path: Path) -> None:
+    bag = write_drive(tmp_path / 'bag', [('ice', 2.0)])
+    driver = graph.start(CurrentDriverNode, {'source': 'replay', 'rate': 0.0, 'replay.paths': [str(bag)]})
+    driver.start()
+    progress = graph.watcher.create_publisher(StreamProgress, 'motor_current/progress', stream_qos(100, reliable=True))
+    blocks = graph.collect(MotorCurrent, 'motor_current')
+    graph.wait_for(lambda: progress.get_subscription_count() > 0, 'the driver')
+
+    def follow() -> bool:
+        topics = ['/motor_current', '/surface_truth']
+        progress.publish(StreamProgress(reader='/half', received=len(blocks), done=len(blocks), topics=topics))
+        return len(blocks) == 20
+
+    graph.wait_for(follow, 'the whole replay')
+
+
 def test_a_replay_whose_only_reader_dies_waits_for_its_return(graph: Graph, tmp_path: Path) -> None:
     bag = write_drive(tmp_path / 'bag', [('ice', 20.0)])
     driver = graph.start(

@@ -13,6 +13,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.duration import Duration
 
 from current_driver.errors import SurfaceError
+from current_driver.node.acknowledgement import Acknowledgement
 from current_driver.node.arrival_watch import ArrivalWatch
 from current_driver.node.base_node import MonitoredNode
 from current_driver.node.health import Health
@@ -27,6 +28,7 @@ from surface_classifier.nodes.backlog_gate import BacklogGate
 from surface_classifier.nodes.chain_health import ClassifierState, classifier_health
 from surface_classifier.nodes.conversion import describe_window_message, label_message, to_ns, window_from_message
 from surface_classifier.nodes.flow import ProgressReporter
+from surface_classifier.nodes.message_limit import MessageLimit
 from surface_classifier.nodes.model_loader import ModelLoader
 from surface_classifier.nodes.parameters import CLASSIFIER_PARAMETERS
 from surface_classifier.signal.window_stream import Window
@@ -38,7 +40,6 @@ LABEL_TOPIC = 'surface_label'
 WINDOW_DEPTH = 64
 LOSSLESS_DEPTH = 1000
 LABEL_DEPTH = 100
-ACKNOWLEDGE_TIMEOUT_S = 1.0
 SERVICE_DEPTH = 100
 DURATIONS_KEPT = 100
 # Windows come seldom; a deadline is learned from few.
@@ -109,6 +110,7 @@ class ClassifierNode(MonitoredNode):
         self._labels_out = self.create_publisher(
             SurfaceLabel, LABEL_TOPIC, stream_qos(LABEL_DEPTH, reliable=True), qos_overriding_options=qos_overrides()
         )
+        self._acknowledgement = Acknowledgement(self, self._labels_out)
         # The sender of lossless windows keeps few on their way, so that the long queue is never full; in one process it
         # is the queue that holds the sender back.
         self._worker: InferenceWorker[_Job] = InferenceWorker(
@@ -120,12 +122,14 @@ class ClassifierNode(MonitoredNode):
         if local_kind is None:
             if lossless:
                 self._reporter = ProgressReporter(self, WINDOW_TOPIC)
+            limit = MessageLimit(self, self.values['max_message_mb'])
             self.create_subscription(
                 CurrentWindow,
                 WINDOW_TOPIC,
-                self.guarded(self._on_window),
+                self.guarded(limit.decoding(WINDOW_TOPIC, CurrentWindow, self._on_window, self._refuse)),
                 stream_qos(LOSSLESS_DEPTH if lossless else WINDOW_DEPTH, reliable=lossless),
                 qos_overriding_options=qos_overrides(),
+                raw=True,
             )
         # In a group of its own: the node's group rests until a coroutine of it has ended.
         self.create_service(
@@ -254,6 +258,13 @@ class ClassifierNode(MonitoredNode):
             raise
         self._take(_Job(window, self._kind, message.header.frame_id))
 
+    def _refuse(self) -> None:
+        """Count a message that is too large as worked off."""
+        self._refused += 1
+        if self._reporter is not None:
+            self._reporter.take()
+            self._finish(self.get_clock().now().nanoseconds)
+
     def _take(self, job: _Job) -> None:
         self._received += 1
         now_s = time.monotonic()
@@ -284,7 +295,7 @@ class ClassifierNode(MonitoredNode):
             self._labels += 1
             if self._lossless and self._labels % (LABEL_DEPTH // 2) == 0:
                 # Readers of labels report no progress; a label must not be overwritten before they have it.
-                self._labels_out.wait_for_all_acked(Duration(seconds=ACKNOWLEDGE_TIMEOUT_S))
+                self._acknowledgement.wait()
             self._durations_s.append(label.inference_s)
         except Exception as error:  # one window must not end the thread that labels the next one
             self.report_fault(error)

@@ -13,6 +13,15 @@ LOSSLESS = NodeParameter(
     'as fast as this node follows. Off: sensor-data quality of service, the newest data first.',
 )
 
+MAX_MESSAGE_MB = NodeParameter(
+    'max_message_mb',
+    16.0,
+    'Largest message that is taken; larger ones are refused before they are decoded, and counted.',
+    'MB',
+    0.001,
+    1000,
+)
+
 PREPROCESSOR_PARAMETERS = (
     NodeParameter('model', '', 'Folder of a model whose contract says how windows are cut; empty: see window_file.'),
     NodeParameter(
@@ -94,6 +103,7 @@ PREPROCESSOR_PARAMETERS = (
         0.1,
         3600,
     ),
+    MAX_MESSAGE_MB,
     NodeParameter(
         'in_flight', 64, 'Lossless: windows published and not yet worked off by their reader.', 'windows', 16, 1000
     ),
@@ -133,6 +143,7 @@ CLASSIFIER_PARAMETERS = (
         0.1,
         3600,
     ),
+    MAX_MESSAGE_MB,
     NodeParameter(
         'load_timeout_s',
         30.0,

@@ -17,6 +17,7 @@ from rclpy.duration import Duration
 from rclpy.qos import QoSProfile
 
 from current_driver.errors import SurfaceError
+from current_driver.node.acknowledgement import Acknowledgement
 from current_driver.node.arrival_watch import ArrivalWatch
 from current_driver.node.base_node import MonitoredNode
 from current_driver.node.flow_control import FlowControl
@@ -28,6 +29,7 @@ from surface_classifier.model.contract import describe_windows
 from surface_classifier.nodes.chain_health import FIRST_MESSAGE_S, PreprocessorState, preprocessor_health
 from surface_classifier.nodes.conversion import WindowWriter
 from surface_classifier.nodes.flow import ProgressReporter
+from surface_classifier.nodes.message_limit import MessageLimit
 from surface_classifier.nodes.parameters import PREPROCESSOR_PARAMETERS
 from surface_classifier.nodes.publishers import others_beside, publishers_of
 from surface_classifier.nodes.window_parameters import window_config
@@ -43,7 +45,6 @@ from surface_msgs.msg import CurrentWindow
 WINDOW_TOPIC = 'current_window'
 INPUT_DEPTH = 256
 WINDOW_DEPTH = 64
-ACKNOWLEDGE_TIMEOUT_S = 1.0
 FINISH_CHECK_S = 0.02
 
 WindowTaker = Callable[[Window, str], None]
@@ -104,6 +105,7 @@ class PreprocessorNode(MonitoredNode):
             return
 
         self._writer = WindowWriter(self.config)
+        limit = MessageLimit(self, self.values['max_message_mb'])
         depth = max(WINDOW_DEPTH, self.values['in_flight'])
         self._publisher = self.create_publisher(
             CurrentWindow, WINDOW_TOPIC, stream_qos(depth, reliable=True), qos_overriding_options=qos_overrides()
@@ -112,6 +114,8 @@ class PreprocessorNode(MonitoredNode):
             readers = max(0, self.values['readers'] - local_classifier)
             self._flow = FlowControl(self, self.values['in_flight'], readers, self._pump)
             self._flow.add(WINDOW_TOPIC, self._publisher)
+            self._acknowledgement = Acknowledgement(self, self._publisher, self._flow.readers)
+            self.add_concern(self._waiting_for_readers)
         for topic, message_class in classes.items():
             self._arrivals[topic] = ArrivalWatch(self.values['input_timeout_s'], learns=not self._lossless)
             resolved = self.resolve_topic_name(topic)
@@ -123,9 +127,12 @@ class PreprocessorNode(MonitoredNode):
             self.create_subscription(
                 message_class,
                 topic,
-                self.guarded(partial(self.accept, topic)),
+                self.guarded(
+                    limit.decoding(topic, message_class, partial(self.accept, topic), partial(self._refuse, topic))
+                ),
                 self._input_qos(topic),
                 qos_overriding_options=qos_overrides(),
+                raw=True,
             )
         self.report_changes_of(self._silent_topics)
         self._jump_handle = self.get_clock().create_jump_callback(
@@ -178,6 +185,16 @@ class PreprocessorNode(MonitoredNode):
                     )
                 if self._lossless:
                     self._pump()
+
+    def _refuse(self, topic: str) -> None:
+        """Lossless: count a message that is too large as worked off."""
+        if (reporter := self._reporters.get(topic)) is not None:
+            reporter.take()
+            reporter.finish(self.get_clock().now().nanoseconds)
+
+    def _waiting_for_readers(self) -> str:
+        silent = ', '.join(self._flow.silent())
+        return f'{silent} reports no progress any more, and windows wait for it; start it again' if silent else ''
 
     def finish(self, timeout_s: float) -> None:
         """Wait until every window that was cut has arrived.
@@ -296,7 +313,7 @@ class PreprocessorNode(MonitoredNode):
                 self._sent += 1
                 if self._sent % (WINDOW_DEPTH // 2) == 0:
                     # Not every reader reports its progress; a window must not be overwritten before they all have it.
-                    self._publisher.wait_for_all_acked(Duration(seconds=ACKNOWLEDGE_TIMEOUT_S))
+                    self._acknowledgement.wait()
             while self._unfinished and self._unfinished[0].windows <= self._flow.done(WINDOW_TOPIC):
                 finished = self._unfinished.popleft()
                 finished.reporter.finish(finished.stamp_ns)

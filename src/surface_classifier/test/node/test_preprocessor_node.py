@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import rclpy
+from rclpy.node import Node
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import BatteryState, JointState
 from std_msgs.msg import Float64MultiArray
@@ -21,7 +24,7 @@ from current_driver.testing.ros_graph import Graph, level_of, values_of
 from surface_classifier.nodes.classifier_node import ClassifierNode
 from surface_classifier.nodes.conversion import to_time
 from surface_classifier.nodes.preprocessor_node import PreprocessorNode
-from surface_msgs.msg import CurrentWindow, SurfaceLabel
+from surface_msgs.msg import CurrentWindow, StreamProgress, SurfaceLabel
 
 REQUIRES = ('rclpy', 'surface_msgs')
 
@@ -133,6 +136,116 @@ def test_names_on_a_latched_topic_of_their_own_name_the_values(graph: Graph) -> 
     status = graph.status('preprocessor', lambda status: 'more than 0.5 s' in status.message, 'that values went silent')
     assert status.message == 'nothing was received on values for more than 0.5 s'
     assert values_of(status)['age of names [s]'] == '0.0'
+
+
+def test_a_message_of_40_mb_is_refused_and_counted(graph: Graph) -> None:
+    windows = graph.collect(CurrentWindow, 'current_window')
+    node = graph.start(PreprocessorNode, {'channels': JOINT_CHANNELS})
+    publisher = graph.publisher(JointState, 'joint_states')
+    large = joint_state(START_NS, 1.0, 1.0)
+    large.position = array('d', bytes(40_000_000))
+    publisher.publish(large)
+    status = graph.status('preprocessor', lambda status: 'more than 16 MB' in status.message, 'the refused message')
+    assert level_of(status) == WARN
+    assert values_of(status)['refused of joint_states'] == '1'
+    for number in range(1, 250):
+        publisher.publish(joint_state(START_NS + number * 10_000_000, 1.0, 1.0))
+    assert windows.wait_for(1)[0].coverage == 1.0
+    assert node.health().values['age of joint_states [s]'] != 'never received'
+
+
+def test_the_limit_of_a_message_can_be_set(graph: Graph) -> None:
+    graph.start(PreprocessorNode, {'channels': JOINT_CHANNELS, 'max_message_mb': 0.001})
+    publisher = graph.publisher(JointState, 'joint_states')
+    message = joint_state(START_NS, 1.0, 1.0)
+    message.position = array('d', bytes(2000))
+    publisher.publish(message)
+    graph.status('preprocessor', lambda status: 'more than 0.001 MB' in status.message, 'the refused message')
+
+
+@pytest.mark.parametrize('kind', ['reliability', 'durability', 'type'])
+def test_an_input_that_never_matches_is_named_within_two_seconds(graph: Graph, kind: str) -> None:
+    if kind == 'durability':
+        named = (
+            'type: std_msgs/msg/Float64MultiArray, names_topic: joint_states, names_type: sensor_msgs/msg/JointState'
+        )
+        parameters: dict[str, Any] = {
+            'channels': [f"{{name: left, topic: values, {named}, field: 'data[left_wheel]'}}"]
+        }
+    else:
+        parameters = {'channels': JOINT_CHANNELS, 'lossless': True}
+    message_type = BatteryState if kind == 'type' else JointState
+    # One participant of the middleware knows one type for each topic.
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=graph.context.get_domain_id(), args=[])
+    stranger = Node('stranger', context=context)
+    stranger.create_publisher(message_type, 'joint_states', stream_qos(10, reliable=kind != 'reliability'))
+    node = graph.start(PreprocessorNode, parameters)
+    words = {
+        'reliability': '/stranger offers reliability best_effort, this node asks for reliable',
+        'durability': '/stranger offers durability volatile, this node asks for transient_local',
+        'type': '/stranger publishes sensor_msgs/msg/BatteryState, this node reads sensor_msgs/msg/JointState',
+    }
+    status = graph.status('preprocessor', lambda status: words[kind] in status.message, 'the conflict')
+    assert node.uptime_s < 2.5  # with some time for a busy machine
+    assert level_of(status) == WARN
+    assert 'topic /joint_states' in status.message
+    if kind != 'type':
+        assert f'qos_overrides./joint_states.subscription.{kind}' in status.message
+    stranger.destroy_node()
+    context.try_shutdown()
+
+
+def test_a_reader_that_never_matches_is_named(graph: Graph) -> None:
+    graph.start(PreprocessorNode, {'channels': JOINT_CHANNELS})
+    graph.watcher.create_subscription(
+        CurrentWindow, 'current_window', lambda _: None, stream_qos(1, reliable=True, latched=True)
+    )
+    words = '/watcher asks for durability transient_local, this node offers volatile'
+    graph.status('preprocessor', lambda status: words in status.message, 'the conflict')
+
+
+def test_a_silent_reader_of_windows_is_named_and_left_behind(graph: Graph) -> None:
+    parameters = {'channels': JOINT_CHANNELS, 'lossless': True, 'readers': 2, 'in_flight': 16, 'stride_samples': 1}
+    node = graph.start(PreprocessorNode, parameters)
+    windows = graph.collect(CurrentWindow, 'current_window')
+    graph.collect(CurrentWindow, 'current_window')  # a subscription for each of the two readers
+    reports = {
+        name: graph.watcher.create_publisher(StreamProgress, 'current_window/progress', stream_qos(10, reliable=True))
+        for name in ('/quick', '/silent')
+    }
+    publisher = graph.publisher(JointState, 'joint_states', depth=1000)
+    graph.wait_for(lambda: all(report.get_subscription_count() for report in reports.values()), 'the preprocessor')
+
+    def heard() -> bool:
+        for name, report in reports.items():
+            report.publish(StreamProgress(reader=name, topics=['/current_window']))
+        return node._flow.readers() == ('/quick', '/silent')
+
+    graph.wait_for(heard, 'both readers')
+    for number in range(200):
+        publisher.publish(joint_state(START_NS + number * 10_000_000, 1.0, 1.0))
+
+    def follow() -> bool:
+        reports['/quick'].publish(StreamProgress(reader='/quick', done=len(windows), topics=['/current_window']))
+        return len(windows) >= 100
+
+    graph.wait_for(follow, 'all windows', 40.0)
+    words = '/silent has reported no progress for 5 s'
+    graph.status('preprocessor', lambda status: words in status.message, 'who is silent')
+
+
+def test_a_classifier_without_lossless_is_named_and_holds_nothing_up(graph: Graph, default_model: Path) -> None:
+    labels = graph.collect(SurfaceLabel, 'surface_label')
+    graph.start(ClassifierNode, {'model': str(default_model)})
+    graph.start(PreprocessorNode, {'model': str(default_model), 'channels': JOINT_CHANNELS, 'lossless': True})
+    publisher = graph.publisher(JointState, 'joint_states')
+    for number in range(250):
+        publisher.publish(joint_state(START_NS + number * 10_000_000, 1.0, 1.0))
+    words = '/classifier reports no progress and is waited for 5 s; start it with lossless true'
+    graph.status('preprocessor', lambda status: words in status.message, 'who reports nothing')
+    assert not labels
+    labels.wait_for(1)
 
 
 def test_a_wrong_field_is_told_with_the_fields_there_are_and_the_node_goes_on(graph: Graph) -> None:
