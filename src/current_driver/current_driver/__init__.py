@@ -3,7 +3,6 @@
 """Sources of motor current (simulator, replay, devices), recordings, and the driver node."""
 
 __all__ = [
-    'current_driver',
     'declared_fields',
     'devices',
     'driver_node',

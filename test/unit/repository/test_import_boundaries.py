@@ -40,8 +40,14 @@ ROS_FOLDERS = (
 ROS_FILES = (DRIVER / 'driver_node.py', DRIVER / 'testing' / 'ros_graph.py')
 
 # What the subpackages without ROS may import beside the standard library and themselves. Every one may raise
-# SurfaceError (current_driver.errors), read YAML and name the package's version.
-EVERYWHERE = {'current_driver.declared_fields', 'current_driver.errors', 'surface_classifier', 'yaml'}
+# SurfaceError (current_driver.errors), read and write files, declare fields and name the package's version.
+EVERYWHERE = {
+    'current_driver.declared_fields',
+    'current_driver.errors',
+    'current_driver.files',
+    'surface_classifier',
+    'yaml',
+}
 RECORDINGS = {'current_driver.recordings', 'current_driver.messages', 'lz4', 'mcap', 'numpy', 'rosbags', 'zstandard'}
 DATA = {'current_driver.messages', 'current_driver.recordings', 'numpy', 'surface_classifier.signal'}
 MODEL = {'numpy', 'surface_classifier.signal'}
@@ -76,7 +82,7 @@ SUBPACKAGES: dict[Path, set[str]] = {
         'numpy',
         'scipy',
     },
-    CLASSIFIER / 'signal': {'numpy', 'scipy'},
+    CLASSIFIER / 'signal': {'current_driver.messages', 'numpy', 'scipy'},
     CLASSIFIER / 'data': {*DATA, 'matplotlib', 'mcap', 'ray', 'rosbags'},
     CLASSIFIER / 'model': {*MODEL, 'onnx', 'onnxruntime', 'onnxscript', 'safetensors', 'torch'},
     CLASSIFIER / 'training': {*TRAINING, 'current_driver.recordings', 'llvmlite', 'numba', 'scipy'},
@@ -170,7 +176,10 @@ def violations(subpackage: Path, extra: set[str]) -> list[str]:
         for line, module in imports(path):
             package = module.split('.')[0]
             top = (
-                package in sys.stdlib_module_names or module in EVERYWHERE or module == 'surface_classifier.__version__'
+                package in sys.stdlib_module_names
+                or module in EVERYWHERE
+                or module.startswith('current_driver.files.')
+                or module == 'surface_classifier.__version__'
             )
             if not top and not allowed(module, {own} | extra):
                 found.append(f'{path.relative_to(ROOT)}:{line} imports {module}')
@@ -215,7 +224,7 @@ def test_only_nodes_reach_the_modules_of_the_nodes_that_import_ros() -> None:
 
 
 def test_every_file_of_the_nodes_knows_ros_but_parameter_tables_and_health() -> None:
-    plain = {'__init__.py', 'chain_health.py', 'parameters.py', 'window_parameters.py'}
+    plain = {'__init__.py', 'chain_health.py', 'parameters.py', 'window_parameters.py', 'window_watch.py'}
     bases = {f'current_driver.node.{name}' for name in ('base_node', 'flow_control', 'qos', 'run_nodes')}
     found = [
         path.name

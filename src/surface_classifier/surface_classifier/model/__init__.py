@@ -3,6 +3,7 @@
 """The model: networks, contract, checkpoint, inference engines, novelty, belief and the labels they give."""
 
 __all__ = [
+    'backlog_gate',
     'belief',
     'checkpoint',
     'classify',
@@ -11,6 +12,7 @@ __all__ = [
     'inference_worker',
     'labeller',
     'level_features',
+    'model_loader',
     'network',
     'network_config',
     'network_weights',

@@ -19,17 +19,17 @@ from current_driver.node.base_node import MonitoredNode
 from current_driver.node.health import Health
 from current_driver.node.qos import qos_overrides, stream_qos
 from current_driver.node.run_nodes import run
+from surface_classifier.model.backlog_gate import BacklogGate
 from surface_classifier.model.contract import ModelContract, check_compatible, check_window_digest
 from surface_classifier.model.engine import load_engine
 from surface_classifier.model.inference_worker import InferenceWorker
 from surface_classifier.model.labeller import Labeller
+from surface_classifier.model.model_loader import ModelLoader
 from surface_classifier.nodes.background import in_thread
-from surface_classifier.nodes.backlog_gate import BacklogGate
 from surface_classifier.nodes.chain_health import ClassifierState, classifier_health
 from surface_classifier.nodes.conversion import describe_window_message, label_message, to_ns, window_from_message
 from surface_classifier.nodes.flow import ProgressReporter
 from surface_classifier.nodes.message_limit import MessageLimit
-from surface_classifier.nodes.model_loader import ModelLoader
 from surface_classifier.nodes.parameters import CLASSIFIER_PARAMETERS
 from surface_classifier.signal.window_stream import Window
 from surface_msgs.msg import CurrentWindow, SurfaceLabel

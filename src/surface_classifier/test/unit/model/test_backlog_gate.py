@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from surface_classifier.nodes.backlog_gate import BacklogGate
+from surface_classifier.model.backlog_gate import BacklogGate
 
 NANOSECONDS = 1_000_000_000
 STRIDE_S = 0.5
