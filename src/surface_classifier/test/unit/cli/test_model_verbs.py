@@ -150,7 +150,7 @@ def test_info_tells_the_networks_beside_the_first(
     assert run('info', tmp_path / 'model') == 0
     printed = capsys.readouterr().out
     assert 'network  hidden_sizes [4], ' in printed
-    assert 'beside   hidden_sizes [5], ' in printed
+    assert 'member   hidden_sizes [5], ' in printed
     assert 'others' not in printed
 
 

@@ -166,7 +166,7 @@ def test_inputs_of_different_data_are_named_on_the_page() -> None:
         ('{}', r'file\.json holds no keys'),
         ('[1, 2]', r'file\.json holds no keys but list'),
         ('<html>', r'file\.json: is not JSON'),
-        ('\xff\x00', r'file\.json: is not JSON'),
+        ('\xff\x00', r'file\.json: is not text in UTF-8'),
     ],
 )
 def test_other_files_are_refused(folder: Path, capsys: pytest.CaptureFixture[str], content: str, message: str) -> None:
