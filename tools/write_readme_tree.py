@@ -33,6 +33,7 @@ PURPOSES = {
     'Makefile': 'setup, build, demo, demo-real, test, lint.',
     'pyproject.toml': 'ruff, mypy and pytest.',
     '.ci/run': 'What continuous integration runs.',
+    '.github/workflows/ros.yml': 'The packages on apt installations of ROS 2, for GitHub; not run by us.',
     '.gitignore': 'What set-up, build and demo leave in the clone.',
     'README.md': 'This page.',
     'CHANGELOG.md': 'What changed, version by version.',
