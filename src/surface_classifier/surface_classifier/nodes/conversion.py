@@ -8,15 +8,18 @@ Float arrays travel as one buffer in each direction, so that a window arrives as
 from __future__ import annotations
 
 from array import array
+from typing import TYPE_CHECKING
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
 
-from surface_classifier.model.labeller import Label
 from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.signal.window_stream import Window
 from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth, WindowPart
+
+if TYPE_CHECKING:
+    from surface_classifier.model.labeller import Label
 
 NANOSECONDS = 1_000_000_000
 
