@@ -79,6 +79,7 @@ def indexed_times(path: Path, chunks: Iterable[Any], topics: Mapping[int, str]) 
     found: dict[str, list[Times]] = {}
     with path.open('rb') as stream:
         for chunk in sorted(chunks, key=lambda chunk: chunk.chunk_start_offset):
+            entries: dict[str, list[NDArray[np.uint64]]] = {}
             for channel, offset in chunk.message_index_offsets.items():
                 if channel not in topics:
                     continue
@@ -86,9 +87,14 @@ def indexed_times(path: Path, chunks: Iterable[Any], topics: Mapping[int, str]) 
                 opcode, _, _, size = _INDEX_HEADER.unpack(stream.read(_INDEX_HEADER.size))
                 if opcode != _INDEX_OPCODE:
                     return {}
-                entries = np.frombuffer(stream.read(size), dtype='<u8').reshape(-1, 2)
-                order = np.argsort(entries[:, 1], kind='stable')
-                found.setdefault(topics[channel], []).append(entries[order, 0].astype(np.int64))
+                entries.setdefault(topics[channel], []).append(
+                    np.frombuffer(stream.read(size), dtype='<u8').reshape(-1, 2)
+                )
+            # A topic may have several channels; the offset of a message in the chunk gives the order of the file.
+            for topic, pieces in entries.items():
+                joined = np.concatenate(pieces)
+                order = np.argsort(joined[:, 1], kind='stable')
+                found.setdefault(topic, []).append(joined[order, 0].astype(np.int64))
     return {topic: np.concatenate(times) for topic, times in found.items()}
 
 
