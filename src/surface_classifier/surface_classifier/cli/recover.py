@@ -21,6 +21,9 @@ Everything that can still be read is copied into a new bag: from MCAP files with
 with a journal or damaged pages, from compressed files that were cut off, with or without metadata.yaml, of any
 recorder. The original is never changed: it is kept beside the new bag as .NAME.original, where no verb takes it for a
 recording, or left in its place with --output. A bag that is whole stays as it is.
+
+A chunk of an MCAP file that does not match its checksum is left out, because any value in it may be wrong; what is
+missing is printed by topic and time. --keep-damaged copies such chunks as well.
 """
 
 
@@ -38,6 +41,11 @@ surface recover drive_0.db3 --output recordings/drive""",
     )
     parser.add_argument('bags', metavar='BAG', nargs='+', help='folder of a bag, or a storage file')
     parser.add_argument('-o', '--output', metavar='DIR', help='put the recovered bag here, and leave the original')
+    parser.add_argument(
+        '--keep-damaged',
+        action='store_true',
+        help='also copy messages of damaged chunks, whose values may be wrong',
+    )
     add_json_argument(parser)
     parser.set_defaults(run=run)
 
@@ -55,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         check_storage(Path(bag))
         with progress_counter(None, 'recovering', 'messages') as progress:
             output = None if args.output is None else Path(args.output)
-            results.append(recover_bag(Path(bag), output, on_progress=progress))
+            results.append(recover_bag(Path(bag), output, keep_damaged=args.keep_damaged, on_progress=progress))
         if args.json != '-':
             _print(results[-1])
     if args.json:

@@ -46,6 +46,7 @@ from current_driver.messages import SURFACE_TRUTH, StampedMessage
 from current_driver.recordings.message_definitions import message_definition
 from current_driver.recordings.reading.file_order import Times, database_times, doubled_spans, indexed_times
 from current_driver.recordings.reading.mcap_scan import McapScan
+from current_driver.recordings.reading.mcap_search import is_one_file
 from current_driver.recordings.reading.recording_reader import SIDECAR_FILE, RecordingReader
 from current_driver.recordings.reading.storage_files import (
     COMPRESSED_SUFFIX,
@@ -175,18 +176,20 @@ class SequentialMcap:
         metadata: Metadata records by name.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, keep_damaged: bool = False) -> None:
         """Read the file once, to know what is in it.
 
         Args:
             path: The file.
+            keep_damaged: As in `McapScan`.
 
         Raises:
             SurfaceError: It is not an MCAP file, or nothing of it can be read.
         """
         self._path = path
         self._sorted = True
-        self.scan = McapScan(path)
+        self._keep_damaged = keep_damaged
+        self.scan = McapScan(path, keep_damaged=keep_damaged)
         self.metadata: dict[str, dict[str, str]] = {}
         self.start_ns = _LAST_STAMP_NS
         self.end_ns = 0
@@ -233,7 +236,7 @@ class SequentialMcap:
 
     def stored(self) -> Iterator[StampedMessage]:
         """Yield every message in the order of the file."""
-        for topic, record in self._records(McapScan(self._path), {}):
+        for topic, record in self._records(McapScan(self._path, keep_damaged=self._keep_damaged), {}):
             yield StampedMessage(topic.name, topic.msgtype, record.log_time, uncompressed(record.data))
 
 
@@ -267,7 +270,7 @@ def open_mcap(path: Path, stack: ExitStack) -> BagStorageFile:
     # messages are not indexed for an empty one.
     chunks = getattr(reader.storage, 'chunks', [])
     indexed = sum(sum(chunk.channel_count.values()) for chunk in chunks)
-    if chunks and indexed == reader.message_count:
+    if chunks and indexed == reader.message_count and is_one_file(path):
         stack.callback(reader.close)
         return IndexedFile(path, reader)
     reader.close()
@@ -495,6 +498,8 @@ class BagReader(RecordingReader):
         if isinstance(storage, SequentialMcap) and not storage.scan.complete:
             count = sum(topic.count for topic in storage.topics)
             self.warnings.append(f'{path}: the file was not closed; {count} messages were written before it ends')
+        if isinstance(storage, SequentialMcap) and storage.scan.files > 1:
+            self.warnings.append(f'{path}: is {storage.scan.files} files that were joined; all of them are read')
         return storage
 
     def _temporary_folder(self) -> Path:

@@ -83,9 +83,15 @@ class McapScan:
         attachments: Attachments, which are not given.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Take the path; `records` opens it."""
+    def __init__(self, path: Path, *, keep_damaged: bool = False) -> None:
+        """Take the path; `records` opens it.
+
+        Args:
+            path: The file.
+            keep_damaged: Give the messages of damaged chunks as well, any value of which may be wrong.
+        """
         self._path = path
+        self._keep_damaged = keep_damaged
         self._reset()
 
     def _reset(self) -> None:
@@ -309,6 +315,9 @@ class McapScan:
         definitions = list(_definitions_behind(stream, end)) or _plausible(records)
         for record in definitions:
             yield from self._known(record)
+        if self._keep_damaged:
+            yield from self._parsed(_split(records))
+            return
         for opcode, content in _split(records):
             message = _parse(opcode, content) if opcode == Opcode.MESSAGE else None
             if isinstance(message, Message):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -23,6 +24,7 @@ CHUNK_HEAD = struct.Struct('<QQQII')  # start, end, uncompressed size, CRC, leng
 _MESSAGE_HEAD = struct.Struct('<HIQQ')  # channel, sequence, log time, publish time
 _COMPRESSIONS = (b'', b'lz4', b'zstd')
 _BLOCK_BYTES = 16 << 20
+_FOOTER_BYTES = 20
 _OVERLAP_BYTES = 64  # a head lies in one block, whole
 _DAY_NS = 24 * 3600 * 10**9
 _KNOWN_OPCODES = {int(opcode) for opcode in Opcode}
@@ -62,6 +64,27 @@ def end_of_content(stream: IO[bytes], size: int) -> int:
             return begin + len(block)
         end = begin
     return 0
+
+
+def is_one_file(path: Path) -> bool:
+    """Return whether the index at the end of a file is followed by its footer; of files joined by `cat` it is not."""
+    size = path.stat().st_size
+    footer = size - len(MAGIC) - RECORD_HEAD.size - _FOOTER_BYTES
+    if footer < 0:
+        return False
+    with path.open('rb') as stream:
+        stream.seek(footer)
+        opcode, length = RECORD_HEAD.unpack(stream.read(RECORD_HEAD.size))
+        (position,) = struct.unpack('<Q', stream.read(8))
+        if (opcode, length) != (Opcode.FOOTER, _FOOTER_BYTES):
+            return False
+        while 0 < position < footer:
+            stream.seek(position)
+            opcode, length = RECORD_HEAD.unpack(stream.read(RECORD_HEAD.size))
+            if opcode == Opcode.FOOTER:
+                return False
+            position += RECORD_HEAD.size + length
+    return position in (0, footer)  # 0: there is no index
 
 
 def next_record(

@@ -101,8 +101,9 @@ class RecoveryResult:
 class _Source:
     """One storage file, as far as it can be read."""
 
-    def __init__(self, path: Path, stack: ExitStack, result: RecoveryResult) -> None:
+    def __init__(self, path: Path, stack: ExitStack, result: RecoveryResult, *, keep_damaged: bool) -> None:
         self._result = result
+        self._keep_damaged = keep_damaged
         self._name = path.name
         folder = Path(stack.enter_context(TemporaryDirectory(prefix='surface_recover_')))
         file = path
@@ -114,7 +115,7 @@ class _Source:
         self._sqlite: SalvagedSqlite | None = None
         self.notes: dict[str, str] = {}
         if file.suffix == '.mcap':
-            self._mcap = SequentialMcap(file)
+            self._mcap = SequentialMcap(file, keep_damaged=keep_damaged)
             self.topics, self.left_out = self._mcap.topics, self._mcap.left_out
             self._judge_mcap(self._mcap)
             self.notes = custom_data_of(self._mcap.metadata.get('rosbag2', {}).get('serialized_metadata', ''))
@@ -146,9 +147,10 @@ class _Source:
         if scan.cut_chunks:
             lost.append(f'{self._name}: some messages of {scan.cut_chunks} chunks that were cut off')
         if scan.damaged_chunks:
+            fate = 'are kept' if self._keep_damaged else 'are left out (--keep-damaged keeps them)'
             lost.append(
-                f'{self._name}: the messages of {scan.damaged_chunks} damaged chunks; their checksums do not match, so '
-                'that any value may be wrong'
+                f'{self._name}: the messages of {scan.damaged_chunks} damaged chunks {fate}; the checksums do not '
+                'match, so that any value in them may be wrong'
             )
         self._name_dropped(mcap)
         if scan.lost_bytes:
@@ -181,7 +183,11 @@ class _Source:
 
 
 def recover_bag(
-    bag: Path, output: Path | None = None, *, on_progress: Callable[[float], object] | None = None
+    bag: Path,
+    output: Path | None = None,
+    *,
+    keep_damaged: bool = False,
+    on_progress: Callable[[float], object] | None = None,
 ) -> RecoveryResult:
     """Make a whole bag of what can be read of one.
 
@@ -189,6 +195,7 @@ def recover_bag(
         bag: Folder of the bag, or a storage file.
         output: Folder for the recovered bag. None: it takes the place of the original, which is kept beside it under a
             hidden name.
+        keep_damaged: Copy the messages of MCAP chunks that do not match their checksums as well.
         on_progress: Called with the messages copied since the last call.
 
     Returns:
@@ -210,7 +217,7 @@ def recover_bag(
             if lock is not None:
                 stack.callback(os.close, lock)
         info, notes = _described(bag, result)
-        sources = [_Source(path, stack, result) for path in _files(bag, info, result)]
+        sources = [_Source(path, stack, result, keep_damaged=keep_damaged) for path in _files(bag, info, result)]
         _count(sources, info, result)
         for source in sources:
             notes = source.notes | notes

@@ -99,6 +99,17 @@ def test_one_changed_bit_in_a_chunk_costs_the_chunk_and_is_named_by_topic_and_ti
         assert any(f'{topic}: {len(stamps)} messages' in text for text in result.lost)
 
 
+def test_damaged_chunks_are_kept_on_request_and_the_result_warns_of_them(tmp_path: Path) -> None:
+    file = tmp_path / 'drive.mcap'
+    found = write_mcap(file, compression=CompressionType.NONE)
+    data = bytearray(file.read_bytes())
+    data[records_of(data, Opcode.CHUNK)[2] + 9 + 200] ^= 8
+    file.write_bytes(data)
+    result = recover_bag(file, tmp_path / 'saved', keep_damaged=True)
+    assert sum(result.messages.values()) == len(found)
+    assert any('are kept; the checksums do not match' in text for text in result.lost)
+
+
 def test_a_damage_in_the_first_chunk_which_describes_the_topics_does_not_cost_the_others(tmp_path: Path) -> None:
     file = tmp_path / 'drive.mcap'
     found = write_mcap(file, compression=CompressionType.NONE)
@@ -182,6 +193,7 @@ def test_files_joined_by_cat_become_one(tmp_path: Path, form: str) -> None:
     file.write_bytes(content)
     with open_recording(file) as reader:
         assert list(reader.messages()) == found
+        assert any('3 files that were joined' in text for text in reader.warnings)
     result, saved = recovered(file)
     assert saved == found
     assert not result.lost
