@@ -16,4 +16,5 @@ __all__ = [
     'qos',
     'ros_types',
     'run_nodes',
+    'shared_memory',
 ]

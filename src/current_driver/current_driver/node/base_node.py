@@ -23,6 +23,7 @@ from current_driver.files.plain_text import plain_text
 from current_driver.node.health import FaultLog, Health, with_concerns
 from current_driver.node.node_parameters import NodeParameter, check_all
 from current_driver.node.qos_conflicts import qos_conflicts
+from current_driver.node.shared_memory import leftover_warning
 
 _Arguments = ParamSpec('_Arguments')
 HEALTH_PERIOD_S = 1.0
@@ -58,6 +59,8 @@ class MonitoredNode(Node):
             raise
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._started_s = time.monotonic()
+        if warning := leftover_warning():
+            self.get_logger().warning(warning)
         self._faults = FaultLog()
         self._told: Health | None = None
         self._concerns: list[Callable[[], str]] = []

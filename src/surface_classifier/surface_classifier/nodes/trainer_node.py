@@ -25,6 +25,7 @@ from current_driver.node.health import Health
 from current_driver.node.qos import qos_overrides, stream_qos
 from current_driver.node.ros_types import ros_message_class
 from current_driver.node.run_nodes import run
+from current_driver.node.shared_memory import leftover_warning
 from current_driver.recordings.message_definitions import message_definition
 from current_driver.recordings.writing.recording_session import RecordingSession
 from current_driver.recordings.writing.recording_writer import RecordingWriter
@@ -94,6 +95,7 @@ class TrainerNode(MonitoredNode):
         """
         super().__init__('trainer', TRAINER_PARAMETERS, **options)
         self._joy = self._joy_labels()
+        self.add_concern(leftover_warning)
         self._fault = ''
         self._stopped = ''
         self._surface = ''
