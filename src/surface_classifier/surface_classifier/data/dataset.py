@@ -56,8 +56,8 @@ _RECORDING_TYPES: dict[str, tuple[type, ...]] = {
     'counts': (dict,),
 }
 
-# What this process has verified: by folder the digest, and the files as they were then.
-_verified: dict[str, tuple[str, tuple[tuple[str, int, int, int], ...]]] = {}
+# What this process has verified: by folder the digest, what it covers beside the arrays, and the files as they were.
+_verified: dict[str, tuple[str, str, tuple[tuple[str, int, int, int], ...]]] = {}
 
 
 @dataclass(frozen=True)
@@ -257,12 +257,13 @@ class Dataset:
         Raises:
             SurfaceError: They differ: a file was changed after the data set was made.
         """
-        state = _state_of_files(self.path)
-        if (key := str(self.path.resolve())) in _verified and _verified[key] == (self.digest, state):
+        head = f'{self.config.digest} {self.classes} {self.recording_names} {self.has_recordings}'
+        state = self.digest, head, _state_of_files(self.path)
+        if (key := str(self.path.resolve())) in _verified and _verified[key] == state:
             return
         found = self.content_digest()
         if found == self.digest:
-            _verified[key] = (self.digest, state)
+            _verified[key] = state
         else:
             raise SurfaceError(
                 f'{self.path}: the content has the digest {found[:12]}…, {METADATA_FILE} says {self.digest[:12]}…: '
