@@ -33,16 +33,18 @@ class TimeSpans:
     """When samples were taken and when they were recorded.
 
     Attributes:
-        first_ns: Stamp of the first sample [ns]; None without one.
+        first_ns: Smallest stamp of a sample [ns]; None without one.
         last_ns: Largest stamp of a sample [ns]; likewise.
         log_first_ns: When the first of these messages was recorded [ns].
         log_last_ns: When the last one was [ns].
+        went_back: The stamps went back and ran on from there.
     """
 
     first_ns: int | None
     last_ns: int | None
     log_first_ns: int
     log_last_ns: int
+    went_back: bool = False
 
 
 def time_faults(spans: TimeSpans, segments: Sequence[Segment]) -> list[str]:
@@ -69,6 +71,8 @@ def time_faults(spans: TimeSpans, segments: Sequence[Segment]) -> list[str]:
             'clocks differ; set stamps: receipt in the channels file '
             'to take the time of recording instead'
         )
+    if spans.went_back:
+        return faults  # the span of the stamps is that of several times
     taken, logged = spans.last_ns - spans.first_ns, spans.log_last_ns - spans.log_first_ns
     if taken > 0 and logged > NANOSECONDS and not 1 / _UNIT_RATIO < taken / logged < _UNIT_RATIO:
         factor = taken / logged
@@ -121,8 +125,7 @@ class TimeWatch:
         if self._stream.clock_jumps != self._jumps:
             self._jumps = self._stream.clock_jumps
             self._twice_until_ns = self._largest_ns
-        if self._first_ns is None:
-            self._first_ns = newest_ns
+        self._first_ns = newest_ns if self._first_ns is None else min(self._first_ns, newest_ns)
         self._largest_ns = newest_ns if self._largest_ns is None else max(self._largest_ns, newest_ns)
 
     def runs_twice(self, window: Window) -> bool:
@@ -134,7 +137,7 @@ class TimeWatch:
     @property
     def spans(self) -> TimeSpans:
         """When the samples were taken and recorded."""
-        return TimeSpans(self._first_ns, self._largest_ns, self._log_first_ns or 0, self._log_last_ns)
+        return TimeSpans(self._first_ns, self._largest_ns, self._log_first_ns or 0, self._log_last_ns, self._jumps > 0)
 
 
 def stream_faults(
