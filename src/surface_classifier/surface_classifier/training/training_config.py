@@ -123,9 +123,9 @@ class TrainingConfig:
     )
     calibration_folds: int = whole(
         0,
-        'If nothing is held out: so many further networks are trained after the first, each without a part of the '
-        'recordings, to choose the temperature, the conformal sets and the belief filter on; 0: none of these is '
-        'chosen.',
+        'So many further networks are trained after the first, each without a part of the recordings, to choose the '
+        'temperature, the conformal sets and the belief filter on; 0: they are chosen on what was held out for early '
+        'stopping, if anything was.',
         minimum=0,
     )
     validation_split: ValidationSplit = choice(
