@@ -15,8 +15,6 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-import zstandard
-
 from current_driver.errors import SurfaceError
 
 STORAGE_SUFFIXES = ('.mcap', '.db3')
@@ -105,6 +103,8 @@ def decompressed(path: Path, folder: Path) -> tuple[Path, bool]:
     Raises:
         SurfaceError: It is no zstd file.
     """
+    import zstandard
+
     target = folder / path.stem
     decompressor = zstandard.ZstdDecompressor().decompressobj()
     with path.open('rb') as source, target.open('wb') as sink:

@@ -42,7 +42,7 @@ def test_the_verb_reports_what_was_recovered(tmp_path: Path, capsys: pytest.Capt
     assert f'the original is {tmp_path / ".drive.original"}' in text
     assert 'lost: nothing that was in the files' in text
     (report,) = json.loads((tmp_path / 'report.json').read_text())['bags']
-    assert report['messages'] == {'surface_truth': 2, 'motor_current': 298}
+    assert report['messages'] == {'/surface_truth': 2, '/motor_current': 298}
     assert report['original'] == str(tmp_path / '.drive.original')
     assert main(['recover', str(bag)]) == 0
     assert 'whole, with 300 messages' in capsys.readouterr().out

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip('torch', reason='torch is not installed')
-
 from surface_classifier.cli.main import main
+
+REQUIRES = ('torch',)
 
 pytestmark = pytest.mark.timeout(600)
 QUICK = ('--folds', 2, '--epochs', 1, '--jobs', 1)

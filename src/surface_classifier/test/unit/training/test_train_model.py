@@ -12,8 +12,6 @@ from types import FrameType
 from typing import Any
 
 import pytest
-
-pytest.importorskip('torch', reason='torch is not installed')
 from model_samples import learnable_dataset
 
 import surface_classifier
@@ -23,7 +21,9 @@ from surface_classifier.training import train_model as train_model_file
 from surface_classifier.training.train_model import train_model
 from surface_classifier.training.training_config import TrainingConfig
 
-PACKAGE = Path(surface_classifier.__file__).resolve().parent
+REQUIRES = ('torch',)
+
+PACKAGE = Path(surface_classifier.__file__).parent
 MOST_FILES = 9
 MOST_CALLS_BACK = 3
 # From the bottom to the top; a file of one layer may call those below it.
@@ -41,7 +41,8 @@ def _file(frame: FrameType | None) -> str | None:
 
 
 def _layer(file: str) -> int:
-    return max(number for number, layer in enumerate(LAYERS) if Path(file).parent == Path(layer))
+    above = [layer for layer in LAYERS if Path(file).is_relative_to(layer)]
+    return LAYERS.index(max(above, key=len))
 
 
 def _takes_a_dataset(frame: FrameType) -> bool:

@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-pytest.importorskip('torch', reason='torch is not installed')
 from model_samples import learnable_dataset
 
 from surface_classifier.data.dataset import Dataset
@@ -33,6 +31,8 @@ from surface_classifier.training.confidence.predictions import (
 )
 from surface_classifier.training.cross_fit import cross_fit, predict, predict_held_out_by
 from surface_classifier.training.training_config import TrainingConfig
+
+REQUIRES = ('torch',)
 
 
 def drawn(seed: int, *, chose_epoch: bool = False, recordings: int = 12, windows: int = 10) -> Predictions:
