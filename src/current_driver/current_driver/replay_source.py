@@ -130,11 +130,14 @@ class ReplaySource(CurrentSource):
                         f'{reader.path}: topic {topic!r} has the type {msgtype}, in another recording {found[topic]}; '
                         'replay them one by one'
                     )
-        if missing := sorted(self._wanted - found.keys()):
+        # A bag names its topics absolutely, as ROS writes them, or relatively in older ones; so may the caller.
+        wanted = {topic: _name_in(found, topic) for topic in self._wanted}
+        if missing := sorted(topic for topic, name in wanted.items() if name is None):
             raise SurfaceError(
                 f'{self.recordings[0]}: no topic {missing[0]!r} to replay; there are {", ".join(sorted(found))}'
             )
-        self._topics = {topic: msgtype for topic, msgtype in found.items() if not self._wanted or topic in self._wanted}
+        names = set(wanted.values())
+        self._topics = {topic: msgtype for topic, msgtype in found.items() if not wanted or topic in names}
         latched = frozenset().union(*(reader.latched_topics for reader in self._readers))
         self._latched = latched & self._topics.keys()
 
@@ -193,3 +196,8 @@ def _restamped_stream(message: StampedMessage, reader: RecordingReader, playback
     # A checksum, because adding the number of the playback could give the id that the recording before it ended with.
     stream_id = zlib.crc32(f'{playback} {block.stream_id}'.encode())
     return dataclasses.replace(message, cdr=messages.serialize(dataclasses.replace(block, stream_id=stream_id)))
+
+
+def _name_in(found: Collection[str], topic: str) -> str | None:
+    """Return a topic as it is named in recordings, absolute or relative; None if it is in none."""
+    return next((name for name in (topic, f'/{topic}', topic.removeprefix('/')) if name in found), None)

@@ -15,6 +15,7 @@ from current_driver import messages
 from current_driver.errors import SurfaceError
 from current_driver.messages import MOTOR_CURRENT, SURFACE_TRUTH, CurrentBlock, StampedMessage
 from current_driver.replay_source import ReplaySource
+from current_driver.testing.drives import write_drive
 
 START_NS = 1_000_000_000 * 10**9
 SECOND = 10**9
@@ -127,6 +128,13 @@ def test_only_the_topics_asked_for_are_played(tmp_path: Path) -> None:
     with source:
         assert source.topics == {'motor_current': MOTOR_CURRENT}
         assert source.latched_topics == frozenset()
+
+
+@pytest.mark.parametrize('wanted', ['motor_current', '/motor_current'])
+def test_a_topic_is_found_by_its_relative_and_its_absolute_name(tmp_path: Path, wanted: str) -> None:
+    bag = write_drive(tmp_path / 'bag', [('ice', 1.0)])
+    with ReplaySource([bag], topics=[wanted]) as source:
+        assert list(source.topics) == ['/motor_current']
 
 
 def test_bad_requests_are_named(tmp_path: Path) -> None:
