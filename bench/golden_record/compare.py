@@ -20,7 +20,13 @@ RENAMED_PATHS: tuple[tuple[str, str], ...] = (
     (r'\bshare_weight\b', 'bin_scale'),
     (r'\bresting\b', 'idle_fractions'),
     (_NETWORK + r'levels\b', r'\1quantile_bins'),
+    # Bags have absolute topic names.
+    (r'\b(topics|messages)\.(motor_current|surface_truth)\b', r'\1./\2'),
 )
+# What the later tree adds: a pattern in the path.
+ADDED_PATHS = re.compile(r'\.counters\.(future|publishers|second_source|skipped|time_runs_twice)\b|\.dropped$')
+# What differs because a format has changed: the end of the path.
+CHANGED_ENDS = ('/model_digest',)
 # Values that have another name: the end of the path, the value of before and that of now.
 RENAMED_VALUES: tuple[tuple[str, str, str], ...] = (('/inputs', 'levels', 'soft_bins'),)
 # Keys whose values differ between two runs of one tree: durations, times of day, files.
@@ -73,8 +79,9 @@ def differences(before: Any, now: Any, *, skip: re.Pattern[str] | None = VOLATIL
     old = dict(renamed(path, value) for path, value in flatten(before, skip=skip))
     new = dict(flatten(now, skip=skip))
     found = [f'{path}: only before ({old[path]!r})' for path in old if path not in new]
-    found += [f'{path}: only now ({new[path]!r})' for path in new if path not in old]
-    both = [path for path in old if path in new]
+    added = [path for path in new if path not in old and not ADDED_PATHS.search(path)]
+    found += [f'{path}: only now ({new[path]!r})' for path in added]
+    both = [path for path in old if path in new and not path.endswith(CHANGED_ENDS)]
     found += [f'{path}: {old[path]!r} before, {new[path]!r} now' for path in both if not _equal(old[path], new[path])]
     return sorted(found)
 

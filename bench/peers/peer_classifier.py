@@ -37,7 +37,7 @@ class PeerLstm(torch.nn.Module):
         self.lstm.load_state_dict(layer)
         self.head = torch.nn.Linear(hidden, weights['head.weight'].shape[0])
         self.head.load_state_dict({'weight': weights['head.weight'], 'bias': weights['head.bias']})
-        self.mean, self.scale = weights['mean_0'], weights['scale_0']
+        self.mean, self.scale = weights['scalers.0.mean'], weights['scalers.0.scale']
 
     def forward(self, window: torch.Tensor) -> torch.Tensor:
         """Probabilities (1, classes) of one window (1, samples, channels)."""

@@ -51,6 +51,7 @@ def test_lists_of_other_lengths_differ() -> None:
         ({'.training.network.others[].levels': True}, {'.training.network.members[].quantile_bins': True}),
         ({'inputs': 'levels', 'mixing': 3.0}, {'inputs': 'soft_bins', 'mixup_alpha': 3.0}),
         ({'conformal': {'levels': [0.9]}}, {'conformal': {'levels': [0.9]}}),
+        ({'.topics.motor_current': True}, {'.topics./motor_current': True}),
     ],
 )
 def test_renamed_keys_and_values_are_compared_under_their_new_names(before: object, now: object) -> None:

@@ -201,20 +201,20 @@ def test_windows_of_a_backlog_are_not_labelled(graph: Graph, default_model: Path
     node = graph.start(ClassifierNode, {'model': str(default_model)})
     publisher = graph.publisher(CurrentWindow, 'current_window')
     began_s = time.monotonic()
-    for index in range(8):  # a window each 0.2 s, whose stamps are a second apart: a replay at five times the pace
+    for index in range(10):  # a window each 0.2 s, whose stamps are a second apart: a replay at five times the pace
         graph.wait_for(lambda index=index: time.monotonic() >= began_s + 0.2 * index, 'the pace')  # type: ignore[misc]
         publisher.publish(window_message(index))
-    labels.wait_for(8)
+    labels.wait_for(10)
     graph.status('classifier', lambda status: 'for more than 0.' in status.message, 'silence after three strides')
     graph.wait_for(lambda: time.monotonic() > began_s + 5.0, 'the hold-up')
-    for index in range(8, 26):
+    for index in range(10, 28):
         publisher.publish(window_message(index))
-    graph.wait_for(lambda: node.health().values['received'] == 26, 'the windows')
+    graph.wait_for(lambda: node.health().values['received'] == 28, 'the windows')
     late = int(str(node.health().values['late']))
     assert late >= 10
-    kept = [label.window_index for label in labels.wait_for(26 - late)]
-    assert kept[:8] == list(range(8))
-    assert min(kept[8:], default=26) >= 18
+    kept = [label.window_index for label in labels.wait_for(28 - late)]
+    assert kept[:10] == list(range(10))
+    assert min(kept[10:], default=28) >= 20
 
 
 def test_windows_of_another_configuration_are_refused_and_told(graph: Graph, default_model: Path) -> None:
