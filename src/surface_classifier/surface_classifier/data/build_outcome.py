@@ -108,6 +108,7 @@ class TimeWatch:
         self._stream = stream
         self._jumps = 0
         self._newest_ns: int | None = None
+        self._twice_from_ns: int | None = None
         self._twice_until_ns: int | None = None
         self._first_ns: int | None = None
         self._largest_ns: int | None = None
@@ -124,7 +125,7 @@ class TimeWatch:
             return
         if self._stream.clock_jumps != self._jumps:
             self._jumps = self._stream.clock_jumps
-            self._twice_until_ns = self._largest_ns
+            self._twice_from_ns, self._twice_until_ns = self._first_ns, self._largest_ns
         self._first_ns = newest_ns if self._first_ns is None else min(self._first_ns, newest_ns)
         self._largest_ns = newest_ns if self._largest_ns is None else max(self._largest_ns, newest_ns)
 
@@ -132,7 +133,10 @@ class TimeWatch:
         """Whether a window lies where time has run before, so that labels of both times hold for it."""
         if self._stream.clock_jumps != self._jumps:
             self.look(self._log_last_ns)
-        return self._twice_until_ns is not None and window.start_ns <= self._twice_until_ns
+        if self._twice_from_ns is None or self._twice_until_ns is None:
+            return False
+        # Time that went back to before the first stamp, as from the time of recording to that of a simulation, is new.
+        return window.end_ns >= self._twice_from_ns and window.start_ns <= self._twice_until_ns
 
     @property
     def spans(self) -> TimeSpans:
