@@ -196,8 +196,7 @@ def train(dataset: Dataset, model: Path, fold: Fold, epochs: int | None, console
     """Trains on the training windows of a fold and writes the model."""
     from dataclasses import replace
 
-    from tqdm import tqdm
-
+    from surface_classifier.cli.progress import show_progress
     from surface_classifier.training.loop import EpochResult
     from surface_classifier.training.train_model import train_model
     from surface_classifier.training.training_config import load_training_config
@@ -205,11 +204,11 @@ def train(dataset: Dataset, model: Path, fold: Fold, epochs: int | None, console
     config = load_training_config('default')
     if epochs is not None:
         config = replace(config, epochs=epochs)
-    with tqdm(total=config.epochs, desc='training', unit=' epoch', disable=None, leave=False) as bar:
+    with show_progress('training', config.epochs, 'epochs') as bar:
 
         def show(epoch: EpochResult) -> None:
-            bar.set_postfix_str(f'held-out balanced accuracy {epoch.validation_accuracy:.3f}', refresh=False)
-            bar.update()
+            bar.note(f'held-out balanced accuracy {epoch.validation_accuracy:.3f}')
+            bar.advance()
 
         _, result = train_model(dataset, model, config, TRAINING_SEED, windows=fold.train, on_epoch=show)
     console.print(f'  {len(result.train_windows)} windows, {len(result.epochs)} epochs, {result.seconds:.0f} s')

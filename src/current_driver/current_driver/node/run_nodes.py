@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from types import FrameType
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 
 from current_driver.entry import stop_signals
 from current_driver.errors import SurfaceError
@@ -25,6 +27,13 @@ class NodeExecutor(SingleThreadedExecutor):
 
     # rclpy's `__del__` reads it even when `__init__` has not come so far, and prints a traceback without it.
     _sigint_gc = None
+
+    def __del__(self) -> None:
+        """Release the executor; a shutdown may have destroyed its guard condition before."""
+        release = getattr(super(), '__del__', None)
+        if release is not None:
+            with contextlib.suppress(rclpy_implementation.InvalidHandle):
+                release()
 
 
 def run(make_nodes: Callable[[], Sequence[MonitoredNode]], args: Sequence[str] | None = None) -> int:
