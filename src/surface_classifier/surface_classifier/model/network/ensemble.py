@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -52,6 +52,21 @@ class Ensemble(nn.Module):
     def heads(self) -> list[nn.Module]:
         """The heads of the members, each on features of its own (`split_features`)."""
         return [member.head for member in self.members]
+
+    def parameters(self, recurse: bool = True) -> Iterator[nn.Parameter]:
+        """Yield the parameters: of the first member's layers, of all heads, then of the others' layers.
+
+        Sums over all of them, such as the norm of the gradient, are rounded in this order.
+        """
+        first, *others = self.members
+        modules = (
+            first.layers,
+            first.norms,
+            *self.heads,
+            *(part for other in others for part in (other.layers, other.norms)),
+        )
+        for module in modules:
+            yield from module.parameters(recurse)
 
     @property
     def statistic_names(self) -> tuple[str, ...]:
