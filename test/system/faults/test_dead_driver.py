@@ -9,15 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip('rclpy', reason='rclpy is not installed')
-pytest.importorskip('surface_msgs', reason='surface_msgs is not built')
-
 from node_process import Launcher
 
 from current_driver.testing.ros_graph import Graph
 from surface_classifier.nodes.conversion import to_ns
 from surface_msgs.msg import SurfaceLabel
+
+REQUIRES = ('rclpy', 'surface_msgs')
 
 READY_S = 60.0
 HELD_UP_S = 6.0

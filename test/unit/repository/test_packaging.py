@@ -153,3 +153,12 @@ def test_top_level_folders_are_links_to_those_of_the_package() -> None:
     for folder in ('launch', 'config'):
         assert (ROOT / folder).is_symlink(), f'{folder} is no link'
         assert (ROOT / folder).resolve() == SRC / 'surface_classifier' / folder
+
+
+def test_no_test_skips_at_module_level() -> None:
+    """Under launch_testing's plugin one such skip leaves out the whole collection; a file names what it `REQUIRES`."""
+    pattern = re.compile(r'^(pytest\.importorskip|pytest\.skip|\w+ = pytest\.importorskip)', re.MULTILINE)
+    files = [path for path in tracked_files() if path.suffix == '.py' and path.name.startswith('test_')]
+    assert len(files) > 100
+    found = [str(path.relative_to(ROOT)) for path in files if pattern.search(path.read_text())]
+    assert not found, found
