@@ -123,7 +123,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--jobs', metavar='N', type=int, default=2, help='processes, one core each (%(default)d)')
     parser.add_argument('--peer', action='append', choices=PEERS, default=[], help='another tool on the same cases')
     parser.add_argument(
-        '--runs-from', metavar='FILE', type=Path, help='records whose trainings are taken over; only diagnose anew'
+        '--runs-from', metavar='FILE', type=Path, help='records whose trainings are taken over; only diagnose again'
     )
     return parser.parse_args(arguments)
 

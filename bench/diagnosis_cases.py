@@ -72,7 +72,7 @@ class Windows:
     recordings: Ids
 
     def take(self, rows: Ids) -> Windows:
-        """Return some of the windows; recordings are numbered anew, in the order they appear."""
+        """Return some of the windows; recordings are numbered again, in the order they appear."""
         _, first, number = np.unique(self.recordings[rows], return_index=True, return_inverse=True)
         place = np.empty(len(first), dtype=np.int64)
         place[np.argsort(first)] = np.arange(len(first))

@@ -9,8 +9,8 @@ remedy of every id that would change anything there; a random change is drawn fr
 |---|---|
 | `mislabelled_windows` | the flagged windows are left out; a random change leaves out as many as a tenth of all |
 | `bad_sensor` | the named channel is left out; a random change leaves out any |
-| `aliasing` | the data set is built anew from its recordings, with their true rate |
-| `unlearnable_labels` | labels are set anew as they truly are: somebody looks at every window's recording |
+| `aliasing` | the data set is built again from its recordings, with their true rate |
+| `unlearnable_labels` | labels are set again as they truly are: somebody looks at every window's recording |
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class Change:
         config: Keys of the recipe with their new values; `network` holds keys of its own.
         drop_windows: Windows to leave out.
         drop_channels: Channels to leave out.
-        low_pass: Build the data set anew, with the low-pass.
-        true_labels: Set the labels anew.
+        low_pass: Build the data set again, with the low-pass.
+        true_labels: Set the labels again.
     """
 
     id: str

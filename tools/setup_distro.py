@@ -80,7 +80,7 @@ def from_pip(venv: Path) -> set[str]:
 
 
 def make_environment(venv: Path, ros_set: str) -> None:
-    """Make the environment anew.
+    """Make the environment again.
 
     Raises:
         SetupError: The machine lacks something, or pip brought more than the wheels of ROS.

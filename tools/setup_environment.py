@@ -57,7 +57,7 @@ class Wanted:
     inputs: str  # digest of every file that decides what is installed
 
     def same_base(self, other: 'Wanted') -> bool:
-        """Tell whether packages can be changed in place, or the environment must be made anew."""
+        """Tell whether packages can be changed in place, or the environment must be made again."""
         return (self.ros_set, self.python) == (other.ros_set, other.python)
 
 
@@ -265,7 +265,7 @@ def make_environment(wanted: Wanted, venv: Path, present: Wanted | None) -> None
     stamp = venv / 'setup.json'
     if present is None or not wanted.same_base(present):
         if present is not None:
-            print(f'{venv} holds ROS set {present.ros_set} on Python {present.python}: making it anew')
+            print(f'{venv} holds ROS set {present.ros_set} on Python {present.python}: making it again')
         # What colcon built belongs to the environment it was built with.
         stale = [venv] if wanted.ros_set == 'none' else [venv, ROOT / 'build', ROOT / 'install', ROOT / 'log']
         for folder in stale:

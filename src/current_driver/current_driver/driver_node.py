@@ -234,7 +234,7 @@ class CurrentDriverNode(MonitoredNode):
         take(deserialize_message(message.cdr, message_class))
 
     def _wait_for_readers(self) -> None:
-        """At the end, wait until what was sent has arrived and, with flow control, is worked off."""
+        """At the end, wait until what was sent has arrived and, with flow control, is processed."""
         if self._flow is not None:
             self._wait_until(self._flow.all_done, PUBLISHING)
         elif self.values['exit_when_done']:

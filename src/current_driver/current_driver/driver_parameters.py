@@ -39,7 +39,7 @@ DRIVER_PARAMETERS = (
     ),
     NodeParameter('readers', 1, 'Lossless: nodes that must report their progress before the start.', 'nodes', 0, 100),
     NodeParameter(
-        'in_flight', 64, 'Lossless: messages of a topic that are sent and not yet worked off.', 'messages', 16, 200
+        'in_flight', 64, 'Lossless: messages of a topic that are sent and not yet processed.', 'messages', 16, 200
     ),
     NodeParameter(
         'publish_clock', False, 'Publish the stamps of what is published on /clock, for nodes with use_sim_time.'

@@ -57,7 +57,7 @@ class CurrentBlock:
         current_a: Motor currents, shape (samples, motors), NaN where unmeasured [A].
         motor_names: One name for each column.
         first_sample: Number of the first sample since the source was opened, from 0.
-        stream_id: Changes whenever the source is opened anew or starts over.
+        stream_id: Changes whenever the source is opened again or starts over.
         wheel_speed_mps: Rolling speed of the wheel each motor drives, like `current_a`, or None [m/s].
         voltage_v: Supply voltage at each motor's drive, like `current_a`, or None [V].
     """

@@ -41,7 +41,7 @@ class SequenceCounter:
         """Return by how many samples this one follows the last: 1 when none is missing.
 
         Returns:
-            The step; 0 for a sample that came twice or too late; None when the counter has begun anew.
+            The step; 0 for a sample that came twice or too late; None when the counter has begun again.
         """
         if self._last is None:
             self._last = raw

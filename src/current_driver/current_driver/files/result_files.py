@@ -75,7 +75,7 @@ def remove_partial_files(place: Path) -> None:
         place: The file, resolved.
     """
     beginning = f'.{place.name}.partial-'
-    with contextlib.suppress(OSError):  # leftovers harm nobody; the file itself is written all the same
+    with contextlib.suppress(OSError):  # leftovers do no harm; the file itself is written all the same
         for path in place.parent.iterdir():
             if path.name.startswith(beginning) and path.is_file():
                 pid = path.name.removeprefix(beginning).partition('-')[0]

@@ -82,7 +82,7 @@ class MonitoredNode(Node):
         """End the node's threads; called once, after the last callback."""
 
     def guarded(self, callback: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
-        """Wrap a callback so that an exception in it is told on `/diagnostics` instead of ending the node."""
+        """Wrap a callback so that an exception in it is reported on `/diagnostics` instead of ending the node."""
 
         @functools.wraps(callback)
         def run(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> None:

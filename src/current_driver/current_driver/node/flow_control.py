@@ -23,14 +23,14 @@ NODE_TOPICS = ('/rosout', '/parameter_events', '/diagnostics')
 
 
 def progress_topic(resolved_topic: str) -> str:
-    """Return the topic on which readers of a topic (fully qualified) tell how far they have come."""
+    """Return the topic on which readers of a topic (fully qualified) report how far they have come."""
     return f'{resolved_topic}/progress'
 
 
 class FlowControl:
     """Keeps a node's publishers no further ahead of their readers than they can follow; used by one thread at a time.
 
-    Readers report on `TOPIC/progress` (`surface_msgs/msg/StreamProgress`). Topics that nobody reports on are not held
+    Readers report on `TOPIC/progress` (`surface_msgs/msg/StreamProgress`). Topics without reports are not held
     back. One that a reader has named in a report on another topic waits for its report there: the publisher may not
     have found its subscription before. A reader that messages wait for and that is silent for 5 s is no longer waited
     for, in the graph or not, as long as another one is there; it is named on `/diagnostics`. Where readers are missing
@@ -43,7 +43,7 @@ class FlowControl:
 
         Args:
             node: The publishing node.
-            in_flight: Messages of one topic that may be sent and not yet worked off.
+            in_flight: Messages of one topic that may be sent and not yet processed.
             readers: Readers, of any of the topics, to wait for before the first message.
             on_progress: Called in the executor's thread after each report.
         """
@@ -100,12 +100,12 @@ class FlowControl:
             self._windows[topic].on_sent()
 
     def done(self, topic: str) -> int:
-        """Return how many of a topic's messages all its readers have worked off."""
+        """Return how many of a topic's messages all its readers have processed."""
         with self._lock:
             return self._windows[topic].sent - self._windows[topic].unacknowledged
 
     def all_done(self) -> bool:
-        """Return whether everything that was sent is worked off."""
+        """Return whether everything that was sent is processed."""
         with self._lock:
             return not any(window.unacknowledged for window in self._windows.values())
 

@@ -18,7 +18,7 @@ class Pacer:
     """Turns the stamps of messages into waiting times.
 
     The first stamp is tied to the moment it is first asked for, and every later one keeps its distance from it, divided
-    by the rate. Delays of the caller are therefore made up for. A step back in time (a loop) ties anew, and so does
+    by the rate. Delays of the caller are therefore made up for. A step back in time (a loop) ties again, and so does
     `begin_anew` (the next recording).
     """
 
@@ -87,7 +87,7 @@ class _Reader:
 
 
 class FlowWindow:
-    """Credits for one topic: how many messages may be sent before its readers have worked off earlier ones.
+    """Credits for one topic: how many messages may be sent before its readers have processed earlier ones.
 
     Not thread-safe: the caller holds a lock where progress arrives on another thread.
 
@@ -99,7 +99,7 @@ class FlowWindow:
         """Set the size of the window.
 
         Args:
-            in_flight: Messages that may be sent and not yet worked off by the slowest reader.
+            in_flight: Messages that may be sent and not yet processed by the slowest reader.
             readers: Readers to wait for before the first message.
             silence_s: A reader that has not been heard for longer is silent [s].
 
@@ -121,7 +121,7 @@ class FlowWindow:
 
         Args:
             reader: Its fully qualified name.
-            done: Messages it has worked off since it started.
+            done: Messages it has processed since it started.
             now_s: Time of a steady clock [s].
         """
         known = self._readers.get(reader)
@@ -165,7 +165,7 @@ class FlowWindow:
 
     @property
     def unacknowledged(self) -> int:
-        """Messages that were sent and that the slowest reader has not worked off."""
+        """Messages that were sent and that the slowest reader has not processed."""
         return max((self._open(reader) for reader in self._readers.values()), default=0)
 
     @property

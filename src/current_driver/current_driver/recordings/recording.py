@@ -116,7 +116,7 @@ class Recording:
         Neighbouring segments have different surfaces; stretches without a label are segments with an empty name.
 
         Args:
-            reader: The open bag; it is opened anew when None.
+            reader: The open bag; it is opened again when None.
 
         Raises:
             SurfaceError: The bag has no label topic, or more than one.

@@ -78,7 +78,7 @@ def test_a_replay_never_runs_further_ahead_than_its_reader_allows(graph: Graph, 
     while len(reader.received) < 200:
         allowed = min(200, reader.done + 16)
         graph.wait_for(lambda allowed=allowed: len(reader.received) == allowed, f'{allowed} blocks')  # type: ignore[misc]
-        # It waits there: nothing more comes while nothing is worked off.
+        # It waits there: nothing more comes while nothing is processed.
         settle_s = time.monotonic() + 0.1
         graph.wait_for(lambda settle_s=settle_s: time.monotonic() > settle_s, 'a tenth of a second')  # type: ignore[misc]
         assert len(reader.received) == allowed

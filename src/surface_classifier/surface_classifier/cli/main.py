@@ -46,7 +46,7 @@ class Verb(NamedTuple):
 VERBS: dict[str, Verb] = {
     'simulate': Verb('simulate', 'drive a simulated robot over several surfaces and record it'),
     'import': Verb('import_data', 'turn CSV files into recordings, or NumPy arrays into a data set'),
-    'dataset': Verb('dataset.verbs', 'cut recordings into a data set of windows, look at one, mend it'),
+    'dataset': Verb('dataset.verbs', 'cut recordings into a data set of windows, look at one, edit it'),
     'train': Verb('train', 'train an LSTM on a data set'),
     'evaluate': Verb('evaluate', 'score the LSTM beside simple baselines, by recording'),
     'leave-out': Verb('leave_out', 'train without each surface or motion: is it detected as unknown?'),

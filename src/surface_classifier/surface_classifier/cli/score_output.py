@@ -91,7 +91,7 @@ def _print_comparison(summary: dict[str, Any]) -> None:
         if key in comparison['accuracy']:
             found = comparison['accuracy'][key]
             wrong = comparison['wholly_wrong'].get(key)
-            text = '' if wrong is None else f'  wholly wrong: {", ".join(wrong) or "none"}'
+            text = '' if wrong is None else f'  0 % accuracy: {", ".join(wrong) or "none"}'
             error = summary[key].get('reliability', {}).get('expected_calibration_error')
             sure = '' if error is None else f'  calibration error {error:.3f}'
             print(f'{title:<16}  {found["value"]:.3f} [{found["low"]:.3f}, {found["high"]:.3f}]{sure}{text}')

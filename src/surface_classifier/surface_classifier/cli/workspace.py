@@ -21,7 +21,7 @@ _SETUP_FILE = 'setup.bash'
 
 
 def enter_workspace() -> None:
-    """Makes rclpy and the project's messages importable, by starting this process anew if they are not.
+    """Makes rclpy and the project's messages importable, by starting this process again if they are not.
 
     Returns at once where the workspace is sourced already. Otherwise it does not return.
 

@@ -192,7 +192,7 @@ class Dataset:
                 **arrays,
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise SurfaceError(f'{folder / METADATA_FILE}: damaged ({error!r}); build the data set anew') from error
+            raise SurfaceError(f'{folder / METADATA_FILE}: damaged ({error!r}); build the data set again') from error
         dataset._check_indices()
         if verify:
             dataset.verify()
@@ -226,7 +226,7 @@ class Dataset:
             start_ns: (n,) stamp of the first sample [ns].
             end_ns: (n,) stamp of the last sample [ns].
             recording: (n,) index into `recordings`.
-            recordings: The recordings; their `windows` are counted anew.
+            recordings: The recordings; their `windows` are counted again.
             has_recordings: See the attribute.
             counters: See the attribute.
             history: See the attribute.
@@ -267,7 +267,7 @@ class Dataset:
         else:
             raise SurfaceError(
                 f'{self.path}: the content has the digest {found[:12]}…, {METADATA_FILE} says {self.digest[:12]}…: '
-                'a file was changed or damaged; build the data set anew'
+                'a file was changed or damaged; build the data set again'
             )
 
     def _check_indices(self) -> None:
@@ -278,7 +278,7 @@ class Dataset:
             if len(array) and (array.min() < 0 or array.max() >= limit):
                 raise SurfaceError(
                     f'{self.path / (name + ".npy")}: holds {array.min()} to {array.max()}, but only 0 to {limit - 1} '
-                    'have a name; build the data set anew'
+                    'have a name; build the data set again'
                 )
 
 
@@ -567,18 +567,18 @@ def _with_windows(info: RecordingInfo, windows: int) -> RecordingInfo:
 def _read_description(folder: Path) -> dict[str, Any]:
     file = folder / METADATA_FILE
     try:
-        description = read_json(file, 'build the data set anew', not_finite=True)
+        description = read_json(file, 'build the data set again', not_finite=True)
     except DocumentError as error:
         if not error.missing:
             raise
         what = 'holds no dataset.json' if folder.is_dir() else 'is not there'
         raise SurfaceError(f'{folder}: {what}; make a data set with `surface dataset build`') from None
     if not isinstance(description, dict) or 'schema_version' not in description:
-        raise SurfaceError(f'{file}: is not the description of a data set; build the data set anew')
+        raise SurfaceError(f'{file}: is not the description of a data set; build the data set again')
     if description['schema_version'] != SCHEMA_VERSION:
         raise SurfaceError(
             f'{file}: has schema version {description["schema_version"]!r}, this program reads {SCHEMA_VERSION}; '
-            'build the data set anew with this program'
+            'build the data set again with this program'
         )
     return description
 
@@ -587,11 +587,11 @@ def _load_array(file: Path, dtype: Any, count: int, dimensions: int) -> NDArray[
     try:
         array = np.load(file, mmap_mode='r' if count else None, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise SurfaceError(f'{file}: cannot be read ({error}); build the data set anew') from error
+        raise SurfaceError(f'{file}: cannot be read ({error}); build the data set again') from error
     if array.dtype != dtype or array.ndim != dimensions or len(array) != count:
         raise SurfaceError(
             f'{file}: holds {array.dtype} of shape {array.shape}, expected {np.dtype(dtype)} with {count} rows and '
-            f'{dimensions} dimensions; build the data set anew'
+            f'{dimensions} dimensions; build the data set again'
         )
     return array
 

@@ -377,7 +377,7 @@ def _cut_all(
 
 def _cut_chunk(task: _ChunkTask) -> _Cut:
     """Cut one recording into a chunk: the work of one task, in whatever process."""
-    # A task that is done again, because its worker was lost, begins anew.
+    # A task that is done again, because its worker was lost, begins again.
     shutil.rmtree(task.folder, ignore_errors=True)
     with ChunkWriter(task.folder) as chunk:
         cut = _cut(

@@ -240,7 +240,7 @@ def check_classes(dataset: Dataset) -> None:
     if len(present) < 2:
         raise SurfaceError(
             f'{dataset.path}: has one class only, {_listed(present)}; add recordings of another surface '
-            'and build it anew'
+            'and build it again'
         )
 
 

@@ -30,7 +30,7 @@ class Arm:
         description: What is changed, for readers.
         changes: Keys of the training configuration with their new values; `network` holds a mapping.
         forked: Goes on from a checkpoint of the training as configured, with its optimiser's state; else it starts
-            anew from the same first weights.
+            again from the same first weights.
     """
 
     name: str
@@ -69,7 +69,7 @@ def forked_arms(config: TrainingConfig, windows: int) -> list[Arm]:
 
 
 def fresh_arms(config: TrainingConfig, windows: int, imbalance: float) -> list[Arm]:
-    """Arms that start anew, each with the remedy of one cause.
+    """Arms that start again, each with the remedy of one cause.
 
     Args:
         config: The recipe, resolved.

@@ -263,7 +263,7 @@ def _aliasing(dataset: Dataset, findings: DataFindings, outcomes: dict[str, ArmO
         Evidence(text, 'share of the power above the Nyquist frequency', folded.share, thresholds.ALIASED_SHARE),
         Remedy(
             f'State the rate of the samples, input_rate_hz: {rate}, in the channels file, or leave it out to have it '
-            'measured, and build the data set anew.',
+            'measured, and build the data set again.',
             command=f'surface dataset build RECORDINGS -o NEW --channels FILE   # input_rate_hz: {rate}',
         ),
         (BASE, LOW_PASSED) if LOW_PASSED in outcomes else (BASE,),

@@ -225,7 +225,7 @@ def _low_passed_outcome(experiment: Experiment) -> ArmOutcome:
         rebuilt = low_passed(experiment.dataset, Path(folder, 'dataset'))
         splits, _ = _splits(rebuilt, experiment.seed)
         other = replace(experiment, dataset=rebuilt, splits=splits, outcomes={}, noise=(), checkpoints=())
-        return other.run_fresh(Arm(LOW_PASSED, 'the data set built anew with a low-pass', {}))
+        return other.run_fresh(Arm(LOW_PASSED, 'the data set built again with a low-pass', {}))
 
 
 def _healthy(experiment: Experiment) -> Verdict:
@@ -272,7 +272,7 @@ def _run_summary(experiment: Experiment) -> dict[str, Any]:
 
 
 def _measured(experiment: Experiment, findings: DataFindings) -> dict[str, Any]:
-    """Every number that verdicts hang on, so that thresholds can be looked at without training anew."""
+    """Every number that verdicts hang on, so that thresholds can be looked at without training again."""
     labels = findings.labels
     return {
         'epochs': experiment.epochs,

@@ -3,7 +3,7 @@
 """The experiment of a diagnosis: runs every arm that applies and keeps what was measured, without judging it.
 
 What is measured is kept apart from what is concluded (`judge.py`), so that thresholds can be chosen, and verdicts be
-checked, without training anew.
+checked, without training again.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class BeliefSettings:
         dwell_s: Mean time on a surface before the next one [s].
         evidence_weight: Exponent on a window's likelihood, above 0 and at most 1 [1].
         switch_margin: The label changes when another surface is believed by so much more than the present one [1].
-        longest_gap_s: After a longer gap between windows, or when the clock goes back, the filter starts anew [s].
+        longest_gap_s: After a longer gap between windows, or when the clock goes back, the filter starts again [s].
         class_prior: Prior probability of each class in the network's answers; the likelihoods are the answers divided
             by it. Sums to 1.
     """

@@ -146,15 +146,15 @@ def load_contract(path: Path | str) -> ModelContract:
     if not file.is_file():
         raise SurfaceError(f'{path} is not a model: it holds no {CONTRACT_FILE}; make one with `surface train`')
     try:
-        values = read_json(file, 'copy the model again or train it anew')
+        values = read_json(file, 'copy the model again or train it again')
         stated = values.pop('contract_sha256')
         actual = _digest_of(values)
     except (ValueError, AttributeError, KeyError, TypeError) as error:
-        raise SurfaceError(f'{file} is damaged ({error}); copy the model again or train it anew') from error
+        raise SurfaceError(f'{file} is damaged ({error}); copy the model again or train it again') from error
     if stated != actual:
         raise SurfaceError(
             f'{file} was changed after it was written: it states SHA-256 {stated}, its content has {actual}; '
-            'copy the model again or train it anew'
+            'copy the model again or train it again'
         )
     if values.get('format_version') != CONTRACT_FORMAT:
         raise SurfaceError(
@@ -166,7 +166,7 @@ def load_contract(path: Path | str) -> ModelContract:
         config = WindowConfig.from_dict(values.pop('window'))
         return ModelContract(config=config, classes=tuple(values.pop('classes')), **values)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SurfaceError(f'{file} is damaged ({error!r}); copy the model again or train it anew') from error
+        raise SurfaceError(f'{file} is damaged ({error!r}); copy the model again or train it again') from error
 
 
 def read_verified(path: Path, sha256: str) -> bytes:
@@ -183,7 +183,7 @@ def read_verified(path: Path, sha256: str) -> bytes:
     if actual != sha256:
         raise SurfaceError(
             f'{path} does not belong to its contract: {CONTRACT_FILE} states SHA-256 {sha256}, the file has {actual}; '
-            'copy the model again or train it anew'
+            'copy the model again or train it again'
         )
     return content
 

@@ -61,7 +61,7 @@ class InferenceWorker(Generic[Item]):
             return oldest
 
     def wait_until_idle(self, timeout_s: float) -> bool:
-        """Wait until everything is worked off.
+        """Wait until everything is processed.
 
         Args:
             timeout_s: Longest time to wait [s].

@@ -4,7 +4,7 @@
 
 A label has the fields of `surface_msgs/SurfaceLabel`. Windows go through one at a time and in the order of time, live
 and offline, so that equal streams of windows give equal labels. What was believed before is part of a label: `reset`
-begins anew, as for another recording.
+begins again, as for another recording.
 """
 
 from __future__ import annotations

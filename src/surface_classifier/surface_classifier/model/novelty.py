@@ -223,7 +223,7 @@ class NoveltyAverage:
         """Begin without a window.
 
         Args:
-            memory_s: Time constant; after a longer gap between windows, or when the clock goes back, it starts anew
+            memory_s: Time constant; after a longer gap between windows, or when the clock goes back, it starts again
                 [s].
         """
         self._memory_s = memory_s

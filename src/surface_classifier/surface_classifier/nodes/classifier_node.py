@@ -259,7 +259,7 @@ class ClassifierNode(MonitoredNode):
         self._take(_Job(window, self._kind, message.header.frame_id))
 
     def _refuse(self) -> None:
-        """Count a message that is too large as worked off."""
+        """Count a message that is too large as processed."""
         self._refused += 1
         if self._reporter is not None:
             self._reporter.take()

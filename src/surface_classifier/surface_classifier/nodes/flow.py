@@ -26,14 +26,14 @@ _reported_topics: WeakKeyDictionary[MonitoredNode, list[str]] = WeakKeyDictionar
 
 
 class ProgressReporter:
-    """Reports on `TOPIC/progress` how many messages of a topic a node has taken in and worked off.
+    """Reports on `TOPIC/progress` how many messages of a topic a node has taken in and processed.
 
     The last report is repeated while somebody listens: a replay that starts later must find its readers, and the first
     reports of a new publisher go out before everybody has found it. Reports may come from any thread.
 
     Attributes:
         received: Messages taken in.
-        done: Messages worked off.
+        done: Messages processed.
     """
 
     def __init__(self, node: MonitoredNode, topic: str) -> None:
@@ -60,11 +60,11 @@ class ProgressReporter:
         self.received += 1
 
     def finish(self, stamp_ns: int, *, at_once: bool = False) -> None:
-        """Count a message that is worked off; several are reported together.
+        """Count a message that is processed; several are reported together.
 
         Args:
             stamp_ns: Stamp of the message [ns].
-            at_once: Report now, because no other message is waiting to be worked off.
+            at_once: Report now, because no other message is waiting to be processed.
         """
         with self._lock:
             self.done += 1

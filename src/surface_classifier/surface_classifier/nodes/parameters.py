@@ -105,7 +105,7 @@ PREPROCESSOR_PARAMETERS = (
     ),
     MAX_MESSAGE_MB,
     NodeParameter(
-        'in_flight', 64, 'Lossless: windows published and not yet worked off by their reader.', 'windows', 16, 1000
+        'in_flight', 64, 'Lossless: windows published and not yet processed by their reader.', 'windows', 16, 1000
     ),
     NodeParameter(
         'readers',

@@ -51,7 +51,7 @@ WindowTaker = Callable[[Window, str], None]
 
 
 class _Unfinished(NamedTuple):
-    """An input message whose windows are not all worked off yet."""
+    """An input message whose windows are not all processed yet."""
 
     reporter: ProgressReporter
     stamp_ns: int
@@ -187,7 +187,7 @@ class PreprocessorNode(MonitoredNode):
                     self._pump()
 
     def _refuse(self, topic: str) -> None:
-        """Lossless: count a message that is too large as worked off."""
+        """Lossless: count a message that is too large as processed."""
         if (reporter := self._reporters.get(topic)) is not None:
             reporter.take()
             reporter.finish(self.get_clock().now().nanoseconds)
@@ -305,7 +305,7 @@ class PreprocessorNode(MonitoredNode):
             self._publisher.publish(message)
 
     def _pump(self) -> None:
-        """Lossless: publish what the reader has room for, and report the messages whose windows are worked off."""
+        """Lossless: publish what the reader has room for, and report the messages whose windows are processed."""
         with self._lock:
             while self._outbox and self._flow.may_send(WINDOW_TOPIC):
                 self._publisher.publish(self._outbox.popleft())

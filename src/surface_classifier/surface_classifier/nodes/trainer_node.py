@@ -375,7 +375,7 @@ class TrainerNode(MonitoredNode):
         failure = session.failure
         summary = session.close()
         self._stopped = (
-            f'recording has stopped: {failure} and start anew; {summary.messages} messages '
+            f'recording has stopped: {failure} and start again; {summary.messages} messages '
             f'({summary.seconds:.1f} s) before it can be read'
         )
         self.get_logger().error(self._stopped)

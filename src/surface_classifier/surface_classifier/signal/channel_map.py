@@ -37,7 +37,7 @@ class TopicSamples(NamedTuple):
         values: The channels' values, shape (samples, channels), float64, NaN where unmeasured, in the channels' units.
         first_sample: Number of the first sample in its stream; None where the source does not count. A step shows a
             loss.
-        stream_id: Changes when the source starts anew and counts from 0 again.
+        stream_id: Changes when the source starts again and counts from 0 again.
         receive_stamped: The message carries no stamp, so that the time of its receipt stands in.
     """
 

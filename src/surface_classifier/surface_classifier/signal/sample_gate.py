@@ -30,7 +30,7 @@ class OrderedSamples(NamedTuple):
         stamps_ns: Shape (samples,), at least one, int64 [ns].
         values: Shape (samples, channels), float64.
         follows: Nothing is known to be lost between the sample before and the first of these.
-        new_stream: The source started anew.
+        new_stream: The source started again.
     """
 
     stamps_ns: NDArray[np.int64]
@@ -160,7 +160,7 @@ class SampleGate:
         return keep, len(stamps), None
 
     def _is_new_stream(self, samples: TopicSamples) -> bool:
-        """Whether a late sample is the first of a source that starts anew at an earlier time (a replay that loops)."""
+        """Whether a late sample is the first of a source that starts again at an earlier time (a replay that loops)."""
         return (
             samples.first_sample is not None
             and self._stream_id is not None

@@ -73,7 +73,7 @@ class StreamCounters:
         receive_stamped: Samples without a stamp of their own: the time of their receipt stands in.
         gaps: Intervals between samples that were not bridged, in each part they appear in.
         lost_samples: Samples that the source counted but that never came.
-        clock_jumps: Times that the stamps went back to stay, after which the stream began anew.
+        clock_jumps: Times that the stamps went back to stay, after which the stream began again.
         future: Samples dropped because they were stamped far ahead of those before and after them.
         second_source: Blocks that show that two sources publish on one topic.
         skipped: Messages that lack the configured elements or are damaged.

@@ -197,7 +197,7 @@ class WatchState:
         return column
 
     def _advance(self, oldest_ns: int, newest_ns: int) -> None:
-        """Moves the newest stamp on; a step further than the strips reach, either way, means that time began anew."""
+        """Moves the newest stamp on; a step further than the strips reach, either way, means that time began again."""
         if self.newest_ns is not None and abs(newest_ns - self.newest_ns) > MAX_COLUMNS * self.column_ns:
             # True surfaces stay: the one of the new time may have come before its first sample.
             self._columns.clear()

@@ -17,7 +17,7 @@ from current_driver.messages import StampedMessage
 if TYPE_CHECKING:
     pass
 
-# What was noted with a bag, beside its metadata.yaml: tools that make the metadata anew drop custom data.
+# What was noted with a bag, beside its metadata.yaml: tools that make the metadata again drop custom data.
 SIDECAR_FILE = 'recording.yaml'
 
 FIRST_STAMP_NS = -(2**63)

@@ -117,7 +117,7 @@ def decompressed(path: Path, folder: Path) -> tuple[Path, bool]:
                 except zstandard.ZstdError as error:
                     if sink.tell():
                         return target, False
-                    raise SurfaceError(f'{path}: cannot be decompressed ({error}); copy the file anew') from error
+                    raise SurfaceError(f'{path}: cannot be decompressed ({error}); copy the file again') from error
                 piece = decompressor.unused_data if decompressor.eof else b''
     return target, bool(decompressor.eof)
 

@@ -238,12 +238,12 @@ def _described(bag: Path, result: RecoveryResult) -> tuple[dict[str, Any], dict[
     info: dict[str, Any] = {}
     notes: dict[str, str] = {}
     if not (bag / METADATA_FILE).exists():
-        result.repaired.append(f'{METADATA_FILE}: was missing and is made anew')
+        result.repaired.append(f'{METADATA_FILE}: was missing and is made again')
     else:
         try:
             info = read_bag_metadata(bag / METADATA_FILE)
         except SurfaceError:
-            result.repaired.append(f'{METADATA_FILE}: could not be read and is made anew')
+            result.repaired.append(f'{METADATA_FILE}: could not be read and is made again')
     try:
         notes = read_notes(bag, info)
     except SurfaceError as error:

@@ -9,7 +9,7 @@ the first moment on; so a bag whose writer was killed still holds its topics, it
 process, and that of the machine only once the system has written it out.
 
 When the disk is full the storage is closed as it was when it was last flushed, and whoever writes is told. What was
-noted with the recording is also kept in a sidecar, because tools that make `metadata.yaml` anew drop custom data.
+noted with the recording is also kept in a sidecar, because tools that make `metadata.yaml` again drop custom data.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ def _run_build(args: argparse.Namespace) -> int:
 
 
 def _usual_jobs(seconds: float) -> int:
-    """Jobs where nobody said how many: a process is worth its start from some minutes of recording on."""
+    """Jobs where none were asked for: a process is worth its start from some minutes of recording on."""
     import os
 
     return max(1, min(os.cpu_count() or 1, int(seconds // _SECONDS_WORTH_A_JOB)))

@@ -19,7 +19,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = add_command(
         subparsers,
         'dataset',
-        help='cut recordings into a data set of windows, look at one, mend it',
+        help='cut recordings into a data set of windows, look at one, edit it',
         examples="""\
 surface dataset build recordings -o data/floors
 surface dataset info data/floors

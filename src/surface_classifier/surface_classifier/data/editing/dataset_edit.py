@@ -176,7 +176,7 @@ def without_channels(dataset: Dataset, channels: Sequence[str]) -> tuple[WindowC
             if index == 0:
                 raise SurfaceError(
                     f'{dataset.path}: part {part.name!r} would have no channel left, and it gives the windows their '
-                    'span; keep one of its channels, or build the data set anew with another channels file'
+                    'span; keep one of its channels, or build the data set again with another channels file'
                 )
             continue
         parts.append(dataclasses.replace(part, channels=tuple(part.channels[column] for column in kept)))

@@ -219,7 +219,7 @@ def read_doubted_labels(dataset: Dataset, file: str | os.PathLike[str]) -> list[
     if digest != dataset.digest:
         raise SurfaceError(
             f'{path}: is the diagnosis of {of} (digest {digest[:12]}…), not of {dataset.path} (digest '
-            f'{dataset.digest[:12]}…), so its windows have other numbers; run `surface diagnose {dataset.path}` anew'
+            f'{dataset.digest[:12]}…), so its windows have other numbers; run `surface diagnose {dataset.path}` again'
         )
     if MISLABELLED not in verdicts:
         raise SurfaceError(
@@ -229,7 +229,7 @@ def read_doubted_labels(dataset: Dataset, file: str | os.PathLike[str]) -> list[
     windows = [int(window) for window in verdicts[MISLABELLED]['windows']]
     missing = [window for window in windows if window not in suspected]
     if missing:
-        raise SurfaceError(f'{path}: damaged, it does not say what window {missing[0]} looks like; diagnose anew')
+        raise SurfaceError(f'{path}: damaged, it does not say what window {missing[0]} looks like; diagnose again')
     return [suspected[window] for window in windows]
 
 

@@ -108,7 +108,7 @@ def find_aliasing(dataset: Dataset) -> AliasingFindings:
 
 
 def low_passed(dataset: Dataset, target: Path) -> Dataset:
-    """Build the data set anew from its recordings, with a low-pass before the decimation.
+    """Build the data set again from its recordings, with a low-pass before the decimation.
 
     Args:
         dataset: A data set in which `find_aliasing` found something.

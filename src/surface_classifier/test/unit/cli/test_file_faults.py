@@ -67,7 +67,7 @@ def test_damaged_data_are_never_trained_on(damage: str, tmp_path: Path, capsys: 
     for verb in TRAINING_VERBS:
         assert main(verb.format(data, tmp_path).split()) == EXIT_BAD_INPUT
         error = capsys.readouterr().err
-        assert 'a file was changed or damaged; build the data set anew' in error
+        assert 'a file was changed or damaged; build the data set again' in error
         assert str(data) in error
     assert not (tmp_path / 'model').exists()
 

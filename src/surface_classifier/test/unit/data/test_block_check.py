@@ -26,7 +26,7 @@ from surface_classifier.signal.window_stream import Window, WindowStream
 
 
 def write_rough_drive(path: Path) -> Path:
-    """A drive at 1 kHz with blocks of many sizes, a lost block, a pause, and a source that starts anew."""
+    """A drive at 1 kHz with blocks of many sizes, a lost block, a pause, and a source that starts again."""
     rng = np.random.default_rng(3)
     with RecordingWriter(path, flush_interval_s=None) as writer:
         stamp_ns, first_sample, stream_id = START_NS, 0, 1

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Joined streams: the signal is the recordings', windows are cut anew, and delays and false changes are counted."""
+"""Joined streams: the signal is the recordings', windows are cut again, and delays and false changes are counted."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Windows of a backlog are told from those that come at their pace, whatever the pace."""
+"""Windows of a backlog are distinguished from those that come at their pace, whatever the pace."""
 
 from __future__ import annotations
 

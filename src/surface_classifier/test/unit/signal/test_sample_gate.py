@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Order at the entrance: what passes, what is counted, and when a stream or a clock has begun anew."""
+"""Order at the entrance: what passes, what is counted, and when a stream or a clock has begun again."""
 
 from __future__ import annotations
 

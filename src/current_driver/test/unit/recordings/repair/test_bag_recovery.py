@@ -281,7 +281,7 @@ def test_metadata_that_is_gone_or_no_metadata_is_made_anew_with_the_notes_in_the
         (bag / 'recording.yaml').unlink()
         (bag / 'metadata.yaml').write_text('rosbag2_bagfile_information: [')
         result = recover_bag(bag)
-        assert result.repaired == ['metadata.yaml: could not be read and is made anew']
+        assert result.repaired == ['metadata.yaml: could not be read and is made again']
         assert contents(bag) == found
         with open_recording(bag) as reader:
             assert Recording(bag).notes(reader) == NOTES

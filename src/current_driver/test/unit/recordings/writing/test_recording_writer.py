@@ -299,7 +299,7 @@ def test_a_disk_that_is_full_at_the_start_is_told_and_left_clean(small_disk: Pat
 def test_what_was_noted_is_also_in_a_sidecar(tmp_path: Path) -> None:
     notes = {'operator': 'Ann', 'robot': 'husky 2', 'battery': '87 %', 'note': 'wet: after rain'}
     bag = write_drive(tmp_path / 'drive', [('ice', 1.0)], metadata=notes)
-    # As a tool leaves it that makes the metadata anew from the storage files.
+    # As a tool leaves it that makes the metadata again from the storage files.
     content = yaml.safe_load((bag / 'metadata.yaml').read_text())
     content['rosbag2_bagfile_information']['custom_data'] = None
     (bag / 'metadata.yaml').write_text(yaml.safe_dump(content))
