@@ -112,6 +112,7 @@ def run_folds(
     """
     from surface_classifier.cli.progress import show_progress
     from surface_classifier.data.executor import make_executor
+    from surface_classifier.data.ray_executor import task_memory
     from surface_classifier.evaluation.evaluate import evaluate_folds
     from surface_classifier.evaluation.fold_cache import FoldCache
 
@@ -130,7 +131,9 @@ def run_folds(
             streams=streams,
             motion=_known_motion(dataset),
             cache=FoldCache(args.cache),
-            executor=stack.enter_context(make_executor(args.executor, args.jobs)) if elsewhere else None,
+            executor=stack.enter_context(make_executor(args.executor, args.jobs, task_memory(dataset)))
+            if elsewhere
+            else None,
         )
 
 

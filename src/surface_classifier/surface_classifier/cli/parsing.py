@@ -79,6 +79,11 @@ def add_executor_arguments(parser: argparse.ArgumentParser, what: str) -> None:
         what: What is done at once, for the help.
     """
     parser.add_argument('--jobs', metavar='N', type=positive_int, help=f'{what} (as many as pay, at most one a core)')
+    add_executor_argument(parser)
+
+
+def add_executor_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--executor NAME`, for `data.executor.make_executor`."""
     parser.add_argument(
         '--executor',
         choices=('local', 'ray'),

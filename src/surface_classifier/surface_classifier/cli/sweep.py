@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shlex
 import sys
@@ -15,6 +16,7 @@ from current_driver.errors import SurfaceError
 from current_driver.files.result_files import write_result
 from surface_classifier.cli.parsing import (
     add_command,
+    add_executor_argument,
     add_json_argument,
     non_negative_float,
     non_negative_int,
@@ -39,6 +41,8 @@ Run the command again and it goes on where it stopped; a trial whose worker was 
 command with the same --storage on several machines and they share the trials:
 
   --storage postgresql://USER:PASSWORD@HOST/DATABASE   (pip install 'psycopg[binary]')
+
+With --executor ray the command starts the workers on the Ray cluster that RAY_ADDRESS names.
 
 --budget decides whether small batches can win. `epochs`: every trial makes as many passes over the data as the recipe,
 so a small batch takes more steps, and more time. `steps`: every trial takes as many steps as the recipe, so a large
@@ -100,8 +104,12 @@ surface train data/floors -o models/floors --config sweeps/floors/best.yaml""",
     parser.add_argument('--storage', metavar='URL', help='database of the trials (OUTPUT/study.db, SQLite)')
     parser.add_argument('--study', metavar='NAME', help="the study's name in the database (the name of OUTPUT)")
     parser.add_argument(
-        '--workers', metavar='N', type=positive_int, default=1, help='processes that run trials here (%(default)d)'
+        '--workers',
+        metavar='N',
+        type=positive_int,
+        help='processes that run trials (1 on this machine, one for each core of a cluster)',
     )
+    add_executor_argument(parser)
     parser.add_argument('--timeout-s', metavar='S', type=positive_float, help='begin no trial after S seconds')
     parser.add_argument('--report', metavar='FILE.html', help='write a self-contained page with the importance plot')
     add_json_argument(parser)
@@ -128,28 +136,38 @@ def run(args: argparse.Namespace) -> int:
         raise SurfaceError(f'{output}: is a file; give a folder for the best recipe and the trials') from error
 
     from surface_classifier.cli.progress import show_progress
+    from surface_classifier.data.ray_executor import RayExecutor, task_memory
     from surface_classifier.sweep.search import SweepSettings, run_sweep, write_recipe
     from surface_classifier.sweep.sweep_storage import shown_address
 
     settings = SweepSettings(config, space, args.folds, args.holdout, args.budget, args.seed)
     study = args.study or output.resolve().name
     storage = args.storage or f'sqlite:///{output.resolve() / "study.db"}'
-    with show_progress('sweep', args.trials, 'trials') as bar:
+    executor: RayExecutor | None = None
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(show_progress('sweep', args.trials, 'trials'))
 
         def show(progress: SweepProgress) -> None:
             bar.move_to(progress.finished)
             if progress.scoring:
                 bar.describe('scoring the best')
+            elif progress.waiting:
+                bar.describe(f'waiting for {", ".join(progress.waiting)}')
+            else:
+                bar.describe('sweep')
             if progress.best is not None:
                 bar.note(f'best balanced accuracy {progress.best:.3f}')
 
+        if args.executor == 'ray':
+            executor = stack.enter_context(RayExecutor(args.workers, task_memory(dataset)))
         result = run_sweep(
             dataset,
             settings,
             study,
             storage,
             args.trials,
-            workers=args.workers,
+            workers=args.workers or (executor.jobs if executor else 1),
+            executor=executor,
             timeout_s=args.timeout_s,
             on_progress=show,
             on_message=bar.print,

@@ -13,6 +13,7 @@ __all__ = [
     'inspection',
     'joined_streams',
     'json_values',
+    'ray_executor',
     'splits',
     'survey',
 ]

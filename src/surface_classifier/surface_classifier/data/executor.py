@@ -13,7 +13,6 @@ have not begun never do, those that run learn it from `check_cancelled` (local) 
 from __future__ import annotations
 
 import contextlib
-import logging
 import multiprocessing
 import multiprocessing.synchronize
 import os
@@ -26,6 +25,7 @@ from types import TracebackType
 from typing import Any, Literal, Protocol, TypeVar
 
 from current_driver.errors import SurfaceError
+from surface_classifier.data.ray_executor import RayExecutor
 
 ExecutorName = Literal['local', 'ray']
 EXECUTORS: tuple[ExecutorName, ...] = ('local', 'ray')
@@ -72,18 +72,19 @@ class Executor(Protocol):
         """Cancel what still runs, and let go of the workers."""
 
 
-def make_executor(name: ExecutorName = 'local', jobs: int | None = None) -> Executor:
+def make_executor(name: ExecutorName = 'local', jobs: int | None = None, memory: int = 0) -> Executor:
     """Make an executor.
 
     Args:
-        name: `local`: this machine; `ray`: the Ray cluster that RAY_ADDRESS names, else a Ray of its own on this
+        name: `local`: this machine; `ray`: the Ray cluster that RAY_ADDRESS names, otherwise a Ray of its own on this
             machine.
         jobs: How many tasks run at once; None: as many as there are cores, those of the whole cluster for Ray.
+        memory: Memory that Ray reserves for a task [byte]; 0: none.
 
     Raises:
         SurfaceError: Ray is asked for and not installed, or its cluster cannot be reached.
     """
-    return RayExecutor(jobs) if name == 'ray' else LocalExecutor(jobs)
+    return RayExecutor(jobs, memory) if name == 'ray' else LocalExecutor(jobs)
 
 
 class LocalExecutor:
@@ -133,77 +134,6 @@ class LocalExecutor:
         """Do nothing: the processes end with the iterator over their results."""
 
 
-class RayExecutor:
-    """A Ray cluster; it must see the same files under the same paths, and have this package installed."""
-
-    def __init__(self, jobs: int | None = None) -> None:
-        """Connect to the cluster that RAY_ADDRESS names, or start one on this machine."""
-        # Ray would report its use to its maker.
-        os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
-        try:
-            import ray
-        except ModuleNotFoundError as error:
-            raise SurfaceError(
-                "--executor ray: Ray is not installed; install it with pip install 'ray>=2.40', or leave the work to "
-                'this machine with --executor local'
-            ) from error
-        self._ray = ray
-        self._owns_cluster = not ray.is_initialized()
-        if self._owns_cluster:
-            address = os.environ.get('RAY_ADDRESS')
-            settings: dict[str, Any] = {'log_to_driver': False, 'logging_level': logging.WARNING}
-            if not address:
-                settings.update(num_cpus=jobs or os.cpu_count() or 1, include_dashboard=False)
-            try:
-                ray.init(**settings)
-            except (ConnectionError, RuntimeError, ValueError) as error:
-                where = f'the cluster at RAY_ADDRESS={address} cannot be reached' if address else 'Ray does not start'
-                raise SurfaceError(
-                    f'--executor ray: {where} ({error}); look at `ray status`, or leave the work to this machine with '
-                    '--executor local'
-                ) from error
-        self.jobs = jobs or max(1, int(ray.cluster_resources().get('CPU', 1)))
-
-    def map_completed(
-        self, function: Callable[[_Item], _Result], items: Sequence[_Item]
-    ) -> Generator[tuple[int, _Result], None, None]:
-        """See `Executor`."""
-        ray = self._ray
-        remote = ray.remote(_call)
-        waiting: dict[Any, int] = {}
-        rest = iter(enumerate(items))
-        try:
-            while True:
-                while len(waiting) < self.jobs * (1 + _QUEUED_PER_JOB) and (entry := next(rest, None)) is not None:
-                    waiting[remote.remote(function, entry[1])] = entry[0]
-                if not waiting:
-                    return
-                for reference in ray.wait(list(waiting))[0]:
-                    yield waiting.pop(reference), self._result(reference)
-        finally:
-            for reference in waiting:
-                ray.cancel(reference)
-            # A task that was cancelled ends with an error, which is awaited: nothing writes any more after that.
-            if waiting:
-                ray.wait(list(waiting), num_returns=len(waiting), timeout=10.0)
-
-    def _result(self, reference: Any) -> Any:
-        try:
-            return self._ray.get(reference)
-        except self._ray.exceptions.RayTaskError as error:
-            raise error.cause if isinstance(error.cause, Exception) else error from None
-
-    def __enter__(self) -> RayExecutor:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Let go of the cluster, and end it where it was started here."""
-        if self._owns_cluster:
-            self._ray.shutdown()
-
-
 def check_cancelled() -> None:
     """Called by a long task now and then: end it when its result is no longer wanted.
 
@@ -215,10 +145,6 @@ def check_cancelled() -> None:
 
 
 _cancel: multiprocessing.synchronize.Event | None = None
-
-
-def _call(function: Callable[[_Item], _Result], item: _Item) -> _Result:
-    return function(item)
 
 
 def _start_worker(cancel: multiprocessing.synchronize.Event) -> None:

@@ -45,6 +45,7 @@ from surface_classifier.training.cross_fit import (
 from surface_classifier.training.hold_out import recipe_that_fits
 from surface_classifier.training.loop import EpochResult, TrainingResult, train
 from surface_classifier.training.together import TrainingRun, kernel_obstacle, train_together
+from surface_classifier.training.torch_state import one_thread
 from surface_classifier.training.training_config import TrainingConfig
 
 Ids = NDArray[np.int64]
@@ -239,18 +240,21 @@ def _train_together(
 def _run_task(task: FoldTask, report: _Report, cancelled: Callable[[], bool]) -> FoldOutcome:
     """Train and test what the task says."""
     dataset = Dataset.load(task.dataset)
-    if task.classifiers == ('lstm',):
-        result = train(
-            dataset,
-            task.config,
-            task.seed,
-            windows=task.train,
-            on_epoch=lambda epoch: report(EvaluationProgress(task.fold, task.seed, task.classifiers, epoch)),
-            cancelled=cancelled,
-        )
-        outcome = _network_outcome(dataset, task, result)
-    else:
-        outcome = _baseline_outcome(dataset, task)
+    # One thread and the engine of `_train_together`, so that a score does not depend on where it was computed.
+    with one_thread():
+        if task.classifiers == ('lstm',):
+            result = train(
+                dataset,
+                task.config,
+                task.seed,
+                windows=task.train,
+                on_epoch=lambda epoch: report(EvaluationProgress(task.fold, task.seed, task.classifiers, epoch)),
+                cancelled=cancelled,
+                engine='torch' if kernel_obstacle(task.config) else 'kernel',
+            )
+            outcome = _network_outcome(dataset, task, result)
+        else:
+            outcome = _baseline_outcome(dataset, task)
     report(EvaluationProgress(task.fold, task.seed, task.classifiers, None))
     return outcome
 

@@ -12,6 +12,7 @@ worker writes a heartbeat into the database; when it falls silent, another one r
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import multiprocessing
@@ -23,7 +24,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -37,6 +38,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from current_driver.errors import SurfaceError
 from current_driver.files.result_files import write_result
 from surface_classifier.data.dataset import Dataset
+from surface_classifier.data.ray_executor import RayExecutor, current_node_id
 from surface_classifier.data.splits import Fold, Folds, grouped_holdout, stratified_folds
 from surface_classifier.evaluation.baselines import fit_trees
 from surface_classifier.sweep.sweep_space import FULL, Space, parameter_name
@@ -66,6 +68,7 @@ DIVERGENCE = 'training diverged'  # what `train` says of a loss that is not fini
 _COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 _SETTINGS = 'settings'
 _WORKER = 'worker'
+_NODE = 'node'
 _DIVERGED = 'diverged'
 
 
@@ -110,11 +113,13 @@ class SweepProgress:
         finished: Trials that are complete or pruned.
         best: Best score so far [1]; None before there is one.
         scoring: The search is done, and its best recipe is being tested on the held-out recordings.
+        waiting: Trials that are all that is left to wait for, and which workers of another command run, in words.
     """
 
     finished: int
     best: float | None
     scoring: bool = False
+    waiting: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -199,6 +204,7 @@ def run_sweep(
     trials: int,
     *,
     workers: int = 1,
+    executor: RayExecutor | None = None,
     timeout_s: float | None = None,
     heartbeat_s: int = 10,
     on_progress: Callable[[SweepProgress], object] | None = None,
@@ -212,7 +218,8 @@ def run_sweep(
         study: Name of the study in the database; it goes on where it stopped if it is there.
         storage: Address of the database, such as `sqlite:///sweep.db` or `postgresql://user@host/database`.
         trials: How many trials the study is to have, complete and pruned ones together.
-        workers: Processes of this machine that run trials, one thread each.
+        workers: Processes that run trials, one thread each.
+        executor: The cluster that runs the workers; None: this machine.
         timeout_s: No trial begins after this time [s]; None: no limit.
         heartbeat_s: Interval of the signs of life; a trial without one for six of them is run again [s].
         on_progress: Called when something has changed.
@@ -232,7 +239,10 @@ def run_sweep(
         opened = _open_study(job, dataset, data)
         report(_progress(opened))
         lost = 0
-        if workers == 1:
+        if executor is not None:
+            _check_shared(storage, executor.hosts())
+            lost = _run_on_cluster(opened, job, executor, workers, report, message)
+        elif workers == 1:
             _work(opened, job, dataset, data, report, lambda: False)
         else:
             lost = _run_workers(opened, job, workers, report, message)
@@ -319,6 +329,7 @@ class _Job:
     trials: int
     deadline: float
     heartbeat_s: int
+    node: str = ''
 
 
 class _SurplusError(Exception):
@@ -371,10 +382,26 @@ def _difference(found: Any, wanted: Any) -> str:
     return f'{found!r}, now {wanted!r}'
 
 
-def _progress(study: optuna.Study) -> SweepProgress:
-    counted = study.get_trials(deepcopy=False, states=_COUNTED)
+def _progress(
+    study: optuna.Study, trials: int = 0, is_ours: Callable[[FrozenTrial], bool] = lambda _: True
+) -> SweepProgress:
+    """Return how far the study is; with `trials` wanted, also what it waits for once none of ours is left to run."""
+    found = study.get_trials(deepcopy=False)
+    counted = [trial for trial in found if trial.state in _COUNTED]
     complete = [trial.value for trial in counted if trial.state == TrialState.COMPLETE and trial.value is not None]
-    return SweepProgress(len(counted), max(complete, default=None))
+    running = [trial for trial in found if trial.state == TrialState.RUNNING]
+    waiting: tuple[str, ...] = ()
+    if len(counted) < trials <= len(counted) + len(running) and not any(is_ours(trial) for trial in running):
+        waiting = tuple(f'trial {trial.number} ({trial.user_attrs.get(_WORKER, "starting")})' for trial in running)
+    return SweepProgress(len(counted), max(complete, default=None), waiting=waiting)
+
+
+def _take_over(study: optuna.Study, is_lost: Callable[[FrozenTrial], bool]) -> None:
+    """Queue the trials of lost workers again, without waiting until their heartbeats are overdue."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if is_lost(trial):
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+            optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)(study, trial)
 
 
 def _work(
@@ -397,6 +424,7 @@ def _work(
             _run_trial(study, job, dataset, data, cancelled)
             report(_progress(study))
             continue
+        report(_progress(study, job.trials, lambda _: False))
         optuna.storages.fail_stale_trials(study)
         _fail_unborn(study, running, first_seen, GRACE_HEARTBEATS * job.heartbeat_s)
         time.sleep(POLL_S)
@@ -439,7 +467,8 @@ def _score_trial(trial: Trial, job: _Job, dataset: Dataset, data: SweepData, can
     earlier = study.get_trials(deepcopy=False, states=(*_COUNTED, TrialState.RUNNING))
     if sum(other.number < trial.number for other in earlier) >= job.trials:
         raise _SurplusError
-    trial.set_user_attr(_WORKER, f'{socket.gethostname()}, process {os.getpid()}')
+    trial.set_user_attr(_WORKER, _worker_name(os.getpid()))
+    trial.set_user_attr(_NODE, job.node)
     # Seeded by the trial's number: workers draw different points, and one worker draws the same ones in every run.
     seed = int(np.random.SeedSequence((settings.seed, trial.number)).generate_state(1)[0])
     study.sampler = optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
@@ -461,6 +490,14 @@ def _score_trial(trial: Trial, job: _Job, dataset: Dataset, data: SweepData, can
         study.enqueue_trial(trial.params)
         raise
     return float(np.mean(found))
+
+
+def _ran_in(process: int, trial: FrozenTrial) -> bool:
+    return trial.user_attrs.get(_WORKER) == _worker_name(process)
+
+
+def _worker_name(process: int) -> str:
+    return f'{socket.gethostname()}, process {process}'
 
 
 def _suggest(trial: Trial, name: str, at: optuna.distributions.BaseDistribution) -> Any:
@@ -542,6 +579,10 @@ def _run_workers(
         workers.append(_Worker(process, ours))
     last = _progress(study)
     running = list(workers)
+
+    def is_ours(trial: FrozenTrial) -> bool:
+        return trial.user_attrs.get(_WORKER) in {_worker_name(worker.process.pid or 0) for worker in running}
+
     try:
         while running:
             ready = wait([worker.messages for worker in running], POLL_S)
@@ -550,12 +591,13 @@ def _run_workers(
                     kind, text = worker.messages.recv()
                 except EOFError:
                     running.remove(worker)
+                    _take_over(study, functools.partial(_ran_in, worker.process.pid or 0))
                     continue
                 if kind == 'error':
                     running.remove(worker)  # it is on its way out
                     raise SurfaceError(text)
                 message(text)
-            now = _progress(study)
+            now = _progress(study, job.trials, is_ours)
             if now != last:
                 last = now
                 report(now)
@@ -600,6 +642,74 @@ def _run_worker(job: _Job, messages: Connection) -> None:
         messages.send(('error', str(error)))
     except TrainingCancelledError:
         sys.exit(1)
+
+
+def _check_shared(storage: str, hosts: set[str]) -> None:
+    """Refuse a database that the nodes of a cluster cannot share.
+
+    Raises:
+        SurfaceError: It is a file, and the cluster has several machines.
+    """
+    if len(hosts) > 1 and storage.startswith('sqlite'):
+        raise SurfaceError(
+            f'--storage {shown_address(storage)}: the {len(hosts)} machines of the cluster cannot share an SQLite '
+            'file; give a database server, such as --storage postgresql://USER:PASSWORD@HOST/DATABASE'
+        )
+
+
+def _run_on_cluster(
+    study: optuna.Study,
+    job: _Job,
+    executor: RayExecutor,
+    count: int,
+    report: Callable[[SweepProgress], object],
+    message: Callable[[str], object],
+) -> int:
+    """Run workers as tasks of a cluster, and report the progress of the study.
+
+    Returns:
+        0: a lost worker starts again.
+
+    Raises:
+        SurfaceError: A worker met an error, or was lost again and again.
+    """
+    done = threading.Event()
+
+    def is_lost(trial: FrozenTrial) -> bool:
+        return bool(trial.user_attrs.get(_NODE)) and trial.user_attrs[_NODE] not in executor.node_ids()
+
+    def watch() -> None:
+        last = None
+        while not done.wait(POLL_S):
+            _take_over(study, is_lost)
+            now = _progress(study, job.trials, lambda trial: bool(trial.user_attrs.get(_NODE)))
+            if now != last:
+                last = now
+                report(now)
+
+    watcher = threading.Thread(target=watch, name='sweep progress')
+    watcher.start()
+    try:
+        with closing(executor.map_completed(_work_on_node, [job] * count)) as results:
+            for _, messages in results:
+                for text in messages:
+                    message(text)
+    finally:
+        done.set()
+        watcher.join()
+    report(_progress(study))
+    return 0
+
+
+def _work_on_node(job: _Job) -> list[str]:
+    """Be a worker on a node of a cluster; return what Optuna reported as errors."""
+    messages: list[str] = []
+    with _quiet_optuna(messages.append):
+        dataset = Dataset.load(job.dataset)
+        data = divide(dataset, job.settings)
+        study = _open_study(job, dataset, data)
+        _work(study, replace(job, node=current_node_id()), dataset, data, lambda _: None, lambda: False)
+    return messages
 
 
 class _Messages(logging.Handler):

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from executor_tasks import refuse_three, run_until_cancelled, square
 
 from current_driver.errors import SurfaceError
-from current_driver.recordings.recording import Recording, find_recordings
+from current_driver.recordings.recording import find_recordings
 from current_driver.testing.drives import write_drive
 from surface_classifier.data.dataset_builder import build_dataset
 from surface_classifier.data.executor import LocalExecutor, make_executor
@@ -61,12 +60,6 @@ def test_whoever_stops_listening_cancels_what_runs(tmp_path: Path) -> None:
     assert file.read_text() == 'begun\ncancelled\n'
 
 
-def test_ray_that_is_not_installed_is_named_with_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, 'ray', None)
-    with pytest.raises(SurfaceError, match=r"--executor ray: Ray is not installed; .*pip install 'ray"):
-        make_executor('ray')
-
-
 def test_two_processes_build_the_same_data_set(tmp_path: Path) -> None:
     for index in range(5):
         drive = [('ice', 2.0 + index), ('', 1.0), ('snow', 3.0)] if index != 2 else [('ice', 0.4)]
@@ -96,19 +89,3 @@ def test_a_recording_that_cannot_be_cut_leaves_nothing_behind(tmp_path: Path) ->
     with LocalExecutor(2) as executor, pytest.raises(SurfaceError, match=r"r/2: there is no topic 'motor_current'"):
         build_dataset(recordings, default_window_config(), tmp_path / 'set', executor=executor)
     assert [path.name for path in tmp_path.iterdir()] == ['r']
-
-
-@pytest.mark.slow
-def test_a_local_ray_builds_the_same_data_set(tmp_path: Path) -> None:
-    pytest.importorskip('ray', reason="Ray is not installed: pip install 'ray>=2.40'")
-    for index in range(3):
-        write_drive(tmp_path / 'r' / f'{index}', [('ice', 2.0), ('snow', 2.0)], seed=index)
-    recordings = find_recordings([tmp_path / 'r'])
-    here = build_dataset(recordings, default_window_config(), tmp_path / 'here')
-    with make_executor('ray', 2) as executor:
-        there = build_dataset(recordings, default_window_config(), tmp_path / 'there', executor=executor)
-        # A task's own error comes through: this one opens a recording that is not there.
-        with pytest.raises(SurfaceError, match='nowhere: no such recording'):
-            list(executor.map_completed(Recording, [tmp_path / 'nowhere']))
-    assert there.dataset.digest == here.dataset.digest
-    assert there.dataset.counters == here.dataset.counters

@@ -385,6 +385,38 @@ def test_two_workers_go_on_after_one_was_killed_in_mid_trial(dataset: Dataset, t
     assert not any(name.endswith(f'process {os.getpid()}') for name in workers)
 
 
+def test_the_trial_of_a_dead_worker_runs_again_at_once(dataset: Dataset, tmp_path: Path) -> None:
+    job = sweep._Job(dataset.path, SETTINGS, 'study', address(tmp_path), 3, math.inf, 10)
+    study = sweep._open_study(job, dataset, divide(dataset, SETTINGS))
+    for worker in ('dead', 'alive'):
+        trial = study.ask()
+        trial.suggest_float('learning_rate', 0.1, 0.2)
+        trial.set_user_attr('worker', worker)
+    sweep._take_over(study, lambda trial: trial.user_attrs['worker'] == 'dead')
+    sweep._take_over(study, lambda trial: trial.user_attrs.get('worker') == 'dead')
+    states = [trial.state for trial in trials_in(tmp_path)]
+    first_point = [TrialState.FAIL, TrialState.RUNNING, TrialState.WAITING]
+    assert states == first_point
+    lost, _, again = trials_in(tmp_path)
+    assert again.params == lost.params
+
+
+def test_a_trial_that_another_command_runs_is_named_while_it_is_waited_for(dataset: Dataset, tmp_path: Path) -> None:
+    job = sweep._Job(dataset.path, SETTINGS, 'study', address(tmp_path), 1, math.inf, 10)
+    study = sweep._open_study(job, dataset, divide(dataset, SETTINGS))
+    study.ask().set_user_attr('worker', 'robot, process 12')
+    assert sweep._progress(study, 1, lambda _: False).waiting == ('trial 0 (robot, process 12)',)
+    assert sweep._progress(study, 1, lambda _: True).waiting == ()  # our own
+    assert sweep._progress(study, 2, lambda _: False).waiting == ()  # there is another one to run
+
+
+def test_machines_of_a_cluster_cannot_share_a_file() -> None:
+    sweep._check_shared('sqlite:///study.db', {'10.0.0.1'})
+    sweep._check_shared('postgresql://me:secret@server/sweeps', {'10.0.0.1', '10.0.0.2'})
+    with pytest.raises(SurfaceError, match='the 2 machines of the cluster cannot share an SQLite file'):
+        sweep._check_shared('sqlite:///study.db', {'10.0.0.1', '10.0.0.2'})
+
+
 def test_what_goes_wrong_in_a_worker_is_said(dataset: Dataset, tmp_path: Path) -> None:
     job = sweep._Job(tmp_path / 'gone', SETTINGS, 'study', address(tmp_path), 1, math.inf, 10)
     study = sweep._open_study(job, dataset, divide(dataset, SETTINGS))
