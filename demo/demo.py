@@ -208,7 +208,7 @@ class Demo:
         from surface_classifier.data.dataset import Dataset
         from surface_classifier.evaluation.baselines import fit_nearest_mean
         from surface_classifier.nodes.clients.drive_observer import observe_drive
-        from surface_classifier.nodes.clients.watch_node import Screen
+        from surface_classifier.terminal.screen import Screen
         from surface_classifier.terminal.watch_view import render
 
         data = Dataset.load(dataset)
@@ -230,7 +230,7 @@ class Demo:
                 return started[0].running
 
             with Screen(
-                render, self.console, plain=self.plain, title='surface watch: a drive nobody has seen'
+                render, 'surface watch: a drive that was not used for training', self.console, plain=self.plain
             ) as screen:
                 picture = self.output / 'live_view.svg'
                 drive = observe_drive(start_driver, running, screen=screen, column_ns=COLUMN_NS, picture=picture)

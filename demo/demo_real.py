@@ -34,7 +34,6 @@ from surface_classifier.data.splits import Fold, folds_from_file
 from surface_classifier.model.engine import load_engine
 from surface_classifier.model.labeller import Label, Labeller
 from surface_classifier.nodes.clients.drive_observer import Drive, observe_drive
-from surface_classifier.nodes.clients.watch_node import Screen
 from surface_classifier.signal.window_stream import Window, WindowStream
 from surface_classifier.startup.node_processes import (
     NodeProcesses,
@@ -42,6 +41,7 @@ from surface_classifier.startup.node_processes import (
     free_domain_id,
     interrupted_by_stop_requests,
 )
+from surface_classifier.terminal.screen import Screen
 from surface_classifier.terminal.watch_view import render
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -237,7 +237,7 @@ def replay(recordings: Sequence[Recording], model: Path, log: Path, console: Con
             nodes.check()
             return started[0].running
 
-        with Screen(render, console, plain=plain, title='surface watch: recordings of a Husky A200') as screen:
+        with Screen(render, 'surface watch: recordings of a Husky A200', console, plain=plain) as screen:
             drive = observe_drive(start_driver, running, screen=screen, column_ns=COLUMN_NS)
         nodes.check()
     return drive

@@ -311,6 +311,7 @@ class TrainerNode(MonitoredNode):
         if surface is not None:
             # Not the joystick's stamp: it may be read on the operator's computer, by another clock.
             self._apply_surface(self.get_clock().now().nanoseconds, surface, 'operator')
+            self.publish_health()  # the terminal of `surface record` shows the label at once
 
     def _set_surface(self, request: SetSurface.Request, response: SetSurface.Response) -> None:
         self._check_name(request.surface)

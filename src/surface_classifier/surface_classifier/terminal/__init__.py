@@ -9,5 +9,6 @@ __all__ = [
     'record_coverage',
     'record_keys',
     'record_view',
+    'screen',
     'watch_view',
 ]

@@ -9,8 +9,8 @@ import select
 import sys
 import termios
 import tty
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import TracebackType
@@ -42,10 +42,12 @@ class Press:
     Attributes:
         surface: Label from now on, empty: not labelled; None: the key is none for a label.
         command: What else it asks for.
+        notice: What to show instead, for a key without a meaning.
     """
 
     surface: str | None = None
     command: Command | None = None
+    notice: str = ''
 
 
 class KeyMap:
@@ -75,9 +77,9 @@ class KeyMap:
         self._surfaces = {key: surface for surface, key in self.keys.items()} | {UNLABELLED_KEY: ''}
 
     def presses(self, typed: str) -> list[Press]:
-        """Return what typed characters ask for; keys without a meaning, such as the arrows, ask for nothing."""
+        """Return what typed characters ask for; a key without a meaning gets the list of those that have one."""
         if typed.startswith(_ESCAPE):
-            return []
+            return []  # an arrow, or another key of several characters
         found = []
         for key in typed.lower():
             if key in self._surfaces:
@@ -86,7 +88,15 @@ class KeyMap:
                 found.append(Press(command=Command.RECORD))
             elif key == QUIT_KEY:
                 found.append(Press(command=Command.QUIT))
+            elif key.isprintable():
+                found.append(Press(notice=f'the key {key!r} has no meaning; keys: {self.help}'))
         return found
+
+    @property
+    def help(self) -> str:
+        """The keys and what they do, in one line."""
+        surfaces = ', '.join(f'{key} {surface}' for surface, key in self.keys.items())
+        return f'{surfaces}, space not labelled, {RECORD_KEY} stop or next recording, {QUIT_KEY} quit'
 
 
 class Terminal:
@@ -129,3 +139,17 @@ class Terminal:
         except OSError:  # the other end of a pseudo-terminal was closed
             return None
         return typed.decode(errors='ignore') if typed else None
+
+
+@contextmanager
+def quit_key(wanted: bool = True) -> Iterator[Callable[[], bool]]:
+    """Give a function that returns whether the key q has been pressed; never where there is no terminal to read.
+
+    Args:
+        wanted: Whether to read keys at all; a command in the background never does, which would stop it.
+    """
+    if not wanted or not sys.stdin.isatty() or os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp():
+        yield lambda: False
+        return
+    with Terminal() as terminal:
+        yield lambda: QUIT_KEY in (terminal.read(0.0) or '').lower()

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.box import ROUNDED
@@ -20,6 +21,7 @@ from surface_classifier.terminal.record_coverage import Coverage
 from surface_classifier.terminal.watch_view import CLASS_COLOURS, UNKNOWN_COLOUR
 
 SHORTAGES_SHOWN = 3
+_SECONDS_WIDTH = 6
 
 
 @dataclass
@@ -33,9 +35,9 @@ class RecordState:
         recording: Folder of the recording in progress; empty when there is none.
         messages: Messages in it.
         recorded_s: Since it was started [s].
-        motion: What the robot does; None: nobody tells.
-        motion_topic: Who tells; empty: nobody.
-        trouble: What the trainer complains of; empty when all is well.
+        motion: What the robot does; None: no topic carries it.
+        motion_topic: The topic that carries it; empty: none.
+        trouble: What the trainer reports as wrong; empty when all is well.
         notice: What was done last.
     """
 
@@ -88,15 +90,9 @@ def render(state: RecordState, width: int, title: str = 'surface record') -> Ren
         parts.append(Text(f'  and {len(shortages) - SHORTAGES_SHOWN} more', style='yellow'))
     if state.notice:
         parts.append(Text(state.notice, style='dim'))
-    return Panel(
-        Group(*parts),
-        title=title,
-        title_align='left',
-        subtitle=Text('space not labelled · r stop / next recording · q quit', style='dim'),
-        subtitle_align='right',
-        box=ROUNDED,
-        width=width,
-    )
+    # Inside the frame, where the line wraps: a narrow terminal would cut it off at the frame.
+    parts += [Text(), Text('space: not labelled   r: stop or next recording   q: quit', style='dim')]
+    return Panel(Group(*parts), title=title, title_align='left', box=ROUNDED, width=width)
 
 
 def _headline(state: RecordState) -> Text:
@@ -119,12 +115,12 @@ def _headline(state: RecordState) -> Text:
 def _table(state: RecordState, width: int) -> RenderableType:
     coverage = state.coverage
     table = Table.grid(padding=(0, 2))
-    ranges = coverage.ranges if coverage.knows_motion and width >= 60 else ()
+    ranges, turning = _motion_columns(coverage, width)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
-    for _ in range(1 + len(ranges) + bool(ranges)):
+    for _ in range(1 + len(ranges) + turning):
         table.add_column(justify='right', no_wrap=True)
-    heads = ['key', 'surface', 'seconds', *ranges, *(['turning'] if ranges else [])]
+    heads = ['key', 'surface', 'seconds', *ranges, *(['turning'] if turning else [])]
     table.add_row(*(Text(head, style='dim') for head in heads))
     for name in coverage.surfaces:
         chosen = bool(state.recording) and name == state.surface
@@ -139,11 +135,27 @@ def _table(state: RecordState, width: int) -> RenderableType:
                 _seconds(seconds, behind=part > 0 and coverage.is_behind(name, part))
                 for part, seconds in enumerate(coverage.by_range[name])
             ]
+        if turning:
             cells.append(_seconds(coverage.turning[name], behind=False))
         table.add_row(*cells)
     if not coverage.knows_motion:
-        table.add_row('', Text('speed: nobody tells it', style='dim'))
+        table.add_row('', Text('speed: unknown', style='dim'))
     return table
+
+
+def _motion_columns(coverage: Coverage, width: int) -> tuple[Sequence[str], bool]:
+    """Return the speed ranges and whether to show turns: what fits beside the surfaces, all ranges or none."""
+    if not coverage.knows_motion:
+        return (), False
+    surface = max([len('surface'), *(len(name) + 2 for name in coverage.surfaces)])
+    left = width - 4 - sum(2 + column for column in (len('key'), surface, len('seconds')))
+    ranges = sum(2 + max(len(name), _SECONDS_WIDTH) for name in coverage.ranges)
+    turns = 2 + len('turning')
+    if ranges + turns <= left:
+        return coverage.ranges, True
+    if ranges <= left:
+        return coverage.ranges, False
+    return (), turns <= left
 
 
 def _seconds(seconds: float, *, behind: bool) -> Text:

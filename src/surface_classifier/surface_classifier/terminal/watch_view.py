@@ -8,29 +8,22 @@ is that of the messages' stamps, so the strips are right whether the graph runs 
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from rich.box import ROUNDED
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
-
-from current_driver.files.result_files import write_result
 
 DEFAULT_COLUMN_NS = 500_000_000
 STRIP_ROWS = 3
 MAX_COLUMNS = 400
 UNKNOWN_COLOUR = 'grey50'
 CLASS_COLOURS = ('#5b9bd5', '#e08a3c', '#5fb878', '#b07cd8', '#e0605a', '#c9b23a', '#4fbcc8', '#d98ab5')
-State = TypeVar('State')
 _BARS = ' ▁▂▃▄▅▆▇█'
 
 
@@ -231,21 +224,6 @@ def render(state: WatchState, width: int, title: str = 'surface watch') -> Rende
     )
 
 
-def save_view(
-    state: State,
-    path: Path,
-    title: str = 'surface watch',
-    width: int = 100,
-    draw: Callable[[State, int, str], RenderableType] = render,  # type: ignore[assignment]
-) -> None:
-    """Writes a view as an SVG picture that needs nothing from outside; `width` in characters."""
-    console = Console(record=True, width=width, file=io.StringIO(), force_terminal=True, color_system='truecolor')
-    console.print(draw(state, width, title))
-    svg = console.export_svg(title='')
-    # rich asks a server for its font; any monospaced one will do.
-    write_result(path, re.sub(r'@font-face\s*{[^}]*}', '', svg), 'picture')
-
-
 def _headline(state: WatchState) -> Text:
     if not state.labels:
         return Text('waiting for the first label', style='dim')
@@ -281,7 +259,8 @@ def _probabilities(state: WatchState, width: int) -> RenderableType:
             name, probability = state.class_names[index], state.probabilities[index]
             filled = round(bar_width * probability)
             bar = Text('━' * filled, style=state.colour_of(name))
-            bar.append('━' * (bar_width - filled), style='grey23')
+            # Another character, as a terminal without colours shows both alike.
+            bar.append('╌' * (bar_width - filled), style='bright_black')
             likeliest = probability == max(state.probabilities)
             cells += [
                 Text(name, style='bold' if likeliest else ''),

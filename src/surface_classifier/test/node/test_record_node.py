@@ -7,6 +7,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -21,10 +22,12 @@ import pytest
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState
 
+from current_driver.node.qos import stream_qos
 from current_driver.recordings.recording import Recording
 from current_driver.testing.ros_graph import Graph
-from surface_classifier.nodes.conversion import to_time
+from surface_classifier.nodes.conversion import to_time, truth_message
 from surface_classifier.nodes.trainer_node import TrainerNode
+from surface_msgs.msg import SurfaceTruth
 
 REQUIRES = ('rclpy', 'surface_msgs')
 
@@ -161,3 +164,113 @@ def test_a_refusal_of_the_trainer_is_told(graph: Graph, tmp_path: Path) -> None:
     finally:
         terminal.close()
     assert 'taken: exists already' in terminal.output
+
+
+def shown(terminal: TerminalProcess, since: int = 0) -> str:
+    """Return what the terminal was sent, without escape sequences."""
+    return re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '', terminal.output[since:])
+
+
+@pytest.mark.usefixtures('robot')
+def test_a_full_disk_is_shown_and_ends_the_count(graph: Graph, small_disk: Path) -> None:
+    graph.start(TrainerNode, {'output_dir': str(small_disk), 'topics': ['joint_states'], 'surfaces': ['ice']})
+    terminal = TerminalProcess('--name', 'drive')
+    try:
+        graph.wait_for(lambda: 'messages' in shown(terminal), 'the view', START_S)
+        filler = small_disk / 'filler'
+        with suppress(OSError), filler.open('wb', buffering=0) as stream:
+            while True:
+                stream.write(bytes(65536))
+        graph.wait_for(lambda: 'recording has stopped' in shown(terminal), 'the fault', 30.0)
+        graph.wait_for(lambda: 'NOT RECORDING' in shown(terminal), 'the end of the recording')
+        terminal.press('q')
+        assert terminal.wait() == 0, terminal.output
+    finally:
+        terminal.close()
+
+
+@pytest.mark.usefixtures('robot')
+def test_the_label_is_that_of_the_trainer_whatever_another_node_publishes(graph: Graph, tmp_path: Path) -> None:
+    qos = stream_qos(10, reliable=True, latched=True)
+    truths = graph.watcher.create_publisher(SurfaceTruth, 'surface_truth', qos)
+    graph.watcher.create_timer(0.1, lambda: truths.publish(truth_message(time.time_ns(), 'concrete', 'simulation')))
+    graph.start(
+        TrainerNode, {'output_dir': str(tmp_path), 'topics': ['joint_states'], 'surfaces': ['gravel', 'concrete']}
+    )
+    terminal = TerminalProcess('--name', 'yard')
+    try:
+        graph.wait_for(lambda: 'messages' in shown(terminal), 'the view', START_S)
+        graph.wait_for(lambda: 'publishes surface_truth as well' in shown(terminal), 'the warning')
+        terminal.press('1')
+        graph.wait_for(lambda: ' GRAVEL ' in shown(terminal), 'the label')
+        begin = len(terminal.output)
+        graph.wait_for(lambda: re.search(r'● \d+ s  \d\d\d+ messages', shown(terminal, begin)) is not None, 'messages')
+        terminal.press('q')
+        assert terminal.wait() == 0, terminal.output
+    finally:
+        terminal.close()
+    assert ' CONCRETE ' not in shown(terminal)
+    assert label_of(tmp_path / 'yard') == ['gravel']
+
+
+def test_a_topic_without_publisher_stays_a_warning_and_counts_nothing(graph: Graph, tmp_path: Path) -> None:
+    graph.start(TrainerNode, {'output_dir': str(tmp_path), 'topics': ['joint_states'], 'surfaces': ['gravel']})
+    terminal = TerminalProcess('--name', 'yard')
+    try:
+        graph.wait_for(lambda: 'NOT LABELLED' in shown(terminal), 'the view', START_S)
+        terminal.press('1')
+        graph.wait_for(lambda: ' GRAVEL ' in shown(terminal), 'the label')
+        begin = len(terminal.output)
+        time.sleep(3.0)
+        later = shown(terminal, begin)
+        assert re.findall(r'gravel ◀\s+(\d+)', later)
+        assert set(re.findall(r'gravel ◀\s+(\d+)', later)) == {'0'}
+        assert '/joint_states' in later
+        terminal.press('q')
+        assert terminal.wait() == 0, terminal.output
+    finally:
+        terminal.close()
+
+
+@pytest.mark.usefixtures('graph')
+def test_it_waits_for_the_trainer_in_view_and_q_quits() -> None:
+    terminal = TerminalProcess('--surfaces', 'ice')
+    try:
+        deadline = time.monotonic() + START_S
+        while 'waiting for the trainer /trainer; q quits' not in shown(terminal) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        terminal.press('q')
+        assert terminal.wait() == 0, terminal.output
+    finally:
+        terminal.close()
+    assert 'waiting for the trainer /trainer; q quits' in shown(terminal)
+
+
+@pytest.mark.usefixtures('robot')
+def test_two_commands_with_trainers_of_their_own_do_not_share_keys(graph: Graph, tmp_path: Path) -> None:
+    both = [
+        TerminalProcess('--surfaces', 'ice,snow', '--topics', 'joint_states', '-o', str(tmp_path), '--name', name)
+        for name in ('a', 'b')
+    ]
+    try:
+        graph.wait_for(lambda: all('NOT LABELLED' in shown(terminal) for terminal in both), 'the views', START_S)
+        both[0].press('x')
+        graph.wait_for(lambda: "the key 'x' has no meaning; keys: 1 ice, 2 snow" in shown(both[0]), 'the notice')
+        both[0].press('1')
+        graph.wait_for(lambda: ' ICE ' in shown(both[0]), 'the label')
+        both[1].press('2')
+        graph.wait_for(lambda: ' SNOW ' in shown(both[1]), 'the label')
+        time.sleep(1.0)
+        both[0].press('q')
+        assert both[0].wait() == 0, both[0].output
+        begin = len(both[1].output)
+        graph.wait_for(lambda: '●' in shown(both[1], begin), 'the other one going on')
+        both[1].press('q')
+        assert both[1].wait() == 0, both[1].output
+    finally:
+        for terminal in both:
+            terminal.close()
+    assert label_of(tmp_path / 'a') == ['ice']
+    assert label_of(tmp_path / 'b') == ['snow']
+    # The log of the trainer is not written through the picture.
+    assert '[INFO]' not in both[0].output

@@ -12,17 +12,21 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rich.console import Console
 
 from current_driver.errors import SurfaceError
 from current_driver.node.qos import stream_qos
+from surface_classifier.nodes.classifier_node import ClassifierNode
 from surface_classifier.nodes.clients import drive_observer, trainer_client
 from surface_classifier.nodes.clients.drive_observer import observe_drive
 from surface_classifier.nodes.clients.trainer_client import TrainerClient
-from surface_classifier.nodes.clients.watch_node import Screen, WatchNode, watch
+from surface_classifier.nodes.clients.watch_node import WatchNode, watch
 from surface_classifier.nodes.conversion import WindowWriter, to_time, truth_message
+from surface_classifier.nodes.publishers import publishers_of
 from surface_classifier.signal.window_config import default_window_config
 from surface_classifier.signal.window_stream import Window
+from surface_classifier.terminal.screen import Screen
 from surface_classifier.terminal.watch_view import render
 from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
 
@@ -67,7 +71,7 @@ def label_message(index: int, surface: str, confidence: float = 0.8) -> SurfaceL
 
 
 def quiet_screen() -> Screen:
-    return Screen(render, Console(file=io.StringIO()), plain=True)
+    return Screen(render, 'surface watch', Console(file=io.StringIO()), plain=True)
 
 
 def test_the_view_is_fed_by_labels_windows_and_the_truth(graph: Graph) -> None:
@@ -96,7 +100,25 @@ def test_a_silent_graph_is_told_with_the_topic(graph: Graph, monkeypatch: pytest
     node: WatchNode = graph.add(WatchNode(context=graph.context, namespace='/robot_1'))
     node.refresh_notice()
     assert 'no message on /robot_1/surface_label' in node.state.notice
-    assert 'is the classifier running?' in node.state.notice
+    assert 'no classifier runs; start it with ros2 launch' in node.state.notice
+
+
+def test_the_worst_status_of_the_chain_is_shown(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('surface_classifier.nodes.clients.watch_node.SILENCE_S', 0.0)
+    node: WatchNode = graph.add(WatchNode(context=graph.context))
+    graph.start(ClassifierNode)
+    graph.wait_for(lambda: bool(publishers_of(node, 'surface_label')), 'the classifier')
+    diagnostics = graph.watcher.create_publisher(DiagnosticArray, '/diagnostics', 10)
+
+    def notice() -> str:
+        diagnostics.publish(DiagnosticArray(status=[DiagnosticStatus(level=b'\2', name='battery', message='empty')]))
+        node.refresh_notice()
+        return node.state.notice
+
+    graph.wait_for(lambda: '/classifier: ' in notice(), 'the status of the classifier without a model')
+    assert 'no message on /surface_label' in node.state.notice
+    assert 'load_model' in node.state.notice
+    assert 'empty' not in node.state.notice  # of another program
 
 
 def test_watch_ends_after_so_many_labels_and_leaves_a_picture(graph: Graph, tmp_path: Path) -> None:

@@ -21,8 +21,9 @@ from rclpy.executors import SingleThreadedExecutor
 
 from current_driver.errors import SurfaceError
 from current_driver.node.qos import stream_qos
-from surface_classifier.nodes.clients.watch_node import Screen, WatchNode
+from surface_classifier.nodes.clients.watch_node import WatchNode
 from surface_classifier.nodes.conversion import to_ns, window_from_message
+from surface_classifier.terminal.screen import Screen
 from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
 
 QUEUE_DEPTH = 5000

@@ -8,12 +8,13 @@ has been driven. The trainer is that of the running graph, or one that is starte
 
 from __future__ import annotations
 
+import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -34,14 +35,13 @@ from current_driver.errors import SurfaceError
 from current_driver.node.qos import stream_qos
 from current_driver.node.ros_types import ros_message_class
 from current_driver.node.run_nodes import NodeExecutor
-from surface_classifier.nodes.clients.watch_node import Screen
+from surface_classifier.nodes.publishers import publishers_of
 from surface_classifier.nodes.trainer_node import TrainerNode
-from surface_classifier.terminal.drive_motion import motion_of, preferred_topics
+from surface_classifier.terminal.drive_motion import Motion, motion_of, preferred_topics
 from surface_classifier.terminal.record_coverage import DEFAULT_SPEED_EDGES_MPS, Coverage
-from surface_classifier.terminal.record_keys import Command, KeyMap, Press, Terminal
+from surface_classifier.terminal.record_keys import QUIT_KEY, Command, KeyMap, Press, Terminal
 from surface_classifier.terminal.record_view import RecordState, render
-from surface_classifier.terminal.watch_view import save_view
-from surface_msgs.msg import SurfaceTruth
+from surface_classifier.terminal.screen import Screen, save_view
 from surface_msgs.srv import SetSurface, StartRecording, StopRecording
 
 START_TIMEOUT_S = 20.0
@@ -49,8 +49,10 @@ CALL_TIMEOUT_S = 20.0
 COUNT_PERIOD_S = 0.1
 SEARCH_PERIOD_S = 0.5
 KEY_WAIT_S = 0.05
-# What was told longer ago does not hold any more.
+# What is older does not hold any more.
 MOTION_AGE_S = 1.0
+ANSWER_HOLDS_S = 0.5
+HEALTH_AGE_S = 4.0  # the trainer reports every second
 # A step of the clock that no counting period explains is a jump, or the computer slept.
 LONGEST_STEP_S = 5.0
 
@@ -97,40 +99,52 @@ class RecordNode(Node):
         self._options = options
         self._keys: KeyMap | None = None
         self.state: RecordState | None = None
-        self._label = ''
         self._recordings = 0
+        self._pending: list[tuple[str, float, Motion | None]] = []
+        self._heard_s = time.monotonic()
+        self._answered_s = 0.0
         self._motion_s = 0.0
         self._counted_ns: int | None = None
         self._speed: Subscription | None = None
         self._start = self.create_client(StartRecording, f'{options.trainer}/start_recording')
         self._stop = self.create_client(StopRecording, f'{options.trainer}/stop_recording')
         self._set = self.create_client(SetSurface, f'{options.trainer}/set_surface')
-        self.trainer_name = self._start.srv_name.rpartition('/')[0]
+        # The client's own `srv_name` is the name as it was given.
+        self.trainer_name = self.resolve_service_name(f'{options.trainer}/start_recording').rpartition('/')[0]
         self.create_subscription(DiagnosticArray, '/diagnostics', self._safely(self._on_diagnostics), 20)
-        self.create_subscription(
-            SurfaceTruth, 'surface_truth', self._safely(self._on_truth), stream_qos(100, reliable=True, latched=True)
-        )
         self.create_timer(COUNT_PERIOD_S, self._safely(self.count))
         self.create_timer(SEARCH_PERIOD_S, self._safely(self._find_speed))
 
     # ---- From the terminal's thread ----
 
-    def begin(self) -> None:
-        """Wait for the trainer and the surfaces, and start to record.
+    def is_trainer_there(self, waited_s: float) -> bool:
+        """Return whether the trainer can be asked.
+
+        Args:
+            waited_s: For how long it has been waited for [s].
 
         Raises:
-            SurfaceError: The trainer is not there, names no surfaces, or refuses.
+            SurfaceError: It has not come for too long.
         """
-        if not self._start.wait_for_service(timeout_sec=START_TIMEOUT_S):
+        if self._start.service_is_ready():
+            return True
+        if waited_s > START_TIMEOUT_S:
             raise SurfaceError(
                 f'there is no trainer {self.trainer_name} after {START_TIMEOUT_S:g} s; start trainer_node, name '
                 'another one with --trainer, or let this command record by itself with --topics'
             )
+        return False
+
+    def begin(self) -> None:
+        """Ask the trainer for the surfaces, and start to record.
+
+        Raises:
+            SurfaceError: The trainer names no surfaces, or refuses.
+        """
         surfaces = self._options.surfaces or self._surfaces_of_trainer()
         self._keys = KeyMap(surfaces)
         with self.lock:
             self.state = RecordState(self._keys.keys, Coverage(surfaces, self._options.speed_edges_mps))
-            self.state.surface = self._label
         self.start_recording()
 
     def press(self, typed: str) -> bool:
@@ -149,7 +163,7 @@ class RecordNode(Node):
             fields['name'] = f'{fields["name"]}_{self._recordings + 1}'
         answer = self._call(self._start, StartRecording.Request(**fields))
         self._recordings += 1
-        self._tell(answer.message, recording=answer.path)
+        self._notify(answer.message, recording=answer.path)
 
     def stop_recording(self) -> None:
         """Complete the recording in progress.
@@ -161,7 +175,7 @@ class RecordNode(Node):
         driven = ', '.join(
             f'{name} {seconds:.0f} s' for name, seconds in zip(answer.surfaces, answer.surface_durations, strict=True)
         )
-        self._tell(f'{answer.message}: {answer.messages} messages; {driven or "not labelled"}', recording='')
+        self._notify(f'{answer.message}: {answer.messages} messages; {driven or "not labelled"}', recording='')
 
     @property
     def is_recording(self) -> bool:
@@ -177,13 +191,16 @@ class RecordNode(Node):
                     assert self.state is not None
                     self.count()  # what was driven until now counts for the label until now
                     self.state.surface = press.surface
-                self._tell(answer.message)
+                    self._answered_s = time.monotonic()
+                self._notify(answer.message)
             elif press.command == Command.RECORD and self.is_recording:
                 self.stop_recording()
             elif press.command == Command.RECORD:
                 self.start_recording()
+            elif press.notice:
+                self._notify(press.notice)
         except SurfaceError as error:
-            self._tell(str(error))
+            self._notify(str(error))
         return press.command == Command.QUIT
 
     def _surfaces_of_trainer(self) -> tuple[str, ...]:
@@ -205,12 +222,14 @@ class RecordNode(Node):
             raise SurfaceError(f'{what}: no answer within {CALL_TIMEOUT_S:g} s; is the trainer still running?')
         return future.result()
 
-    def _tell(self, notice: str, recording: str | None = None) -> None:
+    def _notify(self, notice: str, recording: str | None = None) -> None:
         with self.lock:
             assert self.state is not None
             self.state.notice = notice
             if recording is not None:
                 self.state.recording, self.state.messages, self.state.recorded_s = recording, 0, 0.0
+                self._pending.clear()
+                self._heard_s = time.monotonic()
 
     # ---- From the executor's thread ----
 
@@ -228,7 +247,7 @@ class RecordNode(Node):
         return run
 
     def count(self) -> None:
-        """Count the time since the last call under the present label."""
+        """Note the time since the last call under the present label; it counts when the trainer has recorded data."""
         now_ns = self.get_clock().now().nanoseconds
         with self.lock:
             since_ns, self._counted_ns = self._counted_ns, now_ns
@@ -238,31 +257,52 @@ class RecordNode(Node):
                 self.state.motion = None
             seconds = (now_ns - since_ns) * 1e-9
             if self.state.recording and 0.0 < seconds <= LONGEST_STEP_S:
-                self.state.coverage.add(self.state.surface, seconds, self.state.motion)
+                self._pending.append((self.state.surface, seconds, self.state.motion))
+            silent_s = time.monotonic() - self._heard_s
+            if self.state.recording and silent_s > HEALTH_AGE_S:
+                self.state.trouble = f'{self.trainer_name} has not reported its state for {silent_s:.0f} s'
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        """Take over what the trainer reports: label, messages, and what is wrong."""
         for status in message.status:
             if f'/{status.name}' != self.trainer_name:
                 continue
+            self.count()
             values = {item.key: item.value for item in status.values}
             with self.lock:
+                self._heard_s = time.monotonic()
                 if self.state is None:
                     return
                 troubled = int.from_bytes(status.level, 'little') > 0
-                self.state.trouble = status.message if troubled else ''
+                troubles = [status.message if troubled else '', self._second_label_publisher()]
+                self.state.trouble = '\n'.join(filter(None, troubles))
                 if self.state.recording and values.get('recording') == self.state.recording:
-                    self.state.messages = int(values.get('messages', 0))
+                    messages = int(values.get('messages', 0))
+                    self._count_recorded(messages > self.state.messages)
+                    self.state.messages = messages
                     self.state.recorded_s = float(values.get('recorded [s]', 0.0))
                 elif self.state.recording and troubled and not values.get('recording'):
                     self.state.recording = ''  # the trainer ended it, as on a full disk
+                    self._pending.clear()
+                # The label of the trainer is what the bag holds, whoever set it: a key, a joystick or a topic.
+                # A report that was on its way when a key was answered is older than the answer.
+                if time.monotonic() - self._answered_s > ANSWER_HOLDS_S:
+                    self.state.surface = values.get('surface', self.state.surface)
 
-    def _on_truth(self, message: SurfaceTruth) -> None:
-        """Take a label, whoever set it: a key, a joystick or a topic."""
-        self.count()
-        with self.lock:
-            self._label = message.surface
-            if self.state is not None:
-                self.state.surface = message.surface
+    def _count_recorded(self, has_grown: bool) -> None:
+        """Count the time since the last report of the trainer if the recording has grown in it."""
+        assert self.state is not None
+        if has_grown:
+            for surface, seconds, motion in self._pending:
+                self.state.coverage.add(surface, seconds, motion)
+        self._pending.clear()
+
+    def _second_label_publisher(self) -> str:
+        others = [name for name in publishers_of(self, 'surface_truth') if name != self.trainer_name]
+        if not others:
+            return ''
+        names = ', '.join(others)
+        return f'{names} publishes surface_truth as well; shown and recorded is the label of {self.trainer_name}'
 
     def _find_speed(self) -> None:
         """Listen to the best topic there is that tells the speed."""
@@ -277,7 +317,7 @@ class RecordNode(Node):
         if self._speed is not None:
             if self._speed.topic_name == topic:
                 return
-            # Somebody better has come, or the one before has gone.
+            # A better topic has appeared, or the one before has gone.
             self.destroy_subscription(self._speed)
         self._speed = self.create_subscription(
             ros_message_class(msgtype),
@@ -312,8 +352,11 @@ def record(options: RecordOptions, *, plain: bool = False, picture: Path | None 
         SurfaceError: There is no terminal, or the trainer is not there or refuses.
     """
     terminal = Terminal()
-    # Ctrl-C must not bring ROS down before the recording is complete.
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    screen = Screen(render, 'surface record', plain=plain)
+    # Ctrl-C must not bring ROS down before the recording is complete. The log of a trainer in this process would be
+    # written through the picture; it stays in the log file.
+    arguments = ['--ros-args', '--disable-stdout-logs'] if screen.draws else None
+    rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
     trainer: TrainerNode | None = None
     node: RecordNode | None = None
     executor = NodeExecutor()
@@ -321,15 +364,23 @@ def record(options: RecordOptions, *, plain: bool = False, picture: Path | None 
     try:
         if options.own_trainer is not None:
             overrides = [Parameter(name, value=value) for name, value in options.own_trainer.items()]
-            trainer = TrainerNode(parameter_overrides=overrides, namespace=options.namespace)
+            # A name that no other trainer of the graph has: keys and `q` are for this one alone.
+            options = replace(options, trainer=f'{options.trainer}_{secrets.token_hex(3)}')
+            trainer = TrainerNode(
+                parameter_overrides=overrides,
+                namespace=options.namespace,
+                cli_args=['--ros-args', '-r', f'__node:={options.trainer}'],
+            )
             executor.add_node(trainer)
         node = RecordNode(options)
         executor.add_node(node)
         thread.start()
         with terminal, _hang_up_as_interrupt():
             try:
-                node.begin()
-                _keys_until_quit(node, terminal, plain)
+                with screen:
+                    if _wait_for_trainer(node, terminal, screen):
+                        node.begin()
+                        _keys_until_quit(node, terminal, screen)
             except KeyboardInterrupt:
                 pass  # ends the recording as the key q does
             finally:
@@ -338,7 +389,7 @@ def record(options: RecordOptions, *, plain: bool = False, picture: Path | None 
                     assert node.state is not None
                     print(node.state.notice)
         if picture is not None and node.state is not None:
-            save_view(node.state, picture, 'surface record', draw=render)
+            save_view(node.state, picture, 'surface record', render)
         return node.state
     finally:
         executor.shutdown()
@@ -352,15 +403,25 @@ def record(options: RecordOptions, *, plain: bool = False, picture: Path | None 
         rclpy.try_shutdown()
 
 
-def _keys_until_quit(node: RecordNode, terminal: Terminal, plain: bool) -> None:
-    with Screen(render, plain=plain) as screen:
-        while True:
-            typed = terminal.read(KEY_WAIT_S)
-            if typed is None or node.press(typed):
-                return
-            with node.lock:
-                assert node.state is not None
-                screen.show(node.state, now=bool(typed))
+def _wait_for_trainer(node: RecordNode, terminal: Terminal, screen: Screen[RecordState]) -> bool:
+    """Wait until the trainer can be asked; return False when the key q was pressed before."""
+    begin_s = time.monotonic()
+    while not node.is_trainer_there(time.monotonic() - begin_s):
+        screen.show_line(f'waiting for the trainer {node.trainer_name}; q quits')
+        typed = terminal.read(KEY_WAIT_S)
+        if typed is None or QUIT_KEY in typed.lower():
+            return False
+    return True
+
+
+def _keys_until_quit(node: RecordNode, terminal: Terminal, screen: Screen[RecordState]) -> None:
+    while True:
+        typed = terminal.read(KEY_WAIT_S)
+        if typed is None or node.press(typed):
+            return
+        with node.lock:
+            assert node.state is not None
+            screen.show(node.state, now=bool(typed))
 
 
 def _spin(executor: NodeExecutor) -> None:

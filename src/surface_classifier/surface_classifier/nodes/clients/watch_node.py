@@ -9,31 +9,35 @@ whatever type and name the input has.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rich.console import Console, RenderableType
-from rich.live import Live
 
 from current_driver.node.qos import stream_qos
 from current_driver.node.run_nodes import NodeExecutor
 from surface_classifier.model.labeller import Reason
 from surface_classifier.nodes.conversion import NANOSECONDS, to_ns
-from surface_classifier.terminal.plain_console import terminal_console
-from surface_classifier.terminal.watch_view import DEFAULT_COLUMN_NS, WatchState, render, save_view
+from surface_classifier.nodes.publishers import publishers_of
+from surface_classifier.terminal.record_keys import quit_key
+from surface_classifier.terminal.screen import Screen, save_view
+from surface_classifier.terminal.watch_view import DEFAULT_COLUMN_NS, WatchState, render
 from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
 
 SILENCE_S = 3.0
-FRAMES_PER_S = 8.0
-LINE_PERIOD_S = 1.0
+CHAIN_TOPICS = ('motor_current', 'current_window', 'surface_label')
+STATUS_AGE_S = 4.0  # after which a status on /diagnostics, sent every second, no longer holds
 
-ShownType = TypeVar('ShownType', bound='Shown')
+
+@dataclass(frozen=True)
+class _Status:
+    level: int
+    message: str
+    received_s: float
 
 
 class WatchNode(Node):
@@ -47,6 +51,7 @@ class WatchNode(Node):
         self.state = WatchState(column_ns=column_ns)
         self._newest_sample_ns = 0
         self._last_label_s = time.monotonic()
+        self._statuses: dict[str, _Status] = {}
         self.subscribe()
 
     def subscribe(self) -> None:
@@ -56,15 +61,39 @@ class WatchNode(Node):
         self.create_subscription(CurrentWindow, 'current_window', self.on_window, stream_qos(50, reliable=False))
         truth_qos = stream_qos(100, reliable=True, latched=True)
         self.create_subscription(SurfaceTruth, 'surface_truth', self.on_truth, truth_qos)
+        self.create_subscription(DiagnosticArray, '/diagnostics', self.on_diagnostics, 20)
 
     def refresh_notice(self) -> None:
-        """Says so when no label has come for a while, on a steady clock: a stopped one must not hide it."""
-        silent_s = time.monotonic() - self._last_label_s
-        self.state.notice = ''
+        """Report that no label has come for a while, and the worst status of the nodes that should lead to it.
+
+        On a steady clock: a stopped one must not hide it.
+        """
+        now_s = time.monotonic()
+        silent_s = now_s - self._last_label_s
+        fresh = {name: status for name, status in self._statuses.items() if now_s - status.received_s < STATUS_AGE_S}
+        worst = max(fresh.items(), key=lambda item: item[1].level, default=None)
+        lines = []
         if silent_s >= SILENCE_S:
-            topic = self.resolve_topic_name('surface_label')
-            doubt = 'is the source still running?' if self.state.labels else 'is the classifier running?'
-            self.state.notice = f'no message on {topic} for {silent_s:.0f} s: {doubt}'
+            lines.append(f'no message on {self.resolve_topic_name("surface_label")} for {silent_s:.0f} s')
+        if worst is not None and worst[1].level > 0:
+            lines.append(f'{worst[0]}: {worst[1].message}')
+        elif lines and not self.count_publishers('surface_label'):
+            lines[0] += ': no classifier runs; start it with ros2 launch surface_classifier bringup.launch.py'
+        elif lines:
+            lines[0] += (
+                ': is the source still running?' if self.state.labels else ', and the classifier reports no fault'
+            )
+        self.state.notice = '\n'.join(lines)
+
+    def on_diagnostics(self, message: DiagnosticArray) -> None:
+        """Keep the status of each node that publishes samples, windows or labels."""
+        # Other programs of the robot report on the same topic.
+        chain = {name for topic in CHAIN_TOPICS for name in publishers_of(self, topic)}
+        for status in message.status:
+            name = f'/{status.name}'
+            if name in chain:
+                level = int.from_bytes(status.level, 'little')
+                self._statuses[name] = _Status(level, status.message, time.monotonic())
 
     def on_label(self, message: SurfaceLabel) -> None:
         """Takes in a label."""
@@ -99,71 +128,6 @@ class WatchNode(Node):
         self.state.add_truth(to_ns(message.header.stamp), message.surface)
 
 
-class Shown(Protocol):
-    """What a screen shows."""
-
-    def line(self) -> str:
-        """The state in one plain line."""
-
-
-class Screen(Generic[ShownType]):
-    """Shows a state: as a picture that is redrawn in a terminal, as a plain line now and then elsewhere."""
-
-    def __init__(
-        self,
-        draw: Callable[[ShownType, int, str], RenderableType],
-        console: Console | None = None,
-        plain: bool = False,
-        title: str = 'surface watch',
-    ) -> None:
-        """Decides once how to show.
-
-        Args:
-            draw: Draws a state for a width [characters] and a title.
-            console: Where to; standard output when None.
-            plain: Draw nothing even in a terminal.
-            title: Heading of the picture.
-        """
-        self.console = console or terminal_console()
-        self._draw = draw
-        self._title = title
-        self._live = Live(console=self.console, auto_refresh=False) if self.console.is_terminal and not plain else None
-        self._period_s = 1.0 / FRAMES_PER_S if self._live else LINE_PERIOD_S
-        self._next_s = 0.0
-        self._last_line = ''
-
-    def __enter__(self) -> Screen:
-        """Takes the terminal."""
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Gives the terminal back, with the last picture on it."""
-        if self._live:
-            self._live.stop()
-
-    def save(self, state: ShownType, path: Path) -> None:
-        """Writes the view as an SVG picture."""
-        save_view(state, path, self._title, draw=self._draw)
-
-    def show(self, state: ShownType, now: bool = False) -> None:
-        """Shows the state if it is time for a frame or a line, or at once when `now`."""
-        if not now and time.monotonic() < self._next_s:
-            return
-        self._next_s = time.monotonic() + self._period_s
-        if self._live:
-            self._live.update(self._draw(state, self.console.width, self._title), refresh=True)
-        else:
-            line = state.line()
-            if line != self._last_line:
-                self.console.print(line, highlight=False, markup=False, soft_wrap=True)
-                self.console.file.flush()
-            self._last_line = line
-
-
 def watch(
     namespace: str = '',
     column_ns: int = DEFAULT_COLUMN_NS,
@@ -171,7 +135,7 @@ def watch(
     label_count: int | None = None,
     picture: Path | None = None,
 ) -> WatchState:
-    """Shows the running graph until Ctrl-C or `label_count` labels.
+    """Show the running graph until the key q, Ctrl-C or `label_count` labels.
 
     Args:
         namespace: Namespace of the nodes to watch.
@@ -188,8 +152,8 @@ def watch(
     executor = NodeExecutor()
     executor.add_node(node)
     try:
-        with Screen(render, plain=plain) as screen:
-            while label_count is None or node.state.labels < label_count:
+        with Screen(render, 'surface watch', plain=plain) as screen, quit_key(screen.draws) as quits:
+            while not quits() and (label_count is None or node.state.labels < label_count):
                 executor.spin_once(timeout_sec=0.1)
                 node.refresh_notice()
                 screen.show(node.state)
@@ -198,7 +162,7 @@ def watch(
         pass
     finally:
         if picture is not None:
-            save_view(node.state, picture)
+            save_view(node.state, picture, 'surface watch', render)
         node.destroy_node()
         rclpy.try_shutdown()
     return node.state

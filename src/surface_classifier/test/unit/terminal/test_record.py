@@ -25,7 +25,7 @@ from surface_classifier.terminal.drive_motion import Motion, motion_of, preferre
 from surface_classifier.terminal.record_coverage import Coverage
 from surface_classifier.terminal.record_keys import Command, KeyMap, Press, Terminal
 from surface_classifier.terminal.record_view import RecordState, render
-from surface_classifier.terminal.watch_view import save_view
+from surface_classifier.terminal.screen import save_view
 
 SLOW, FAST = Motion(0.2, turning=False), Motion(0.8, turning=False)
 TURN = Motion(0.2, turning=True)
@@ -119,7 +119,9 @@ def test_each_surface_has_a_key() -> None:
     assert keys.presses('1') == [Press(surface='surface 0')]
     assert keys.presses('B ') == [Press(surface='surface 10'), Press(surface='')]
     assert keys.presses('rq') == [Press(command=Command.RECORD), Press(command=Command.QUIT)]
-    assert keys.presses('z!') == []
+    assert [press.surface for press in keys.presses('z!')] == [None, None]
+    assert keys.presses('!')[0].notice.startswith("the key '!' has no meaning; keys: 1 surface 0")
+    assert keys.presses('\x00') == []
     assert keys.presses('\x1b[A') == []
     assert not {'r', 'q'} & set(KeyMap([str(number) for number in range(33)]).keys.values())
 
@@ -215,23 +217,42 @@ def driven() -> RecordState:
 
 def test_the_picture_says_what_is_set_what_was_driven_and_what_falls_behind(tmp_path: Path) -> None:
     text = shown(driven())
-    for word in ('GRAVEL', '45 s', '1234 messages', '0.42 m/s', 'turning', 'recordings/yard', 'q quit'):
+    for word in ('GRAVEL', '45 s', '1234 messages', '0.42 m/s', 'turning', 'recordings/yard', 'q: quit'):
         assert word in text
     (grass,) = (line for line in text.splitlines() if ' grass ' in line and 'falls' not in line)
     assert grass.split()[1:4] == ['2', 'grass', '!']
     assert '! grass falls behind: 3 s, and gravel has 40 s' in text
-    save_view(driven(), tmp_path / 'view.svg', 'surface record', draw=render)
+    save_view(driven(), tmp_path / 'view.svg', 'surface record', render)
     assert ElementTree.parse(tmp_path / 'view.svg').getroot().tag.endswith('svg')
     assert 'GRAVEL' in (tmp_path / 'view.svg').read_text()
     assert 'gravel 40 s, grass 3 s' in driven().line()
     assert 'warning: grass falls behind' in driven().line()
 
 
+@pytest.mark.parametrize(
+    ('width', 'ranges', 'turning'), [(120, True, True), (80, True, False), (60, False, True), (40, False, True)]
+)
+def test_a_narrow_terminal_loses_columns_before_seconds_and_never_the_keys(
+    width: int, ranges: bool, turning: bool
+) -> None:
+    console = Console(width=width, file=io.StringIO(), color_system=None)
+    console.print(render(driven(), width))
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert '…' not in text.partition('seconds')[2].partition('space')[0].replace(driven().recording, '')
+    words = ' '.join(text.replace('│', ' ').split())
+    assert 'space: not labelled' in words
+    assert 'q: quit' in words
+    assert 'seconds' in words
+    assert ('turning' in text.splitlines()[3], 'over 0.6 m/s' in text.splitlines()[3]) == (turning, ranges)
+
+
 def test_without_a_recording_or_a_speed_that_is_said() -> None:
     state = RecordState(KeyMap(['ice']).keys, Coverage(['ice']), notice='recordings/a is complete')
     text = shown(state)
     assert 'NOT RECORDING' in text
-    assert 'nobody tells it' in text
+    assert 'speed: unknown' in text
     assert 'recordings/a is complete' in text
     assert state.line() == 'recordings/a is complete'
     state.trouble = 'the disk is full'

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from surface_classifier.terminal.watch_view import MAX_COLUMNS, WatchState, render, save_view
+from surface_classifier.terminal.screen import save_view
+from surface_classifier.terminal.watch_view import MAX_COLUMNS, WatchState, render
 
 CLASSES = ('asphalt', 'grass', 'sand')
 START_NS = 1_700_000_000_000_000_000
@@ -153,7 +154,7 @@ def test_the_picture_needs_nothing_from_outside(tmp_path: Path) -> None:
     state = WatchState()
     current(state, 0.0, 2.0)
     label(state, 1.0, 'grass', 0.83)
-    save_view(state, tmp_path / 'view.svg')
+    save_view(state, tmp_path / 'view.svg', 'surface watch', render)
     root = ElementTree.parse(tmp_path / 'view.svg').getroot()
     assert root.tag.endswith('svg')
     text = (tmp_path / 'view.svg').read_text(encoding='utf-8')
