@@ -3,10 +3,11 @@
 """Fixtures of every test in this folder."""
 
 from current_driver.testing.collection import pytest_ignore_collect, pytest_terminal_summary
-from current_driver.testing.fixtures import graph, process_domain, ros_domain, small_disk
+from current_driver.testing.fixtures import graph, middleware_files, process_domain, ros_domain, small_disk
 
 __all__ = [
     'graph',
+    'middleware_files',
     'process_domain',
     'pytest_ignore_collect',
     'pytest_terminal_summary',

@@ -46,7 +46,7 @@ PURPOSES = {
 }
 # Folders in which, and below which, one line says enough.
 FOLDED = {
-    'docs': 'pictures for this page',
+    'docs': 'pictures for this page, and what the nodes report: cause and remedy',
     'examples/ina_current': 'a sketch for Arduino and ESP32: currents from INA219 or INA226 sensors',
     'requirements': 'what is installed, pinned for each Python and each set of ROS wheels',
     'src/current_driver/current_driver/recordings/msg_definitions/surface_msgs/msg': (

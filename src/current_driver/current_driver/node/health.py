@@ -36,7 +36,7 @@ class Health:
 
 
 def with_concerns(health: Health, concerns: Sequence[str], values: Mapping[str, object]) -> Health:
-    """Return the health with what else is wrong, as a warning; an error keeps its sentence.
+    """Return the health with what else is wrong, as a warning after the state; an error keeps its sentence.
 
     Args:
         health: Health without it.
@@ -47,9 +47,8 @@ def with_concerns(health: Health, concerns: Sequence[str], values: Mapping[str, 
     texts = [text for text in concerns if text]
     if not texts or health.level == Level.ERROR:
         return health
-    if health.level == Level.WARN:
-        texts.append(health.text)
-    return Health(Level.WARN, '; '.join(texts), health.values)
+    joint = ', but ' if health.level == Level.OK else '; '
+    return Health(Level.WARN, health.text + joint + '; '.join(texts), health.values)
 
 
 class FaultLog:

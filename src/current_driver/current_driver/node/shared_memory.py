@@ -12,16 +12,17 @@ PREFIXES = ('fastrtps_', 'fastdds_', 'sem.fastrtps_', 'sem.fastdds_', 'fast_data
 LIMIT = 200
 
 
-def leftover_warning(folder: Path = FOLDER, limit: int = LIMIT) -> str:
+def leftover_warning(folder: Path | None = None, limit: int = LIMIT) -> str:
     """Say how to remove the files when there are too many of them; they are not ours to delete.
 
     Args:
-        folder: Where they are.
+        folder: Where they are; None: `FOLDER`.
         limit: Files up to which nothing is said; running nodes have a few each.
 
     Returns:
         One sentence; empty where there are few, or where there is no such folder.
     """
+    folder = folder or FOLDER
     try:
         with os.scandir(folder) as entries:
             count = sum(entry.name.startswith(PREFIXES) for entry in entries)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from current_driver.node import shared_memory
 from current_driver.testing.ros_domains import free_domain
 
 if TYPE_CHECKING:
@@ -37,6 +38,14 @@ def process_domain() -> Iterator[int]:
             del os.environ['ROS_DOMAIN_ID']
         else:
             os.environ['ROS_DOMAIN_ID'] = previous
+
+
+@pytest.fixture(autouse=True)
+def middleware_files(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the folder in which nodes of this process count the middleware's files: empty, whatever the machine has."""
+    folder = tmp_path_factory.mktemp('middleware_files')
+    monkeypatch.setattr(shared_memory, 'FOLDER', folder)
+    return folder
 
 
 @pytest.fixture

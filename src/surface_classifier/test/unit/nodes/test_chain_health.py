@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from current_driver.node.health import DriverState, FaultLog, Health, Level, driver_health
+from current_driver.node.health import DriverState, FaultLog, Health, Level, driver_health, with_concerns
 from surface_classifier.nodes.chain_health import (
     ClassifierState,
     PreprocessorState,
@@ -112,3 +112,13 @@ def test_a_fault_is_an_error_for_a_while_and_a_count_for_ever() -> None:
     assert (later.level, later.text) == (Level.OK, 'well')
     assert later.values == {'samples': 3, 'faults': 2, 'last_fault': 'field x is missing'}
     assert faults.merge(Health(Level.ERROR, 'no model', {}), 105.0).text == 'no model'
+
+
+def test_a_concern_is_a_warning_behind_the_state() -> None:
+    well, late = Health(Level.OK, 'recording', {'a': 1}), Health(Level.WARN, 'recording, but nothing comes')
+    assert with_concerns(well, ['', ''], {'b': 2}) == Health(Level.OK, 'recording', {'a': 1, 'b': 2})
+    concerned = with_concerns(well, ['x is full', '', 'y is slow'], {})
+    assert (concerned.level, concerned.text) == (Level.WARN, 'recording, but x is full; y is slow')
+    assert with_concerns(late, ['x is full'], {}).text == 'recording, but nothing comes; x is full'
+    broken = Health(Level.ERROR, 'no model')
+    assert with_concerns(broken, ['x is full'], {}).text == 'no model'
