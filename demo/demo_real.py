@@ -17,7 +17,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -244,20 +244,26 @@ def replay(recordings: Sequence[Recording], model: Path, log: Path, console: Con
 
 
 def classify_offline(recordings: Sequence[Recording], model: Path) -> dict[int, OfflineLabel]:
-    """Labels recordings without ROS, by the stamp of each window's end [ns]."""
+    """Labels recordings without ROS, by the stamp of each window's end [ns].
+
+    Raises:
+        SurfaceError: A recording cannot be read, or too many of its messages are damaged.
+    """
     labeller = Labeller(load_engine(model))
-    found: dict[int, OfflineLabel] = {}
-    for recording in recordings:
-        stream = WindowStream(labeller.engine.contract.config)
-        with recording.reader() as reader:
-            segments = recording.segments(reader)
-            topics = stream.resolve_topics(reader.topics)
-            for stamped in reader.messages(topics=list(topics)):
-                message = reader.deserialize(stamped)
-                for window in stream.push_message(topics[stamped.topic], message, stamped.stamp_ns):
-                    truth = surface_of_span(segments, window.start_ns, window.end_ns) or ''
-                    found[window.end_ns] = OfflineLabel(window, labeller.label(window), truth)
-    return found
+    return {stamp_ns: label for recording in recordings for stamp_ns, label in _classify_one(recording, labeller)}
+
+
+def _classify_one(recording: Recording, labeller: Labeller) -> Iterator[tuple[int, OfflineLabel]]:
+    stream = WindowStream(labeller.engine.contract.config)
+    with recording.reader() as reader:
+        segments = recording.segments(reader)
+        topics = stream.resolve_topics(reader.topics)
+        decoded = reader.decoded(topics, lambda stamped, error: stream.skipped.skip(topics[stamped.topic], error))
+        for stamped, message in decoded:
+            for window in stream.push_message(topics[stamped.topic], message, stamped.stamp_ns):
+                truth = surface_of_span(segments, window.start_ns, window.end_ns) or ''
+                yield window.end_ns, OfflineLabel(window, labeller.label(window), truth)
+    stream.skipped.check()
 
 
 def compare(drive: Drive, offline: dict[int, OfflineLabel]) -> Comparison:

@@ -138,8 +138,7 @@ def _soak(graph: Graph, nodes: NodeProcesses, model: Path, minutes: float, conso
         memory.append((passed_s / 60.0, _pss_mb(process)))
         if len(memory) % 24 == 1:
             console.print(f'{memory[-1][0]:5.1f} min, {memory[-1][1]:.2f} MB, load {os.getloadavg()[0]:.1f}')
-        end_s = time.monotonic() + SAMPLE_PERIOD_S
-        graph.wait_for(lambda end_s=end_s: time.monotonic() >= end_s, 'a pause', SAMPLE_PERIOD_S + 60.0)
+        time.sleep(SAMPLE_PERIOD_S)
     counts = {name: values_of(status) for name, status in reports.items()}
     result: dict[str, Any] = {
         'minutes': minutes,

@@ -12,7 +12,6 @@ from typing import Any
 from builtin_interfaces.msg import Time
 from rclpy.duration import Duration
 from rclpy.publisher import Publisher
-from rclpy.serialization import deserialize_message
 from rosgraph_msgs.msg import Clock as ClockMessage
 
 from current_driver.driver_parameters import DRIVER_PARAMETERS, describe_source, make_source
@@ -60,7 +59,7 @@ class CurrentDriverNode(MonitoredNode):
         self._stamp_ns = 0
         self._source: CurrentSource | None = None
         self._streams: dict[str, Publisher] = {}
-        self._takers: dict[str, tuple[type[Any], Callable[[Any], None]]] = {}
+        self._takers: dict[str, Callable[[bytes], None]] = {}
         self._changed = threading.Condition()
         self._stopped = False
         self._before_exit: Callable[[], None] | None = None
@@ -87,7 +86,7 @@ class CurrentDriverNode(MonitoredNode):
         """Fully qualified names of the topics that the source delivers."""
         return frozenset(self.resolve_topic_name(topic) for topic in self._streams)
 
-    def hand_over(self, resolved_topic: str, take: Callable[[Any], None]) -> None:
+    def hand_over(self, resolved_topic: str, take: Callable[[bytes], None]) -> None:
         """Give the messages of a topic to another node of this process, in the source's thread, without the middleware.
 
         They are published as well while somebody subscribes to them. With `rate` 0 the taker counts as one of the
@@ -95,11 +94,11 @@ class CurrentDriverNode(MonitoredNode):
 
         Args:
             resolved_topic: Fully qualified name, one of `local_topics`.
-            take: Takes each message; must not raise.
+            take: Takes each message, serialized; must not raise.
         """
         topic = next(topic for topic in self._streams if self.resolve_topic_name(topic) == resolved_topic)
         assert self._source is not None
-        self._takers[topic] = (self._streams[topic].msg_type, take)
+        self._takers[topic] = take
 
     def start(self, before_exit: Callable[[], None] | None = None) -> None:
         """Begin to publish.
@@ -228,10 +227,9 @@ class CurrentDriverNode(MonitoredNode):
         if taker is None:
             publisher.publish(message.cdr)
             return
-        message_class, take = taker
         if publisher.get_subscription_count():
             publisher.publish(message.cdr)
-        take(deserialize_message(message.cdr, message_class))
+        taker(message.cdr)
 
     def _wait_for_readers(self) -> None:
         """At the end, wait until what was sent has arrived and, with flow control, is processed."""

@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from current_driver import messages
-from current_driver.errors import SurfaceError
+from current_driver.errors import DamagedMessageError, SurfaceError
 from current_driver.messages import MOTOR_CURRENT, NANOSECONDS, StampedMessage
 from current_driver.recordings.reading.csv_reader import ColumnsConfig
 from current_driver.recordings.reading.open_recording import open_recording
@@ -189,10 +189,13 @@ class ReplaySource(CurrentSource):
 
 
 def _restamped_stream(message: StampedMessage, reader: RecordingReader, playback: int) -> StampedMessage:
-    """Return motor currents with another stream_id, and everything else as it is."""
+    """Return motor currents with another stream_id, and everything else, damaged messages included, as it is."""
     if message.msgtype != MOTOR_CURRENT:
         return message
-    block = reader.deserialize(message)
+    try:
+        block = reader.deserialize(message)
+    except DamagedMessageError:
+        return message  # as in the first round; its readers skip and count it
     # A checksum, because adding the number of the playback could give the id that the recording before it ended with.
     stream_id = zlib.crc32(f'{playback} {block.stream_id}'.encode())
     return dataclasses.replace(message, cdr=messages.serialize(dataclasses.replace(block, stream_id=stream_id)))

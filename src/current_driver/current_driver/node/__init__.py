@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every node of the suite shares: base node, QoS, flow control, parameter tables, health and pacing.
 
-`acknowledgement`, `base_node`, `flow_control`, `qos`, `qos_conflicts` and `run_nodes` import ROS; the others do not.
+`acknowledgement`, `base_node`, `decoding`, `flow_control`, `qos`, `qos_conflicts` and `run_nodes` import ROS; the
+others do not.
 """
 
 __all__ = [
     'acknowledgement',
     'arrival_watch',
     'base_node',
+    'decoding',
     'flow_control',
     'health',
     'node_parameters',

@@ -10,6 +10,8 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
+from current_driver.node.decoding import type_name
+
 _OWN_TOPICS = ('/rosout', '/parameter_events')
 
 
@@ -31,7 +33,7 @@ def _of_subscriptions(node: Node) -> Iterator[str]:
         topic = subscription.topic_name
         for other in node.get_publishers_info_by_topic(topic):
             peer = _name(other)
-            if other.topic_type != (own := _type_name(subscription.msg_type)):
+            if other.topic_type != (own := type_name(subscription.msg_type)):
                 yield f'topic {topic}: {peer} publishes {other.topic_type}, this node reads {own}; correct one of them'
                 continue
             for policy, offered, asked in _differences(other.qos_profile, subscription.qos_profile):
@@ -48,6 +50,12 @@ def _of_publishers(node: Node) -> Iterator[str]:
         if topic in _OWN_TOPICS:
             continue
         for other in node.get_subscriptions_info_by_topic(topic):
+            if other.topic_type != (own := type_name(publisher.msg_type)):
+                yield (
+                    f'topic {topic}: {_name(other)} reads {other.topic_type}, this node publishes {own}; correct one '
+                    'of them'
+                )
+                continue
             for policy, offered, asked in _differences(publisher.qos_profile, other.qos_profile):
                 yield (
                     f'topic {topic}: {_name(other)} asks for {policy} {asked}, this node offers {offered}, so that it '
@@ -67,7 +75,3 @@ def _differences(offered: Any, asked: Any) -> list[tuple[str, str, str]]:
 
 def _name(info: TopicEndpointInfo) -> str:
     return f'{info.node_namespace.rstrip("/")}/{info.node_name}'
-
-
-def _type_name(message_class: type[Any]) -> str:
-    return f'{message_class.__module__.split(".")[0]}/msg/{message_class.__name__}'

@@ -11,7 +11,6 @@ the last bit whatever cuts them.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 import os
 import shutil
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from current_driver import messages
-from current_driver.errors import SurfaceError
+from current_driver.errors import MessageError, SurfaceError
 from current_driver.recordings.reading.recording_reader import RecordingReader
 from current_driver.recordings.recording import Recording, leave_margins, surface_of_span
 from surface_classifier.data.build_outcome import (
@@ -330,12 +329,15 @@ def _input_rates(config: WindowConfig, recording: Recording) -> dict[str, float]
         topics = _resolve(recording, reader, stream)
         for actual, configured in topics.items():
             decoded = reader.decoded([actual], lambda stamped, error: stream.skipped.skip(topics[stamped.topic], error))
-            for stamped, message in itertools.islice(decoded, _RATE_MESSAGES):
+            for stamped, message in decoded:
                 _push(recording, stream, configured, message, stamped.stamp_ns)
-    _check_skipped(recording, stream)
+                # Of the messages that are used: others, however many come first, say nothing of the rate.
+                if stream.skipped.used(configured) >= _RATE_MESSAGES:
+                    break
     rates = {}
     for part, rate in stream.counters.observed_rate_hz.items():
         if math.isnan(rate):
+            _check_skipped(recording, stream)
             raise SurfaceError(
                 f'{recording.path}: the rate of part {part!r} cannot be measured, there are too few samples; give its '
                 'input_rate_hz in the channels file'
@@ -589,10 +591,12 @@ def _motors(recording: Recording) -> tuple[str, tuple[str, ...]]:
                 f'{recording.path}: {what} of type {messages.MOTOR_CURRENT} (its topics: {listed}); say '
                 'with --channels FILE which channels to use'
             )
-        first = next(reader.messages(topics=topics), None)
+        damaged: list[MessageError] = []
+        first = next(reader.decoded(topics, lambda _, error: damaged.append(error)), None)
         if first is None:
-            raise SurfaceError(f'{recording.path}: topic {topics[0]!r} holds no message; leave the recording out')
-        return topics[0].rpartition('/')[2], tuple(reader.deserialize(first).motor_names)
+            why = f'no message that can be used: {damaged[0].reason}' if damaged else 'no message'
+            raise SurfaceError(f'{recording.path}: topic {topics[0]!r} holds {why}; leave the recording out')
+        return topics[0].rpartition('/')[2], tuple(first[1].motor_names)
 
 
 def _info(recording: Recording, reader: RecordingReader) -> RecordingInfo:

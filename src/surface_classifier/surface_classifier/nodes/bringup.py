@@ -8,8 +8,6 @@ thread reads, paces and cuts, the inference thread labels, and the executor is l
 
 from __future__ import annotations
 
-from functools import partial
-
 from current_driver.driver_node import CurrentDriverNode
 from current_driver.node.base_node import MonitoredNode
 from current_driver.node.run_nodes import run
@@ -30,8 +28,8 @@ def make_nodes() -> list[MonitoredNode]:
     classifier = ClassifierNode(local_kind=kind)
     if kind is not None:
         preprocessor.hand_over(classifier.accept)
-    for resolved_topic, topic in preprocessor.local_inputs.items():
-        driver.hand_over(resolved_topic, preprocessor.guarded(partial(preprocessor.accept, topic)))
+    for resolved_topic, take in preprocessor.local_inputs.items():
+        driver.hand_over(resolved_topic, take)
 
     def finish() -> None:
         preprocessor.finish(LAST_LABEL_TIMEOUT_S)

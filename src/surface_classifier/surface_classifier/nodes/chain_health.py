@@ -177,7 +177,6 @@ class ClassifierState:
         newly_dropped: Of these, since the last report.
         late: Windows that came in a burst long after they were cut, and were not labelled.
         newly_late: Of these, since the last report.
-        missed: Windows that were published but never arrived, by their index.
         refused: Windows that were not of the model's configuration.
         queue: Windows waiting now.
         inference_ms: Mean time the model took over the last labels; NaN before the first [ms].
@@ -248,6 +247,7 @@ class TrainerState:
         recording: Folder of the recording in progress; empty when there is none.
         messages: Messages in it.
         refused: Messages that cannot be recorded because of their stamps, by topic.
+        damaged: Messages that are recorded although they cannot be decoded, by topic.
         recorded_s: Time since it was started [s].
         surface: Label that is set; empty: not labelled.
         ages_s: Time since the last message of every recorded topic, None when none ever came [s].
@@ -262,6 +262,7 @@ class TrainerState:
     recording: str = ''
     messages: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
+    damaged: Mapping[str, int] = field(default_factory=dict)
     recorded_s: float = 0.0
     surface: str = ''
     ages_s: Mapping[str, float | None] = field(default_factory=dict)
@@ -276,7 +277,8 @@ def trainer_health(state: TrainerState) -> Health:
     values: dict[str, object] = {
         'recording': state.recording,
         'messages': state.messages,
-        'refused': ', '.join(f'{topic}: {number}' for topic, number in state.refused.items()),
+        'refused': _counts(state.refused),
+        'damaged': _counts(state.damaged),
         'recorded [s]': f'{state.recorded_s:.1f}',
         'surface': state.surface,
         'training': state.training,
@@ -298,8 +300,19 @@ def trainer_health(state: TrainerState) -> Health:
             'too large; correct the clock of their sender',
             values,
         )
+    if state.damaged:
+        return Health(
+            Level.WARN,
+            f'recording, but messages of {", ".join(state.damaged)} cannot be decoded and are recorded as they came; '
+            'correct their sender',
+            values,
+        )
     if state.recording and (silent := silent_topics(state.ages_s, state.input_timeout_s, state.uptime_s)):
         return Health(Level.WARN, f'recording, but {silent}', values)
     if state.recording:
         return Health(Level.OK, 'recording', values)
     return Health(Level.OK, 'training' if state.training else 'ready', values)
+
+
+def _counts(numbers: Mapping[str, int]) -> str:
+    return ', '.join(f'{name}: {number}' for name, number in numbers.items())

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.duration import Duration
 
-from current_driver.errors import SurfaceError
+from current_driver.errors import DamagedMessageError, SurfaceError
 from current_driver.node.acknowledgement import Acknowledgement
 from current_driver.node.arrival_watch import ArrivalWatch
 from current_driver.node.base_node import MonitoredNode
@@ -126,7 +126,15 @@ class ClassifierNode(MonitoredNode):
             self.create_subscription(
                 CurrentWindow,
                 WINDOW_TOPIC,
-                self.guarded(limit.decoding(WINDOW_TOPIC, CurrentWindow, self._on_window, self._refuse)),
+                self.guarded(
+                    limit.decoding(
+                        WINDOW_TOPIC,
+                        CurrentWindow,
+                        self._on_window,
+                        on_refused=self._refuse,
+                        on_damaged=self._refuse_damaged,
+                    )
+                ),
                 stream_qos(LOSSLESS_DEPTH if lossless else WINDOW_DEPTH, reliable=lossless),
                 qos_overriding_options=qos_overrides(),
                 raw=True,
@@ -259,11 +267,15 @@ class ClassifierNode(MonitoredNode):
         self._take(_Job(window, self._kind, message.header.frame_id))
 
     def _refuse(self) -> None:
-        """Count a message that is too large as processed."""
+        """Count a message that cannot be used as processed."""
         self._refused += 1
         if self._reporter is not None:
             self._reporter.take()
             self._finish(self.get_clock().now().nanoseconds)
+
+    def _refuse_damaged(self, error: DamagedMessageError) -> None:
+        self._refuse()
+        raise error
 
     def _take(self, job: _Job) -> None:
         self._received += 1

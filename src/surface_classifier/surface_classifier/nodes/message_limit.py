@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Refuses messages that are too large to be meant, before they are decoded."""
+"""Decodes messages, but refuses those that are too large to be meant, and names those that are damaged."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.serialization import deserialize_message
-
+from current_driver.errors import DamagedMessageError
 from current_driver.node.base_node import MonitoredNode
+from current_driver.node.decoding import decode
 
 SHOWN_S = 10.0
 
@@ -35,26 +35,38 @@ class MessageLimit:
         node.add_concern(self._concern, lambda: {f'refused of {topic}': count for topic, count in self.refused.items()})
 
     def decoding(
-        self, topic: str, message_class: type[Any], take: Callable[[Any], None], on_refused: Callable[[], None]
+        self,
+        topic: str,
+        message_class: type[Any],
+        take: Callable[[Any], None],
+        *,
+        on_refused: Callable[[], None],
+        on_damaged: Callable[[DamagedMessageError], None],
     ) -> Callable[[bytes], None]:
-        """Return a callback for a subscription to raw bytes.
+        """Return a callback for serialized messages.
 
         Args:
             topic: Name of the topic.
             message_class: Class of its messages.
             take: Takes a message.
             on_refused: Called for a message that is too large.
+            on_damaged: Called for a message that cannot be decoded.
         """
 
-        def decode(cdr: bytes) -> None:
+        def read(cdr: bytes) -> None:
             if len(cdr) > self._limit_mb * 1e6:
                 self.refused[topic] = self.refused.get(topic, 0) + 1
                 self._refused_s[topic] = time.monotonic()
                 on_refused()
-            else:
-                take(deserialize_message(cdr, message_class))
+                return
+            try:
+                message = decode(cdr, message_class, topic)
+            except DamagedMessageError as error:
+                on_damaged(error)
+                return
+            take(message)
 
-        return decode
+        return read
 
     def _concern(self) -> str:
         now_s = time.monotonic()

@@ -16,7 +16,7 @@ from rclpy.clock import JumpThreshold, TimeJump
 from rclpy.duration import Duration
 from rclpy.qos import QoSProfile
 
-from current_driver.errors import SurfaceError
+from current_driver.errors import DamagedMessageError, SurfaceError
 from current_driver.node.acknowledgement import Acknowledgement
 from current_driver.node.arrival_watch import ArrivalWatch
 from current_driver.node.base_node import MonitoredNode
@@ -63,6 +63,7 @@ class PreprocessorNode(MonitoredNode):
 
     Attributes:
         config: How windows are cut; None when the parameters do not say so in a usable way.
+        local_inputs: For each input (fully qualified) without a subscription: takes its serialized messages.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class PreprocessorNode(MonitoredNode):
 
         Args:
             local_classifier: One of the `readers` of the windows is in this process, see `hand_over`.
-            local_topics: Topics (fully qualified) that arrive through `accept` in this process instead of a
+            local_topics: Topics (fully qualified) that arrive through `local_inputs` in this process instead of a
                 subscription.
             options: Passed on to `rclpy.node.Node`.
         """
@@ -92,7 +93,7 @@ class PreprocessorNode(MonitoredNode):
         self._arrivals: dict[str, ArrivalWatch] = {}
         self._reporters: dict[str, ProgressReporter] = {}
         self.config: WindowConfig | None = None
-        self.local_inputs: dict[str, str] = {}
+        self.local_inputs: dict[str, Callable[[bytes], None]] = {}
         try:
             self.config = window_config(self.values)
             classes = {topic: ros_message_class(msgtype) for topic, msgtype in self.config.topics.items()}
@@ -118,18 +119,25 @@ class PreprocessorNode(MonitoredNode):
             self.add_concern(self._waiting_for_readers)
         for topic, message_class in classes.items():
             self._arrivals[topic] = ArrivalWatch(self.values['input_timeout_s'], learns=not self._lossless)
+            take = self.guarded(
+                limit.decoding(
+                    topic,
+                    message_class,
+                    partial(self.accept, topic),
+                    on_refused=partial(self._pass_over, topic),
+                    on_damaged=partial(self._skip, topic),
+                )
+            )
             resolved = self.resolve_topic_name(topic)
             if resolved in local_topics:
-                self.local_inputs[resolved] = topic
+                self.local_inputs[resolved] = take
                 continue
             if self._lossless:
                 self._reporters[topic] = ProgressReporter(self, topic)
             self.create_subscription(
                 message_class,
                 topic,
-                self.guarded(
-                    limit.decoding(topic, message_class, partial(self.accept, topic), partial(self._refuse, topic))
-                ),
+                take,
                 self._input_qos(topic),
                 qos_overriding_options=qos_overrides(),
                 raw=True,
@@ -186,8 +194,15 @@ class PreprocessorNode(MonitoredNode):
                 if self._lossless:
                     self._pump()
 
-    def _refuse(self, topic: str) -> None:
-        """Lossless: count a message that is too large as processed."""
+    def _skip(self, topic: str, error: DamagedMessageError) -> None:
+        """Count a message that cannot be decoded, as offline."""
+        with self._lock:
+            self._arrivals[topic].arrive(time.monotonic())
+            self._stream.skipped.skip(topic, error)
+        self._pass_over(topic)
+
+    def _pass_over(self, topic: str) -> None:
+        """Lossless: count a message that is not used as processed."""
         if (reporter := self._reporters.get(topic)) is not None:
             reporter.take()
             reporter.finish(self.get_clock().now().nanoseconds)

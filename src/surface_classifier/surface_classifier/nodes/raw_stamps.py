@@ -12,9 +12,9 @@ import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from rclpy.serialization import deserialize_message
-
+from current_driver.errors import DamagedMessageError
 from current_driver.messages import MOTOR_CURRENT
+from current_driver.node.decoding import decode
 from surface_classifier.nodes.conversion import NANOSECONDS, to_ns
 
 
@@ -38,6 +38,8 @@ def time_reader(msgtype: str, message_class: type[Any]) -> TimeReader:
     Args:
         msgtype: Full type name.
         message_class: Its class.
+
+    The function raises `DamagedMessageError` where the bytes are not such a message.
     """
     if msgtype == MOTOR_CURRENT:
         return lambda cdr, _: _block_times(cdr, message_class)
@@ -51,12 +53,12 @@ def header_stamp_ns(cdr: bytes) -> int:
     """Return the stamp of a serialized message whose first field is a header; 0 where it was never set [ns].
 
     Raises:
-        ValueError: There are too few bytes for a header.
+        DamagedMessageError: There are too few bytes for a header.
     """
     try:
         sec, nanosec = struct.unpack_from('<iI' if cdr[_BYTE_ORDER] & 1 else '>iI', cdr, _STAMP_OFFSET)
     except (struct.error, IndexError) as error:
-        raise ValueError(f'a message of {len(cdr)} bytes has no header') from error
+        raise DamagedMessageError(f'a message of {len(cdr)} bytes has no header') from error
     return int(sec) * NANOSECONDS + int(nanosec)
 
 
@@ -65,6 +67,6 @@ def _one_time(stamp_ns: int) -> MessageTimes:
 
 
 def _block_times(cdr: bytes, message_class: type[Any]) -> MessageTimes:
-    block = deserialize_message(cdr, message_class)
+    block = decode(cdr, message_class, 'motor_current')
     first_ns = to_ns(block.header.stamp)
     return MessageTimes(first_ns, first_ns + max(block.offsets_ns, default=0))

@@ -17,10 +17,11 @@ from rclpy.action import ActionServer, CancelResponse
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from sensor_msgs.msg import Joy
 
-from current_driver.errors import RefusedMessageError, SurfaceError
+from current_driver.errors import DamagedMessageError, RefusedMessageError, SurfaceError
 from current_driver.files.names import check_name
 from current_driver.messages import NANOSECONDS, SURFACE_TRUTH
 from current_driver.node.base_node import MonitoredNode
+from current_driver.node.decoding import decode
 from current_driver.node.health import Health
 from current_driver.node.qos import qos_overrides, stream_qos
 from current_driver.node.ros_types import ros_message_class
@@ -34,7 +35,7 @@ from surface_classifier.nodes.chain_health import TrainerState, trainer_health
 from surface_classifier.nodes.conversion import to_ns, truth_message
 from surface_classifier.nodes.flow import ProgressReporter
 from surface_classifier.nodes.parameters import TRAINER_PARAMETERS
-from surface_classifier.nodes.raw_stamps import TimeReader, time_reader
+from surface_classifier.nodes.raw_stamps import MessageTimes, TimeReader, time_reader
 from surface_classifier.terminal.joy_labels import JoyLabels
 from surface_classifier.training_process.train_job import TrainJob
 from surface_msgs.action import Train
@@ -105,6 +106,8 @@ class TrainerNode(MonitoredNode):
         self._job: TrainJob | None = None
         self._training_stage = ''
         self._inputs: dict[str, _Input] = {}
+        # Damaged messages in the recording in progress, by topic.
+        self._damaged: dict[str, int] = {}
         self._truth_topic = self.resolve_topic_name(TRUTH_TOPIC)
         label_topic = self.values['label_topic']
         self._label_topic = self.resolve_topic_name(label_topic) if label_topic else ''
@@ -150,6 +153,7 @@ class TrainerNode(MonitoredNode):
                 recording=str(session.writer.path) if session else '',
                 messages=session.writer.message_count if session else 0,
                 refused=dict(session.writer.refused) if session else {},
+                damaged=dict(self._damaged) if session else {},
                 recorded_s=now_s - self._session_began_s if session else 0.0,
                 surface=self._surface,
                 # A latched topic, such as a label, is sent when it changes and may rest for long.
@@ -232,7 +236,7 @@ class TrainerNode(MonitoredNode):
             self.guarded(partial(self._on_label if is_label else self._on_message, entry)),
             stream_qos(INPUT_DEPTH, reliable=reliable or self.values['lossless'], latched=latched),
             qos_overriding_options=qos_overrides(),
-            raw=not is_label,
+            raw=True,
         )
         self._inputs[topic] = entry
 
@@ -243,7 +247,7 @@ class TrainerNode(MonitoredNode):
             entry.reporter.take()
         try:
             if self._session is not None:
-                times = entry.times(cdr, receive_ns)
+                times = self._times(entry, cdr, receive_ns)
                 with self._recording():
                     self._session.write(entry.topic, cdr, *times)
         except RefusedMessageError:
@@ -254,13 +258,23 @@ class TrainerNode(MonitoredNode):
             if entry.reporter is not None:
                 entry.reporter.finish(receive_ns)
 
-    def _on_label(self, entry: _Input, truth: SurfaceTruth) -> None:
+    def _times(self, entry: _Input, cdr: bytes, receive_ns: int) -> MessageTimes:
+        """Return the times of a message; a damaged one is recorded as it came, at the time of its receipt."""
+        try:
+            return entry.times(cdr, receive_ns)
+        except DamagedMessageError:
+            self._damaged[entry.topic] = self._damaged.get(entry.topic, 0) + 1
+            return MessageTimes(receive_ns, receive_ns)
+
+    def _on_label(self, entry: _Input, cdr: bytes) -> None:
         entry.received_s = time.monotonic()
         if entry.reporter is not None:
             entry.reporter.take()
-        # A stamp of 0 was never set: the label holds from now on.
-        stamp_ns = to_ns(truth.header.stamp) or self.get_clock().now().nanoseconds
+        stamp_ns = self.get_clock().now().nanoseconds
         try:
+            truth = decode(cdr, SurfaceTruth, entry.topic)
+            # A stamp of 0 was never set: the label holds from now on.
+            stamp_ns = to_ns(truth.header.stamp) or stamp_ns
             self._check_name(truth.surface)
             _check_stamp(stamp_ns, f'topic {self._label_topic}')
             self._apply_surface(stamp_ns, truth.surface, truth.origin or 'topic')
@@ -349,6 +363,7 @@ class TrainerNode(MonitoredNode):
             session.close(discard=True)
             raise
         self._session = session
+        self._damaged = {}
         self._stopped = ''
         self._session_began_s = time.monotonic()
         response.path = str(path)

@@ -71,6 +71,11 @@ class SkippedMessages:
         """Count a message that is read."""
         self._tally(topic).used += 1
 
+    def used(self, topic: str) -> int:
+        """Return how many messages of a topic were read."""
+        tally = self._topics.get(topic)
+        return tally.used if tally is not None else 0
+
     def skip(self, topic: str, error: MessageError) -> None:
         """Count a message that is skipped, with the reason."""
         tally = self._tally(topic)

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from current_driver.errors import SurfaceError
+from current_driver.errors import MessageError, SurfaceError
+from current_driver.messages import StampedMessage
 from current_driver.recordings.recording import Recording, surface_of_span
 from surface_classifier import __version__
 from surface_classifier.model.checkpoint import check_model_target, normalisation_of, save_model
@@ -120,14 +122,15 @@ def read_robot_windows(recordings: Iterable[Recording], contract: ModelContract)
                     )
             try:
                 topics = stream.resolve_topics(reader.topics)
-                for stamped in reader.messages(topics=list(topics)):
-                    found = stream.push_message(topics[stamped.topic], reader.deserialize(stamped), stamped.stamp_ns)
-                    for window in found:
+                decoded = reader.decoded(topics, partial(_skip, stream, topics))
+                for stamped, message in decoded:
+                    for window in stream.push_message(topics[stamped.topic], message, stamped.stamp_ns):
                         label = surface_of_span(segments, window.start_ns, window.end_ns) if segments else None
                         labels.append(contract.classes.index(label) if label else UNLABELLED)
                         places.append((number, window.end_ns))
                         for values, part in zip(parts, config.parts, strict=True):
                             values.append(window.parts[part.name])
+                stream.skipped.check()
             except SurfaceError as error:
                 raise SurfaceError(f'{recording.path}: {error}') from error
     if len(labels) < FEWEST_WINDOWS:
@@ -139,6 +142,10 @@ def read_robot_windows(recordings: Iterable[Recording], contract: ModelContract)
     motion = stacked.pop() if config.motion_part is not None else None
     number, end_ns = np.array(places, dtype=np.int64).T
     return RobotWindows(stacked, np.array(labels, dtype=np.int64), number, end_ns, tuple(names), motion)
+
+
+def _skip(stream: WindowStream, topics: Mapping[str, str], stamped: StampedMessage, error: MessageError) -> None:
+    stream.skipped.skip(topics[stamped.topic], error)
 
 
 def adapt_network(

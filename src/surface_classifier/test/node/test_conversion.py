@@ -16,6 +16,7 @@ from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
+from current_driver.errors import DamagedMessageError
 from surface_classifier.model.contract import describe_windows
 from surface_classifier.model.labeller import Label, Reason
 from surface_classifier.nodes.conversion import (
@@ -142,5 +143,5 @@ def test_blocks_are_logged_at_their_newest_sample_and_others_at_their_receipt() 
     assert time_reader('surface_msgs/msg/MotorCurrent', MotorCurrent)(serialize_message(block), 99) == (1000, 1020)
     plain = serialize_message(Float64MultiArray(data=[1.0]))
     assert time_reader('std_msgs/msg/Float64MultiArray', Float64MultiArray)(plain, 99) == (99, 99)
-    with pytest.raises(ValueError, match='has no header'):
+    with pytest.raises(DamagedMessageError, match='has no header'):
         header_stamp_ns(b'\0\1')

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from current_driver import messages
-from current_driver.errors import SurfaceError
+from current_driver.errors import MessageError, SurfaceError
 from current_driver.messages import MOTOR_CURRENT
 from current_driver.recordings.reading.recording_reader import RecordingReader
 from surface_classifier.signal.channel_map import BLOCK_FIELDS, header_stamp_ns
@@ -211,6 +211,9 @@ def log_recording(
             continue
         try:
             message = reader.deserialize(stamped)
+        except MessageError:
+            log.count += 1  # this one is damaged; the next one may not be
+            continue
         except SurfaceError:
             # A bag may hold types that it does not define; that is no reason to say nothing of the others.
             unknown.add(stamped.topic)
