@@ -17,5 +17,6 @@ __all__ = [
     'network_config',
     'network_weights',
     'novelty',
+    'tensor_file',
     'unseen_motion',
 ]
