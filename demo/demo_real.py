@@ -32,7 +32,8 @@ from current_driver.recordings.recording import Recording, find_recordings, surf
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import Fold, folds_from_file
 from surface_classifier.model.engine import load_engine
-from surface_classifier.model.labeller import Label, Labeller
+from surface_classifier.model.label import Label
+from surface_classifier.model.labeller import Labeller
 from surface_classifier.nodes.clients.drive_observer import Drive, observe_drive
 from surface_classifier.signal.window_stream import Window, WindowStream
 from surface_classifier.startup.node_processes import (

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'demo'))
 
 import demo_real
 
-from surface_classifier.model.labeller import Label, Reason
+from surface_classifier.model.label import Label, Reason
 from surface_classifier.nodes.clients.drive_observer import Drive, LiveLabel
 from surface_classifier.signal.window_stream import Window
 

@@ -266,11 +266,22 @@ def loaded_after(statement: str) -> set[str]:
     ],
 )
 def test_import_stays_light(statement: str) -> None:
-    heavy = {'torch', 'sklearn', 'matplotlib', 'pandas', 'rclpy'}
+    heavy = {'torch', 'safetensors', 'onnxruntime', 'sklearn', 'matplotlib', 'pandas', 'rclpy'}
     assert not loaded_after(statement) & heavy
 
 
 def test_classifier_node_labels_without_torch() -> None:
     pytest.importorskip('rclpy', reason='ROS 2 is not installed')
     pytest.importorskip('surface_msgs', reason='the workspace is not built')
-    assert 'torch' not in loaded_after('import surface_classifier.nodes.classifier_node')
+    assert not {'torch', 'safetensors'} & loaded_after('import surface_classifier.nodes.classifier_node')
+
+
+@pytest.mark.parametrize('module', ['watch_node', 'record_node'])
+def test_nodes_that_show_labels_load_no_model(module: str) -> None:
+    pytest.importorskip('rclpy', reason='ROS 2 is not installed')
+    pytest.importorskip('surface_msgs', reason='the workspace is not built')
+    statement = f"""
+import sys
+import surface_classifier.nodes.clients.{module}
+assert 'surface_classifier.model.engine' not in sys.modules"""
+    assert not {'torch', 'safetensors', 'onnxruntime', 'rosbags', 'mcap'} & loaded_after(statement)

@@ -17,7 +17,8 @@ from surface_classifier.cli.parsing import add_command, add_json_argument, posit
 if TYPE_CHECKING:
     from current_driver.recordings.recording import Recording
     from surface_classifier.data.dataset import Dataset
-    from surface_classifier.model.labeller import Label, Labeller
+    from surface_classifier.model.label import Label
+    from surface_classifier.model.labeller import Labeller
     from surface_classifier.signal.window_config import WindowConfig
 
 _DESCRIPTION = """\
@@ -215,7 +216,7 @@ def _confusion(labels: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
 
 
 def _print_confusion(confusion: dict[str, dict[str, int]]) -> None:
-    from surface_classifier.model.labeller import UNKNOWN_SURFACE
+    from surface_classifier.model.label import UNKNOWN_SURFACE
 
     columns = sorted({surface for row in confusion.values() for surface in row} | confusion.keys())
     columns.sort(key=lambda name: name == UNKNOWN_SURFACE)  # last

@@ -83,10 +83,15 @@ example, from a simulated drive to a model:
 # What to do where a verb needs more than the base installation, by the module that is missing.
 _TRAINING = "run `make setup`, or pip install './src/surface_classifier[train]' in the repository"
 _LIVE = 'run `make setup build`, or source your ROS 2 installation and install/setup.bash'
+_ADDED = 'make an environment that adds it: python3 -m venv --system-site-packages VENV && VENV/bin/pip install'
 _OPTIONAL_MODULES = {
     'torch': f'training and the torch engine need it: {_TRAINING}',
     'onnx': f'saving a model needs it: {_TRAINING}',
     'onnxscript': f'saving a model needs it: {_TRAINING}',
+    'safetensors': f'saving a model needs it: {_TRAINING}',
+    'onnxruntime': f'saving a model and the onnx engine need it: {_ADDED} onnxruntime',
+    'rosbags': f'reading bags needs it: {_ADDED} rosbags',
+    'mcap': f'MCAP bags need it: {_ADDED} mcap',
     'optuna': f'sweeps need it: {_TRAINING}',
     'sklearn': f'the baselines need it: {_TRAINING}',
     'matplotlib': f'reports and pictures need it: {_TRAINING}',

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from surface_classifier.model.labeller import Label, Labeller
+from surface_classifier.model.label import Label
+from surface_classifier.model.labeller import Labeller
 from surface_classifier.signal.window_stream import Window, WindowStream
 
 

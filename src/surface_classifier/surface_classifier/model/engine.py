@@ -133,7 +133,7 @@ class TorchEngine(InferenceEngine):
             raise SurfaceError(
                 'the torch engine needs the Python package `torch`; install it, or use engine onnx on the CPU'
             ) from error
-        from surface_classifier.model.network_weights import load_network
+        from surface_classifier.model.network.network_weights import load_network
 
         if device == 'cuda' and not torch.cuda.is_available():
             raise SurfaceError(
@@ -183,10 +183,8 @@ def load_engine(path: Path | str, engine: EngineName = 'auto', device: DeviceNam
     else:
         loaded = OnnxEngine(folder, contract)
     if contract.novelty_sha256:
-        try:
-            loaded.novelty_test = NoveltyTest.from_bytes(read_verified(folder / NOVELTY_FILE, contract.novelty_sha256))
-        except SurfaceError as error:
-            raise SurfaceError(f'{folder}: {error}') from error
+        file = folder / NOVELTY_FILE
+        loaded.novelty_test = NoveltyTest.from_bytes(read_verified(file, contract.novelty_sha256), file)
     return loaded
 
 

@@ -15,16 +15,17 @@ All of it is numpy: the live path needs no torch and no scikit-learn.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import safetensors.numpy
 from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
 from surface_classifier.model.level_features import LevelFeatures
+from surface_classifier.model.tensor_file import read_tensors
 from surface_classifier.model.unseen_motion import MotionTest
 
 NANOSECONDS = 1_000_000_000
@@ -177,19 +178,26 @@ class NoveltyTest:
         arrays.update({f'levels.{name}': array for name, array in self.levels.to_arrays().items()})
         if self.motion is not None:
             arrays.update({f'motion.{name}': array for name, array in vars(self.motion).items()})
+        import safetensors.numpy  # where training happens
+
         return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
     @classmethod
-    def from_bytes(cls, content: bytes) -> NoveltyTest:
+    def from_bytes(cls, content: bytes, path: Path | str = 'novelty.safetensors') -> NoveltyTest:
         """Return the test that `to_bytes` gave.
 
+        Args:
+            content: The bytes.
+            path: Their file, named in errors.
+
         Raises:
-            SurfaceError: An earlier version wrote it.
+            SurfaceError: It is damaged, or an earlier version wrote it.
         """
-        arrays: Mapping[str, NDArray[np.generic]] = safetensors.numpy.load(content)
+        arrays = read_tensors(path, content)
         if not any(name.startswith('levels.') for name in arrays):
             raise SurfaceError(
-                'its test for windows unlike the training data was written by an earlier version; train the model again'
+                f'{path}: the test for windows unlike the training data was written by an earlier version; train the '
+                'model again'
             )
         forest, levels, motion = (
             {name.removeprefix(f'{prefix}.'): array for name, array in arrays.items() if name.startswith(f'{prefix}.')}
@@ -198,10 +206,10 @@ class NoveltyTest:
         trees = int(forest.pop('trees')[0])
         rest = {name: array for name, array in arrays.items() if '.' not in name}
         return cls(
-            **rest,  # type: ignore[arg-type]
-            levels=LevelFeatures.from_arrays(levels),  # type: ignore[arg-type]
-            forest=Forest(**forest, trees=trees),  # type: ignore[arg-type]
-            motion=MotionTest(**motion) if motion else None,  # type: ignore[arg-type]
+            **rest,
+            levels=LevelFeatures.from_arrays(levels),
+            forest=Forest(**forest, trees=trees),
+            motion=MotionTest(**motion) if motion else None,
         )
 
 

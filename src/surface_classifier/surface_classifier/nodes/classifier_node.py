@@ -24,7 +24,7 @@ from surface_classifier.model.contract import ModelContract, check_compatible, c
 from surface_classifier.model.engine import load_engine
 from surface_classifier.model.inference_worker import InferenceWorker
 from surface_classifier.model.labeller import Labeller
-from surface_classifier.model.model_loader import ModelLoader
+from surface_classifier.model.loading.model_loader import ModelLoader
 from surface_classifier.nodes.background import in_thread
 from surface_classifier.nodes.chain_health import ClassifierState, classifier_health
 from surface_classifier.nodes.conversion import describe_window_message, label_message, to_ns, window_from_message

@@ -19,7 +19,7 @@ from surface_classifier.signal.window_stream import Window
 from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth, WindowPart
 
 if TYPE_CHECKING:
-    from surface_classifier.model.labeller import Label
+    from surface_classifier.model.label import Label
 
 NANOSECONDS = 1_000_000_000
 

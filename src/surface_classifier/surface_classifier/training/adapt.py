@@ -33,7 +33,7 @@ from surface_classifier.model.checkpoint import check_model_target, normalisatio
 from surface_classifier.model.contract import ModelContract, load_contract
 from surface_classifier.model.engine import load_engine
 from surface_classifier.model.network.ensemble import Network
-from surface_classifier.model.network_weights import load_network
+from surface_classifier.model.network.network_weights import load_network
 from surface_classifier.model.novelty import NoveltyTest
 from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.signal.window_stream import WindowStream

@@ -18,7 +18,7 @@ from std_msgs.msg import Float64MultiArray
 
 from current_driver.errors import DamagedMessageError
 from surface_classifier.model.contract import describe_windows
-from surface_classifier.model.labeller import Label, Reason
+from surface_classifier.model.label import Label, Reason
 from surface_classifier.nodes.conversion import (
     WindowWriter,
     describe_window_message,

@@ -13,7 +13,8 @@ import numpy as np
 
 from current_driver.recordings.reading.open_recording import open_recording
 from surface_classifier.model.engine import load_engine
-from surface_classifier.model.labeller import Label, Labeller
+from surface_classifier.model.label import Label
+from surface_classifier.model.labeller import Labeller
 from surface_classifier.nodes.conversion import window_from_message
 from surface_classifier.signal.window_stream import Window, WindowStream
 

@@ -20,7 +20,7 @@ from rclpy.node import Node
 
 from current_driver.node.qos import stream_qos
 from current_driver.node.run_nodes import NodeExecutor
-from surface_classifier.model.labeller import Reason
+from surface_classifier.model.label import Reason
 from surface_classifier.nodes.conversion import NANOSECONDS, to_ns
 from surface_classifier.nodes.publishers import publishers_of
 from surface_classifier.terminal.record_keys import quit_key

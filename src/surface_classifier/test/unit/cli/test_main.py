@@ -51,6 +51,10 @@ def test_bad_input_is_one_sentence_and_exit_status_2(
         (1, 1, ''),
         (KeyboardInterrupt(), 130, 'interrupted'),
         (ModuleNotFoundError("No module named 'torch'", name='torch'), 2, 'src/surface_classifier[train]'),
+        (ModuleNotFoundError("No module named 'safetensors.torch'", name='safetensors.torch'), 2, '[train]'),
+        (ModuleNotFoundError("No module named 'onnxruntime'", name='onnxruntime'), 2, 'pip install onnxruntime'),
+        (ModuleNotFoundError("No module named 'rosbags.rosbag2'", name='rosbags.rosbag2'), 2, 'pip install rosbags'),
+        (ModuleNotFoundError("No module named 'mcap.reader'", name='mcap.reader'), 2, 'pip install mcap'),
         (ModuleNotFoundError("No module named 'rclpy._x'", name='rclpy._x'), 2, 'source'),
     ],
 )

@@ -19,8 +19,8 @@ from surface_classifier.model.checkpoint import save_model
 from surface_classifier.model.contract import CONTRACT_FILE, ONNX_FILE, WEIGHTS_FILE, load_contract
 from surface_classifier.model.engine import EngineName, load_engine, softmax
 from surface_classifier.model.network.ensemble import Network
+from surface_classifier.model.network.network_weights import load_network
 from surface_classifier.model.network_config import NetworkConfig
-from surface_classifier.model.network_weights import load_network
 from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.training.training_config import PRESETS
 

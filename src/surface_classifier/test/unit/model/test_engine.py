@@ -27,7 +27,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_the_robot_s_engine_imports_neither_torch_nor_sklearn(model: Path) -> None:
+def test_the_robot_s_engine_imports_neither_torch_nor_safetensors_nor_sklearn(model: Path) -> None:
     code = (
         'import sys, numpy\n'
         'from surface_classifier.model.engine import load_engine\n'
@@ -35,7 +35,7 @@ def test_the_robot_s_engine_imports_neither_torch_nor_sklearn(model: Path) -> No
         'engine = load_engine(sys.argv[1])\n'
         'engine.warm_up()\n'
         'Labeller(engine)\n'
-        "heavy = {'torch', 'sklearn', 'onnx', 'onnxscript', 'scipy', 'matplotlib'} & set(sys.modules)\n"
+        "heavy = {'torch', 'safetensors', 'sklearn', 'onnx', 'onnxscript', 'scipy', 'matplotlib'} & set(sys.modules)\n"
         'sys.exit(", ".join(sorted(heavy)) or 0)\n'
     )
     done = subprocess.run([sys.executable, '-c', code, str(model)], capture_output=True, text=True, check=False)

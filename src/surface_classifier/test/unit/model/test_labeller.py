@@ -14,7 +14,8 @@ from model_samples import CLASSES, MOTOR_CONFIG, TWO_PART_CONFIG, save_random_mo
 from surface_classifier.model.classify import label_windows
 from surface_classifier.model.contract import ModelContract
 from surface_classifier.model.engine import InferenceEngine, load_engine
-from surface_classifier.model.labeller import Labeller, Reason
+from surface_classifier.model.label import Reason
+from surface_classifier.model.labeller import Labeller
 from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.signal.window_stream import Window
 

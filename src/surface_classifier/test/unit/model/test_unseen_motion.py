@@ -23,7 +23,8 @@ from surface_classifier.data.splits import held_out_parts
 from surface_classifier.model.classify import label_windows
 from surface_classifier.model.contract import NOVELTY_FILE, load_contract
 from surface_classifier.model.engine import load_engine
-from surface_classifier.model.labeller import Labeller, Reason
+from surface_classifier.model.label import Reason
+from surface_classifier.model.labeller import Labeller
 from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.model.novelty import NoveltyTest
 from surface_classifier.model.unseen_motion import motion_features, motion_series, nearest_distance, speed_channels

@@ -19,7 +19,8 @@ from surface_classifier.model.belief import filter_sequence
 from surface_classifier.model.classify import label_windows
 from surface_classifier.model.contract import load_contract
 from surface_classifier.model.engine import load_engine
-from surface_classifier.model.labeller import Labeller, Reason
+from surface_classifier.model.label import Reason
+from surface_classifier.model.labeller import Labeller
 from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.training.confidence.belief_fit import PRIOR_DWELL_S, class_prior, tune_belief
 from surface_classifier.training.confidence.fit_confidence import fit_confidence

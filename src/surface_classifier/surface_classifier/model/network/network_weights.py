@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import safetensors
-import safetensors.torch
+import torch
 
 from current_driver.errors import SurfaceError
 from surface_classifier.model.contract import WEIGHTS_FILE, ModelContract, read_verified
 from surface_classifier.model.network.ensemble import Network, make_network
 from surface_classifier.model.network_config import NetworkConfig
+from surface_classifier.model.tensor_file import read_tensors
 
 
 def load_network(path: Path | str, contract: ModelContract) -> Network:
@@ -29,7 +29,8 @@ def load_network(path: Path | str, contract: ModelContract) -> Network:
         len(contract.classes),
     )
     try:
-        network.load_state_dict(safetensors.torch.load(content), strict=True)
-    except (RuntimeError, safetensors.SafetensorError) as error:
+        weights = {name: torch.from_numpy(values) for name, values in read_tensors(file, content).items()}
+        network.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
         raise SurfaceError(f'{file} does not hold the network of its contract: {error}') from error
     return network.eval()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from current_driver.errors import SurfaceError
-from surface_classifier.model.model_loader import HANGING_LIMIT, SIZE_LIMITS, ModelLoader, check_model_files
+from surface_classifier.model.loading.model_loader import HANGING_LIMIT, SIZE_LIMITS, ModelLoader, check_model_files
 
 
 def make_loader(load: object, limit_s: float = 5.0) -> ModelLoader[str]:
