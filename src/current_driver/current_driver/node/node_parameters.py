@@ -8,16 +8,16 @@ is refused with a sentence that names the value and what would be right.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from current_driver.declared_fields import Declaration, FieldError, Kind
 from current_driver.errors import SurfaceError
 
 Value = bool | int | float | str | tuple[str, ...]
 
-TYPE_NAMES = {bool: 'a truth value', int: 'a whole number', float: 'a number', str: 'a text', tuple: 'a list of texts'}
+KINDS: Mapping[type[Any], Kind] = {bool: 'flag', int: 'whole', float: 'number', str: 'text', tuple: 'texts'}
 
 
 @dataclass(frozen=True)
@@ -42,44 +42,30 @@ class NodeParameter:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
 
+    @property
+    def declaration(self) -> Declaration:
+        """What the parameter may hold."""
+        kind = 'choice' if self.choices else KINDS[type(self.default)]
+        return Declaration(kind, self.description, self.unit, self.minimum, self.maximum, choices=self.choices)
+
     def check(self, value: object) -> Value:
         """Return a value as the parameter's own type; whole numbers pass for numbers.
 
         Raises:
             SurfaceError: It has the wrong type, is out of range, or is none of the choices.
         """
-        wanted = type(self.default)
-        checked: Any = value
-        if wanted is tuple and isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        given: Any = value
+        if isinstance(self.default, tuple) and isinstance(value, Sequence) and not isinstance(value, str | bytes):
             # An empty list cannot be written in a ROS parameter file; [''] stands for it.
-            checked = tuple(item for item in value if item != '')
-        elif wanted is float and isinstance(value, int) and not isinstance(value, bool):
-            checked = float(value)
-        if type(checked) is not wanted or not _holds_texts(checked):
-            raise SurfaceError(
-                f'parameter {self.name} is {value!r}; it must be {TYPE_NAMES[wanted]}, such as {self._example()}'
-            )
-        if self.choices and checked not in self.choices:
-            raise SurfaceError(f'parameter {self.name} is {value!r}; it must be one of {", ".join(self.choices)}')
-        if isinstance(checked, int | float) and not isinstance(checked, bool):
-            low = -math.inf if self.minimum is None else self.minimum
-            high = math.inf if self.maximum is None else self.maximum
-            if not (math.isfinite(checked) and low <= checked <= high):
-                unit = f' {self.unit}' if self.unit else ''
-                raise SurfaceError(
-                    f'parameter {self.name} is {value!r}; it must lie between {low:g} and {high:g}{unit}'
-                )
+            given = tuple(item for item in value if item != '')
+        try:
+            checked: Value = self.declaration.check(self.name, given)
+        except FieldError as error:
+            example = list(self.default) or ['a', 'b'] if isinstance(self.default, tuple) else self.default
+            such_as = '' if self.choices else f', such as {example!r}'
+            rule = error.declaration.rule_with_unit
+            raise SurfaceError(f'parameter {self.name} is {value!r}; it must be {rule}{such_as}') from error
         return checked
-
-    def _example(self) -> str:
-        if isinstance(self.default, tuple):
-            return str(list(self.default) or ['a', 'b'])
-        return repr(self.default)
-
-
-def _holds_texts(value: object) -> bool:
-    """Whether a value is no tuple, or a tuple of texts."""
-    return not isinstance(value, tuple) or all(isinstance(item, str) for item in value)
 
 
 def check_all(table: Sequence[NodeParameter], values: Mapping[str, object]) -> dict[str, Any]:

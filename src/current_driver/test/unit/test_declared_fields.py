@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -15,12 +16,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from current_driver.declared_fields import (
+    FieldError,
     check_fields,
     choice,
     declarations,
+    declared,
     flag,
+    from_values,
+    key_reference,
     number,
     plain_values,
+    text,
     whole,
     wholes,
     with_values,
@@ -46,6 +52,32 @@ class Layer:
         check_fields(self)
 
 
+@dataclass(frozen=True)
+class Sensor:
+    """An item of a list in a configuration."""
+
+    name: str = field(metadata=declared('text', 'Name of the sensor.', minimum=1))
+    gain: float = number(1.0, 'Gain.')
+    note: str = text('', 'What else is known.', omitted=True)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+@dataclass(frozen=True)
+class Robot:
+    """A configuration with required fields, names of its own in files, and configurations in it."""
+
+    sensors: tuple[Sensor, ...] = field(metadata=declared('configs', 'The sensors.', config=Sensor, item='a sensor'))
+    wheel_count: int = whole(4, 'Number of wheels.', unit='wheels', minimum=1, key='wheels')
+    timeout_s: float | None = number(None, 'Longest wait.', unit='s', minimum=0, above=True, optional=True)
+    ports: tuple[str, ...] = field(default=(), metadata=declared('texts', 'Ports.'))
+    mode: str = choice('fast', ('fast', 'slow'), 'Mode.', omitted=True)
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
 @pytest.mark.parametrize(
     ('name', 'value', 'rule'),
     [
@@ -60,11 +92,13 @@ class Layer:
         ('length', 0.4, 'a number of at least 0.5'),
         ('length', math.inf, 'a number of at least 0.5'),
         ('length', None, 'a number of at least 0.5'),
-        ('frames', 4, 'a list of whole numbers that 2 divides of at least 0'),
-        ('frames', [4, 3], 'a list of whole numbers that 2 divides of at least 0'),
+        ('frames', 4, 'a list of whole numbers of at least 0, each a multiple of 2'),
+        ('frames', [4, 3], 'a list of whole numbers of at least 0, each a multiple of 2'),
         ('kind', 'spectrum', 'one of raw, derived'),
         ('kind', ['raw'], 'one of raw, derived'),
         ('batch_norm', 1, 'true or false'),
+        ('gain', 10**400, 'a number from 0 to 100'),
+        ('length', -math.inf, 'a number of at least 0.5'),
     ],
 )
 def test_what_a_field_may_not_hold_is_refused_with_its_rule(name: str, value: Any, rule: str) -> None:
@@ -110,3 +144,73 @@ def test_plain_values_give_the_same_configuration_again(units: int, rate: Any, f
     values = json.loads(json.dumps(plain_values(layer)))
     inner = tuple(Layer(**{**item, 'inner': ()}) for item in values.pop('inner'))
     assert Layer(**values, inner=inner) == layer
+
+
+def test_configurations_in_a_configuration_are_read_and_written() -> None:
+    values = {'wheels': 6, 'timeout_s': '2e-1', 'ports': ['a'], 'sensors': [{'name': 'left', 'gain': 2}, {'name': 'z'}]}
+    robot = from_values(Robot, values, 'a robot')
+    assert robot == Robot((Sensor('left', 2.0), Sensor('z')), 6, 0.2, ('a',))
+    assert type(robot.sensors[0].gain) is float
+    written = plain_values(robot)
+    assert list(written) == ['wheels', 'timeout_s', 'ports', 'sensors']
+    assert written['sensors'] == [{'name': 'left', 'gain': 2.0}, {'name': 'z', 'gain': 1.0}]
+    assert from_values(Robot, json.loads(json.dumps(written)), 'a robot') == robot
+
+
+def test_what_is_not_the_default_is_written_last_where_it_may_be_left_out() -> None:
+    written = plain_values(Robot((Sensor('a', note='new'),), mode='slow'))
+    assert list(written) == ['wheels', 'timeout_s', 'ports', 'sensors', 'mode']
+    assert written['sensors'] == [{'name': 'a', 'gain': 1.0, 'note': 'new'}]
+
+
+@pytest.mark.parametrize(
+    ('values', 'message'),
+    [
+        ('left', "a robot is 'left'; give a mapping with the keys sensors, wheels, timeout_s, ports, mode"),
+        ({'wheel_count': 4, 'sensors': []}, 'unknown key wheel_count in a robot; known keys: sensors, wheels'),
+        ({'wheels': 4}, 'a robot lacks the key sensors'),
+        ({'sensors': {}}, 'sensors must be a list, not {}'),
+        ({'sensors': [3]}, 'a sensor is 3; give a mapping with the keys name, gain, note'),
+        ({'sensors': [{'gain': 3}]}, 'a sensor lacks the key name'),
+        ({'sensors': [{'name': ''}]}, "name must be a text that is not empty, not ''"),
+        ({'sensors': [{'name': 5}]}, 'name must be a text that is not empty, not 5'),
+        ({'sensors': [], 'timeout_s': 0}, 'timeout_s must be a number above 0, or null, not 0'),
+        ({'sensors': [], 'ports': ['a', 3]}, "ports must be a list of texts, not ['a', 3]"),
+        ({'sensors': [], 'wheels': '4'}, "wheel_count must be a whole number of at least 1, not '4'"),
+    ],
+)
+def test_values_that_cannot_be_read_are_named(values: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        from_values(Robot, values, 'a robot')
+
+
+def test_the_error_passes_between_processes() -> None:
+    with pytest.raises(FieldError) as error:
+        Layer(units=0)
+    again = pickle.loads(pickle.dumps(error.value))
+    assert str(again) == str(error.value) == 'units must be a whole number from 1 to 64, not 0'
+    assert again.declaration == declarations(Layer)['units']
+
+
+def test_a_configuration_of_another_class_is_refused() -> None:
+    with pytest.raises(ValueError, match='sensors must be a list'):
+        Robot(('left',))  # type: ignore[arg-type]
+
+
+def test_the_reference_gives_default_rule_unit_and_description() -> None:
+    assert key_reference(Robot).splitlines() == [
+        'sensors (required): a list',
+        '    The sensors.',
+        'wheels (4): a whole number of at least 1 [wheels]',
+        '    Number of wheels.',
+        'timeout_s (null): a number above 0 [s], or null',
+        '    Longest wait.',
+        'ports ([]): a list of texts',
+        '    Ports.',
+        'mode (fast): one of fast, slow',
+        '    Mode.',
+    ]
+    assert key_reference(Layer, Layer(rate='auto', units=16)).splitlines()[0::2][:2] == [
+        'units (16): a whole number from 1 to 64 [units]',
+        'rate (auto): a number of at least 0 and below 1, or auto',
+    ]

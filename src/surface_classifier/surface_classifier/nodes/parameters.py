@@ -4,7 +4,34 @@
 
 from __future__ import annotations
 
-from current_driver.node.node_parameters import NodeParameter
+from typing import Any
+
+from current_driver.declared_fields import declarations
+from current_driver.node.node_parameters import NodeParameter, Value
+from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig
+
+
+def of_windows(config: type[Any], name: str, default: Value, unset: str, maximum: float | None = None) -> NodeParameter:
+    """Return the parameter that sets a field of the windows, with the description, unit and choices of the field.
+
+    Args:
+        config: Class of the configuration that has the field.
+        name: Name of the field, and of the parameter.
+        default: What leaves the field as the windows are configured: 0, or `configured`.
+        unset: What the default means.
+        maximum: Largest value.
+    """
+    declared = declarations(config)[name]
+    return NodeParameter(
+        name,
+        default,
+        f'{declared.description} {unset}',
+        declared.unit,
+        None if maximum is None else 0,
+        maximum,
+        ('configured', *declared.choices) if declared.choices else (),
+    )
+
 
 LOSSLESS = NodeParameter(
     'lossless',
@@ -33,8 +60,7 @@ PREPROCESSOR_PARAMETERS = (
     NodeParameter(
         'channels',
         (),
-        'A YAML flow mapping for each channel: {name, topic, type, field, unit, scale, offset, names_topic, '
-        'names_type}. Beside a model or '
+        f'A YAML flow mapping for each channel: {{{", ".join(declarations(ChannelConfig))}}}. Beside a model or '
         "a window_file: where its channels of these names come from. None of the three: the simulated robot's motors.",
     ),
     NodeParameter(
@@ -51,50 +77,14 @@ PREPROCESSOR_PARAMETERS = (
         0,
         1e5,
     ),
-    NodeParameter(
-        'sample_rate_hz', 0.0, 'Rate of the even grid of the first part; 0: as configured, else 100.', 'Hz', 0, 1e5
-    ),
-    NodeParameter(
-        'input_rate_hz',
-        0.0,
-        'Rate of the incoming samples; above 1.5 times the grid they are low-passed first; 0: as configured.',
-        'Hz',
-        0,
-        1e6,
-    ),
-    NodeParameter('window_samples', 0, 'Samples of a window; 0: as configured, else 100.', 'samples', 0, 1e6),
-    NodeParameter('stride_samples', 0, 'Samples from window to window; 0: as configured, else 50.', 'samples', 0, 1e6),
-    NodeParameter(
-        'gap_limit_s',
-        0.0,
-        'Longest gap between samples that is bridged; 0: as configured, else 2.5 periods.',
-        's',
-        0,
-        3600,
-    ),
-    NodeParameter(
-        'min_coverage',
-        0.0,
-        'Share of a window that must be measured, or it is voided; 0: as configured, else 1.',
-        '1',
-        0,
-        1,
-    ),
-    NodeParameter(
-        'stamps',
-        'configured',
-        'When a sample was taken: header, the stamp of its message, or receipt, for devices whose clock is not '
-        'set; configured: as configured, else header.',
-        choices=('configured', 'header', 'receipt'),
-    ),
-    NodeParameter(
-        'repeated_stamps',
-        'configured',
-        'What becomes of samples that repeat the stamp before: drop, spread over the time since it, or refuse, which '
-        'drops them and lets no data set be built of a recording with more than 10 %; '
-        'configured: as configured, else refuse.',
-        choices=('configured', 'refuse', 'drop', 'spread'),
-    ),
+    of_windows(PartConfig, 'sample_rate_hz', 0.0, 'Of the first part; 0: as configured, else 100.', 1e5),
+    of_windows(PartConfig, 'input_rate_hz', 0.0, 'Of the first part; 0: as configured.', 1e6),
+    of_windows(WindowConfig, 'window_samples', 0, '0: as configured, else 100.', 1e6),
+    of_windows(WindowConfig, 'stride_samples', 0, '0: as configured, else 50.', 1e6),
+    of_windows(WindowConfig, 'gap_limit_s', 0.0, '0: as configured.', 3600),
+    of_windows(WindowConfig, 'min_coverage', 0.0, '0: as configured, else 1.', 1),
+    of_windows(WindowConfig, 'stamps', 'configured', '`configured`: as configured, else header.'),
+    of_windows(WindowConfig, 'repeated_stamps', 'configured', '`configured`: as configured, else refuse.'),
     NodeParameter(
         'input_timeout_s',
         2.0,

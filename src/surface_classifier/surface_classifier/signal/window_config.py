@@ -20,18 +20,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from current_driver.declared_fields import (
+    FieldError,
+    check_fields,
+    check_layout,
+    choice,
+    declarations,
+    declared,
+    from_values,
+    number,
+    plain_values,
+    read_value,
+    text,
+    whole,
+)
 from current_driver.errors import SurfaceError
 from current_driver.files.documents import parse_yaml, read_yaml
 from surface_classifier.signal.field_path import parse_field_path
-from surface_classifier.signal.grid import Grid
+from surface_classifier.signal.grid import MAX_RATE_HZ, Grid
 
 _CORRECT = 'correct the window configuration'
 MOTOR_CURRENT_TYPE = 'surface_msgs/msg/MotorCurrent'
@@ -49,48 +63,56 @@ DEFAULT_GAP_PERIODS = 2.5
 LOW_PASS_RATIO = 1.5
 
 
+@contextmanager
+def _refusing(where: str = '') -> Iterator[None]:
+    """Refuse what the declarations refuse, with what to do about it.
+
+    Args:
+        where: What the message begins with.
+    """
+    try:
+        yield
+    except FieldError as error:
+        raise SurfaceError(f'{where}{error.name} is {error.value!r}; {error.declaration.remedy}') from error
+    except ValueError as error:
+        raise SurfaceError(f'{where}{error}') from error
+
+
 @dataclass(frozen=True)
 class ChannelConfig:
-    """One named quantity, read from a field of a message.
+    """One named quantity, read from a field of a message; each field is declared with its meaning."""
 
-    Attributes:
-        name: Name of the channel, unique in its part.
-        topic: Topic that carries it; a relative name also matches the same name in a namespace.
-        type: Message type, such as `sensor_msgs/msg/JointState`.
-        field: Path to the number inside the message: `effort[left_wheel]`, `current[0]`, `a.b[0].c`.
-        unit: Unit after scaling, such as A or rad/s.
-        scale: Factor from the field's value to the unit.
-        offset: Added after scaling [unit].
-        names_topic: Topic whose messages name the elements of `field`, where the message itself does not, such as the
-            Keys beside Float64Values; empty: the message does.
-        names_type: Type of the messages of `names_topic`.
-    """
-
-    name: str
-    topic: str
-    type: str
-    field: str
-    unit: str = 'A'
-    scale: float = 1.0
-    offset: float = 0.0
-    names_topic: str = ''
-    names_type: str = ''
+    name: str = field(metadata=declared('text', 'Name of the channel, unique in its part.', minimum=1))
+    topic: str = field(
+        metadata=declared(
+            'text', 'Topic that carries it; a relative name also matches the same name in a namespace.', minimum=1
+        )
+    )
+    type: str = field(metadata=declared('text', 'Message type, such as sensor_msgs/msg/JointState.', minimum=1))
+    field: str = field(
+        metadata=declared(
+            'text', 'Path to the number inside the message: effort[left_wheel], current[0], a.b[0].c.', minimum=1
+        )
+    )
+    unit: str = text('A', 'Unit after scaling, such as A or rad/s.', minimum=1)
+    scale: float = number(1.0, "Factor from the field's value to the unit.")
+    offset: float = number(0.0, 'Added after scaling, in the unit.')
+    names_topic: str = text(
+        '',
+        'Topic whose messages name the elements of `field`, where the message itself does not, such as the Keys beside '
+        'Float64Values; empty: the message does.',
+        omitted=True,
+    )
+    names_type: str = text('', 'Type of the messages of `names_topic`.', omitted=True)
 
     def __post_init__(self) -> None:
-        for key in ('names_topic', 'names_type'):
-            if not isinstance(getattr(self, key), str):
-                raise SurfaceError(f'channel {self.name!r}: {key} is {getattr(self, key)!r}; give a text')
+        with _refusing(f'channel {self.name!r}: '):
+            check_fields(self)
         if bool(self.names_topic) != bool(self.names_type):
             raise SurfaceError(
                 f'channel {self.name!r}: names_topic is {self.names_topic!r} and names_type is {self.names_type!r}; '
                 'give both or none'
             )
-        for key in ('name', 'topic', 'type', 'field', 'unit'):
-            value = getattr(self, key)
-            if not isinstance(value, str) or not value:
-                raise SurfaceError(f'channel {self.name!r}: {key} is {value!r}; give a text')
-        for key in ('scale', 'offset'):
-            object.__setattr__(self, key, _number(getattr(self, key), f'channel {self.name!r}: {key}'))
         if self.scale == 0:
             raise SurfaceError(
                 f'channel {self.name!r}: scale is 0, which leaves nothing of the signal; give another factor'
@@ -99,72 +121,67 @@ class ChannelConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The channel as plain values, in the layout of `from_dict`."""
-        values = {
-            'name': self.name,
-            'topic': self.topic,
-            'type': self.type,
-            'field': self.field,
-            'unit': self.unit,
-            'scale': self.scale,
-            'offset': self.offset,
-        }
-        if self.names_topic:
-            values |= {'names_topic': self.names_topic, 'names_type': self.names_type}
-        return values
+        return plain_values(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ChannelConfig:
+    def from_dict(cls, values: Any) -> ChannelConfig:
         """A channel from plain values.
 
         Raises:
             SurfaceError: A key is unknown or missing, or a value cannot be used.
         """
-        _check_keys(
-            values,
-            'a channel',
-            required=('name', 'topic', 'type', 'field'),
-            optional=('unit', 'scale', 'offset', 'names_topic', 'names_type'),
-        )
-        return cls(**values)
+        with _refusing():
+            return from_values(cls, values, 'a channel')
 
 
 @dataclass(frozen=True)
 class PartConfig:
-    """Channels that share a sample rate.
+    """Channels that share a sample rate; each field is declared with its meaning."""
 
-    Attributes:
-        name: Name of the part, such as motor or imu.
-        sample_rate_hz: Rate of the part's even grid [Hz].
-        channels: The channels, in the order of the columns.
-        input_rate_hz: Rate of the incoming samples [Hz]. Given and above 1.5 times `sample_rate_hz`, the signal is
-            low-passed before it is decimated. None: no low-pass.
-        role: `input`: a network sees the part. `motion`: it tells how the robot moves, and no network sees it. Of a
-            motion means are taken only: it is not low-passed, which would delay windows, its gaps void none, and they
-            are bridged for 2.5 periods of its grid at least.
-    """
-
-    name: str
-    sample_rate_hz: float
-    channels: tuple[ChannelConfig, ...]
-    input_rate_hz: float | None = None
-    role: PartRole = 'input'
+    name: str = field(
+        metadata=declared('text', 'Name of the part, such as motor or imu: letters, digits, _ and -.', minimum=1)
+    )
+    sample_rate_hz: float = field(
+        metadata=declared('number', "Rate of the part's even grid.", 'Hz', 0.0, MAX_RATE_HZ, above=True)
+    )
+    channels: tuple[ChannelConfig, ...] = field(
+        metadata=declared(
+            'configs', 'The channels, in the order of the columns.', config=ChannelConfig, item='a channel'
+        )
+    )
+    input_rate_hz: float | None = number(
+        None,
+        f'Rate of the incoming samples. Given and above {LOW_PASS_RATIO:g} times `sample_rate_hz`, the signal is '
+        'low-passed before it is decimated.',
+        unit='Hz',
+        minimum=0.0,
+        maximum=MAX_RATE_HZ,
+        above=True,
+        optional=True,
+    )
+    role: PartRole = choice(
+        'input',
+        get_args(PartRole),
+        '`input`: a network sees the part. `motion`: it tells how the robot moves, and no network sees it. Of a motion '
+        'means are taken only: it is not low-passed, which would delay windows, its gaps void none, and they are '
+        f'bridged for {DEFAULT_GAP_PERIODS:g} periods of its grid at least.',
+        omitted=True,
+    )
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name:
-            raise SurfaceError(f'part {self.name!r}: the name must be a text')
+        with _refusing(f'part {self.name!r}: '):
+            check_fields(self)
         if not re.fullmatch(r'\w[\w-]*', self.name):
             raise SurfaceError(
                 f'part {self.name!r}: the name becomes part of a file name; use letters, digits, _ and - only'
             )
-        object.__setattr__(self, 'channels', tuple(self.channels))
-        object.__setattr__(self, 'sample_rate_hz', _rate(self.sample_rate_hz, f'part {self.name!r}: sample_rate_hz'))
-        if self.input_rate_hz is not None:
-            object.__setattr__(self, 'input_rate_hz', _rate(self.input_rate_hz, f'part {self.name!r}: input_rate_hz'))
+        for key in ('sample_rate_hz', 'input_rate_hz'):
+            if (rate := getattr(self, key)) is not None:
+                with _refusing(f'part {self.name!r}: {key}: '):
+                    Grid(rate)
         if not self.channels:
             raise SurfaceError(f'part {self.name!r} has no channels; give at least one')
-        if self.role not in get_args(PartRole):
-            raise SurfaceError(f'part {self.name!r}: role is {self.role!r}; choose {" or ".join(get_args(PartRole))}')
-        _check_unique([channel.name for channel in self.channels], f'part {self.name!r}: channel')
+        _check_unique(self.channel_names, f'part {self.name!r}: channel')
         for channel in self.channels if self.role == 'motion' else ():
             if channel.unit not in (SPEED_UNIT, TURN_RATE_UNIT):
                 raise SurfaceError(
@@ -189,59 +206,63 @@ class PartConfig:
         """Units of the channels, in the order of the columns."""
         return tuple(channel.unit for channel in self.channels)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The part as plain values, in the layout of `from_dict`."""
-        values = {
-            'name': self.name,
-            'sample_rate_hz': self.sample_rate_hz,
-            'input_rate_hz': self.input_rate_hz,
-            'channels': [channel.to_dict() for channel in self.channels],
-        }
-        # What was written before parts had a role keeps its digest.
-        return values if self.role == 'input' else {**values, 'role': self.role}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> PartConfig:
-        """A part from plain values.
-
-        Raises:
-            SurfaceError: A key is unknown or missing, or a value cannot be used.
-        """
-        _check_keys(
-            values, 'a part', required=('name', 'sample_rate_hz', 'channels'), optional=('input_rate_hz', 'role')
-        )
-        channels = tuple(ChannelConfig.from_dict(channel) for channel in _sequence(values['channels'], 'channels'))
-        return cls(**{**values, 'channels': channels})
-
 
 @dataclass(frozen=True)
 class WindowConfig:
-    """How windows are cut from the signals.
+    """How windows are cut from the signals; each field is declared with its meaning."""
 
-    Attributes:
-        parts: The parts of a window; the first one defines its span and the grid on which windows start.
-        window_samples: Samples of the first part in a window.
-        stride_samples: Samples of the first part from one window's start to the next one's.
-        gap_limit_s: Longest interval between two samples that is bridged [s]; None: 2.5 periods of the part's grid.
-        min_coverage: Smallest measured share of the values that a network sees, above 0 and up to 1; windows with less
-            are voided.
-        stamps: `header`: a sample was taken at the stamp of its message. `receipt`: when its message was received or
-            recorded, for devices whose clock is not set.
-        repeated_stamps: What becomes of samples that repeat the stamp before. `refuse`: dropped, and a recording with
-            more than 10 % of them is refused. `drop`: dropped. `spread`: spread over the time since the stamp before.
-    """
-
-    parts: tuple[PartConfig, ...]
-    window_samples: int = 100
-    stride_samples: int = 50
-    gap_limit_s: float | None = None
-    min_coverage: float = 1.0
-    stamps: StampSource = 'header'
-    repeated_stamps: RepeatedStamps = 'refuse'
+    parts: tuple[PartConfig, ...] = field(
+        metadata=declared(
+            'configs',
+            'The parts of a window; the first one defines its span and the grid on which windows start.',
+            config=PartConfig,
+            item='a part',
+        )
+    )
+    window_samples: int = whole(100, 'Samples of the first part in a window.', unit='samples', minimum=1, key='samples')
+    stride_samples: int = whole(
+        50,
+        "Samples of the first part from one window's start to the next one's.",
+        unit='samples',
+        minimum=1,
+        key='stride',
+    )
+    gap_limit_s: float | None = number(
+        None,
+        f"Longest interval between two samples that is bridged; {DEFAULT_GAP_PERIODS:g} periods of the part's grid "
+        'unless it is given.',
+        unit='s',
+        minimum=0.0,
+        above=True,
+        optional=True,
+    )
+    min_coverage: float = number(
+        1.0,
+        'Smallest measured fraction of the values that a network sees; windows with less are voided.',
+        unit='1',
+        minimum=0.0,
+        maximum=1.0,
+        above=True,
+    )
+    stamps: StampSource = choice(
+        'header',
+        get_args(StampSource),
+        '`header`: a sample was taken at the stamp of its message. `receipt`: when its message was received or '
+        'recorded, for devices whose clock is not set.',
+        omitted=True,
+    )
+    repeated_stamps: RepeatedStamps = choice(
+        'refuse',
+        get_args(RepeatedStamps),
+        'What becomes of samples that repeat the stamp before. `refuse`: dropped, and a recording with more than 10 % '
+        'of them is refused. `drop`: dropped. `spread`: spread over the time since the stamp before.',
+        omitted=True,
+    )
     _samples_of_part: tuple[int, ...] = field(init=False, repr=False, compare=False, default=())
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, 'parts', tuple(self.parts))
+        with _refusing():
+            check_fields(self)
         if not self.parts:
             raise SurfaceError('a window configuration without parts; give at least one part')
         _check_unique([part.name for part in self.parts], 'part')
@@ -252,65 +273,10 @@ class WindowConfig:
                     f'part {part.name!r} has the role motion; give at most one such part, last, after the parts that a '
                     'network sees'
                 )
-        for key in ('window_samples', 'stride_samples'):
-            value = getattr(self, key)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise SurfaceError(f'{key} is {value!r}; give a whole number of samples, at least 1')
-        if self.gap_limit_s is not None:
-            limit = _number(self.gap_limit_s, 'gap_limit_s')
-            if limit <= 0:
-                raise SurfaceError(f'gap_limit_s is {self.gap_limit_s}; give a time above 0 s')
-            object.__setattr__(self, 'gap_limit_s', limit)
-        coverage = _number(self.min_coverage, 'min_coverage')
-        if not 0 < coverage <= 1:
-            raise SurfaceError(f'min_coverage is {self.min_coverage}; give a share above 0 and at most 1')
-        object.__setattr__(self, 'min_coverage', coverage)
-        for key, choices in (('stamps', get_args(StampSource)), ('repeated_stamps', get_args(RepeatedStamps))):
-            if getattr(self, key) not in choices:
-                raise SurfaceError(f'{key} is {getattr(self, key)!r}; choose {" or ".join(choices)}')
-        types: dict[str, str] = {}
-        names_of: dict[str, str] = {}
-        for channel in (channel for part in self.parts for channel in part.channels):
-            other = types.setdefault(channel.topic, channel.type)
-            if other != channel.type:
-                raise SurfaceError(
-                    f'topic {channel.topic!r} is configured both as {other} and as {channel.type}; '
-                    'give every channel of a topic the same type'
-                )
-            named = names_of.setdefault(channel.topic, channel.names_topic)
-            if named != channel.names_topic:
-                raise SurfaceError(
-                    f'topic {channel.topic!r} takes its names both from {named!r} and from {channel.names_topic!r}; '
-                    'give every channel of a topic the same names_topic'
-                )
-        for channel in (channel for part in self.parts for channel in part.channels):
-            if channel.names_topic and types.setdefault(channel.names_topic, channel.names_type) != channel.names_type:
-                raise SurfaceError(
-                    f'topic {channel.names_topic!r} is configured both as {types[channel.names_topic]} and as '
-                    f'{channel.names_type}; give it one type'
-                )
-            if channel.names_topic in names_of:
-                raise SurfaceError(
-                    f'topic {channel.names_topic!r} is configured both for names and for values; give the names a '
-                    'topic of their own'
-                )
+        _check_topics([channel for part in self.parts for channel in part.channels])
         base = Grid(self.parts[0].sample_rate_hz).rate
-        counts = []
-        for part in self.parts:
-            samples = round(Fraction(self.window_samples) / base * Grid(part.sample_rate_hz).rate)
-            if samples < 1:
-                raise SurfaceError(
-                    f'part {part.name!r}: a window of {float(self.window_samples / base):g} s holds no sample at '
-                    f'{part.sample_rate_hz:g} Hz; make the window longer'
-                )
-            if part.role == 'motion' and samples < LEAST_MOTION_SAMPLES:
-                raise SurfaceError(
-                    f'part {part.name!r}: a window of {float(self.window_samples / base):g} s holds {samples} of its '
-                    f'samples at {part.sample_rate_hz:g} Hz, which do not tell a motion; give a rate at which it holds '
-                    f'{LEAST_MOTION_SAMPLES}'
-                )
-            counts.append(samples)
-        object.__setattr__(self, '_samples_of_part', tuple(counts))
+        counts = tuple(_samples_in(part, Fraction(self.window_samples) / base) for part in self.parts)
+        object.__setattr__(self, '_samples_of_part', counts)
 
     @property
     def input_parts(self) -> tuple[PartConfig, ...]:
@@ -385,37 +351,21 @@ class WindowConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """The configuration as plain values for JSON and YAML, in the layout of `from_dict`."""
-        return {
-            'window': {
-                'samples': self.window_samples,
-                'stride': self.stride_samples,
-                'gap_limit_s': self.gap_limit_s,
-                'min_coverage': self.min_coverage,
-                # What was written before these could be set reads the same.
-                **({} if self.stamps == 'header' else {'stamps': self.stamps}),
-                **({} if self.repeated_stamps == 'refuse' else {'repeated_stamps': self.repeated_stamps}),
-            },
-            'parts': [part.to_dict() for part in self.parts],
-        }
+        window = plain_values(self)
+        parts = window.pop('parts')
+        return {'window': window, 'parts': parts}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> WindowConfig:
+    def from_dict(cls, values: Any) -> WindowConfig:
         """A configuration from plain values, in the layout of the module's docstring.
 
         Raises:
             SurfaceError: A key is unknown or missing, or a value cannot be used.
         """
-        _check_keys(values, 'a window configuration', required=('parts',), optional=('window', 'about'))
-        window = values.get('window') or {}
-        _check_keys(
-            window,
-            '`window`',
-            required=(),
-            optional=('samples', 'stride', 'gap_limit_s', 'min_coverage', 'stamps', 'repeated_stamps'),
-        )
-        names = {'samples': 'window_samples', 'stride': 'stride_samples'}
-        settings = {names.get(key, key): value for key, value in window.items()}
-        return cls(tuple(PartConfig.from_dict(part) for part in _sequence(values['parts'], 'parts')), **settings)
+        with _refusing():
+            check_layout(values, 'a window configuration', required=('parts',), optional=('window', 'about'))
+            parts = read_value(declarations(cls)['parts'], 'parts', values['parts'])
+            return from_values(cls, values.get('window') or {}, '`window`', parts=parts)
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> WindowConfig:
@@ -456,38 +406,59 @@ def default_window_config() -> WindowConfig:
     return WindowConfig((PartConfig('motor', 100.0, channels),))
 
 
-def _number(value: Any, what: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise SurfaceError(f'{what} is {value!r}; give a number')
-    return float(value)
+def _samples_in(part: PartConfig, window_s: Fraction) -> int:
+    """Samples of a part in a window of some length [s].
 
-
-def _rate(value: Any, what: str) -> float:
-    rate = _number(value, what)
-    try:
-        Grid(rate)
-    except ValueError as error:
-        raise SurfaceError(f'{what}: {error}') from error
-    return rate
-
-
-def _sequence(value: Any, what: str) -> Sequence[Any]:
-    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
-        raise SurfaceError(f'{what} is {value!r}; give a list')
-    return value
-
-
-def _check_keys(values: Any, what: str, required: Sequence[str], optional: Sequence[str]) -> None:
-    if not isinstance(values, Mapping):
-        raise SurfaceError(f'{what} is {values!r}; give a mapping with the keys {", ".join([*required, *optional])}')
-    unknown = [str(key) for key in values if key not in required and key not in optional]
-    if unknown:
+    Raises:
+        SurfaceError: They are too few.
+    """
+    samples = round(window_s * Grid(part.sample_rate_hz).rate)
+    if samples < 1:
         raise SurfaceError(
-            f'unknown key {", ".join(unknown)} in {what}; known keys: {", ".join([*required, *optional])}'
+            f'part {part.name!r}: a window of {float(window_s):g} s holds no sample at {part.sample_rate_hz:g} Hz; '
+            'make the window longer'
         )
-    missing = [key for key in required if key not in values]
-    if missing:
-        raise SurfaceError(f'{what} lacks the key {", ".join(missing)}')
+    if part.role == 'motion' and samples < LEAST_MOTION_SAMPLES:
+        raise SurfaceError(
+            f'part {part.name!r}: a window of {float(window_s):g} s holds {samples} of its samples at '
+            f'{part.sample_rate_hz:g} Hz, which do not tell a motion; give a rate at which it holds '
+            f'{LEAST_MOTION_SAMPLES}'
+        )
+    return samples
+
+
+def _check_topics(channels: Sequence[ChannelConfig]) -> None:
+    """Refuse channels that disagree on what a topic is.
+
+    Raises:
+        SurfaceError: A topic has two types, two topics of names, or holds both names and values.
+    """
+    types: dict[str, str] = {}
+    names_of: dict[str, str] = {}
+    for channel in channels:
+        other = types.setdefault(channel.topic, channel.type)
+        if other != channel.type:
+            raise SurfaceError(
+                f'topic {channel.topic!r} is configured both as {other} and as {channel.type}; '
+                'give every channel of a topic the same type'
+            )
+        named = names_of.setdefault(channel.topic, channel.names_topic)
+        if named != channel.names_topic:
+            raise SurfaceError(
+                f'topic {channel.topic!r} takes its names both from {named!r} and from {channel.names_topic!r}; '
+                'give every channel of a topic the same names_topic'
+            )
+    for channel in channels:
+        if channel.names_topic and types.setdefault(channel.names_topic, channel.names_type) != channel.names_type:
+            raise SurfaceError(
+                f'topic {channel.names_topic!r} is configured both as {types[channel.names_topic]} and as '
+                f'{channel.names_type}; give it one type'
+            )
+        if channel.names_topic in names_of:
+            raise SurfaceError(
+                f'topic {channel.names_topic!r} is configured both for names and for values; give the names a '
+                'topic of their own'
+            )
 
 
 def _check_unique(names: Sequence[str], what: str) -> None:

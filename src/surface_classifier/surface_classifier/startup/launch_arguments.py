@@ -17,7 +17,7 @@ import yaml
 from current_driver.devices.device_parameters import DEVICES
 from current_driver.driver_parameters import DRIVER_PARAMETERS, REPLAY, SIMULATOR, TOPIC
 from current_driver.errors import SurfaceError
-from current_driver.node.node_parameters import TYPE_NAMES, NodeParameter
+from current_driver.node.node_parameters import NodeParameter
 from surface_classifier.model.contract import load_contract
 from surface_classifier.nodes.parameters import CLASSIFIER_PARAMETERS, TRAINER_PARAMETERS
 
@@ -205,7 +205,7 @@ def _value(name: str, text: str, parameter: NodeParameter) -> Any:
         try:
             value = float(text)
         except ValueError:
-            raise SurfaceError(f'{name}:={text} must be {TYPE_NAMES[float]}, such as {parameter.default}') from None
+            raise SurfaceError(f'{name}:={text} must be a number, such as {parameter.default}') from None
     elif kind is tuple:
         value = [item.strip() for item in text.split(',') if item.strip()]
     if name in _PATHS:

@@ -106,7 +106,7 @@ def test_the_order_of_samples_counts() -> None:
         ({'idle_fractions': True}, 'idle_fractions: true needs statistics: true'),
         (
             {'frame_samples': (0, 7)},
-            r'frame_samples must be a list of whole numbers that 2 divides of at least 0, not \(0, 7\)',
+            r'frame_samples must be a list of whole numbers of at least 0, each a multiple of 2, not \(0, 7\)',
         ),
         ({'frame_samples': 32}, 'frame_samples must be a list'),
         ({'statistics': 1}, 'statistics must be true or false'),

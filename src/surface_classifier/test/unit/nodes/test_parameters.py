@@ -63,7 +63,7 @@ def test_numbers_outside_the_range_are_refused(value: float) -> None:
     if 0 <= value <= 10:
         assert parameter.check(value) == value
     else:
-        with pytest.raises(SurfaceError, match='between 0 and 10 Hz'):
+        with pytest.raises(SurfaceError, match=r'a number from 0 to 10 \[Hz\], such as 1\.0'):
             parameter.check(value)
 
 

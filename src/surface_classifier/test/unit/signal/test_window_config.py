@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ import pytest
 import yaml
 
 from current_driver.errors import SurfaceError
+from surface_classifier.nodes.window_parameters import windows_from_file
+from surface_classifier.signal.presets import preset_names
 from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig, default_window_config
 
+CONFIG = Path(__file__).resolve().parents[3] / 'config'
 JOINT = 'sensor_msgs/msg/JointState'
 LAYOUT: dict[str, Any] = {
     'window': {'samples': 32, 'stride': 8, 'gap_limit_s': 0.5, 'min_coverage': 0.9},
@@ -102,6 +106,54 @@ def test_the_digest_is_fixed() -> None:
     assert default_window_config().digest == 'b740339851e421963d0ba97278d29aeb94998240ffa2b6b6f9b547e347afb059'
 
 
+# Shipped windows: the first digits of the digest, and of the SHA-256 of what is written into data sets and models.
+SHIPPED = (
+    ('battery_state', 'beef7c0ca54f76c0', '8d85ede00e3cb5be'),
+    ('borealtc_all_window.yaml', '25e86eac429be1d4', '27392395eb57d329'),
+    ('borealtc_motion.yaml', 'fd09694078037241', '9175296ba4d829f6'),
+    ('borealtc_motor_imu_window.yaml', 'bdcea6d695dcd284', 'c02e8b2aaf5ba770'),
+    ('borealtc_paper_window.yaml', '7d94557827557f3b', 'c1f88a3c7263f6a1'),
+    ('borealtc_window.yaml', '2c6994f7bb90d93e', '284d59b83644988c'),
+    ('clearpath_feedback', '1c0bed308bdf90bf', 'fe53d2ed22b568f2'),
+    ('clearpath_power_husky', 'd8e8e9a260b2cb5b', 'cb153c8393202de1'),
+    ('clearpath_power_jackal', '75d5a04996b0c6c1', '0776b00cf0f3bf65'),
+    ('clearpath_puma', '98d14682b560b92a', 'efd22947815d5690'),
+    ('create3', 'f6b9209935bbc0b0', '4fe238b2b63a8e52'),
+    ('dynamic_joint_state', '1eb3e1d19b758e00', '85634539fd63ef04'),
+    ('float32', '33eaccefcf1713b8', 'f2fe70619d3a1a94'),
+    ('float32_multi_array', '1c0bed308bdf90bf', 'ca1a9dc4872ddaba'),
+    ('float64', '33eaccefcf1713b8', '4d7753a64d8e9393'),
+    ('float64_multi_array', '1c0bed308bdf90bf', '03acd4f53b1ed920'),
+    ('husarion_ugv', 'a0e9c0245b7f4c94', 'b20c5babdd7353be'),
+    ('joint_state_effort', '1eb3e1d19b758e00', 'e5e78a63c4d882bb'),
+    ('joint_states.yaml', 'b740339851e42196', 'df7dd979e882b1f9'),
+    ('kobuki', '1c0bed308bdf90bf', 'd53c7966e5b54f44'),
+    ('odrive', 'd8e8e9a260b2cb5b', 'b48f39786484b96d'),
+    ('panther', 'a0e9c0245b7f4c94', '010dbb984b378089'),
+    ('puma', '98d14682b560b92a', '6fcad6353461cf03'),
+    ('px4_esc', 'd8e8e9a260b2cb5b', 'd2c34b62793dcf00'),
+    ('roboteq', '98d14682b560b92a', '74443534d3dd172f'),
+    ('scout', '47ef3fbf599113b4', 'c77452ca7ca0c9b2'),
+    ('state_interfaces', '1eb3e1d19b758e00', 'e6cfdeebc1b9faf0'),
+    ('vesc', '33eaccefcf1713b8', '45e0c8b1f78530dc'),
+)
+
+
+@pytest.mark.parametrize(('source', 'digest', 'written'), SHIPPED)
+def test_digests_and_written_values_of_the_shipped_windows_are_fixed(source: str, digest: str, written: str) -> None:
+    config = windows_from_file(CONFIG / source if source.endswith('.yaml') else source)
+    assert config.digest.startswith(digest)
+    text = json.dumps(config.to_dict())
+    assert hashlib.sha256(text.encode()).hexdigest().startswith(written)
+    assert json.dumps(WindowConfig.from_dict(json.loads(text)).to_dict()) == text
+
+
+def test_every_shipped_preset_and_windows_file_has_a_fixed_digest() -> None:
+    fixed = {source for source, _, _ in SHIPPED}
+    assert fixed >= set(preset_names())
+    assert fixed >= {file.name for file in CONFIG.glob('*.yaml') if 'parts' in yaml.safe_load(file.read_text())}
+
+
 @pytest.mark.parametrize(
     ('path', 'value', 'message'),
     [
@@ -129,6 +181,19 @@ def test_the_digest_is_fixed() -> None:
         (('parts', 0, 'channels', 1, 'field'), 'effort[', "field path 'effort['"),
         (('parts', 0, 'channels', 1, 'topic'), None, 'topic is None'),
         (('parts', 1, 'sample_rate_hz'), 0.05, 'holds no sample'),
+        (('parts', 1, 'sample_rate_hz'), 1e-5, "part 'imu': sample_rate_hz: a rate of 1e-05 Hz is below 1/1000 Hz"),
+        (
+            ('parts', 1, 'input_rate_hz'),
+            2e6,
+            'input_rate_hz is 2000000.0; give a number above 0 and at most 1e+06 [Hz]',
+        ),
+        (('window', 'samples'), -1, 'window_samples is -1; give a whole number of at least 1 [samples]'),
+        (('window', 'gap_limit_s'), 'long', "gap_limit_s is 'long'; give a number above 0 [s], or null"),
+        (('window', 'stamps'), 'bag', "stamps is 'bag'; choose header or receipt"),
+        (('window', 'repeated_stamps'), None, 'repeated_stamps is None; choose refuse or drop or spread'),
+        (('parts', 0, 'channels'), {'name': 'left'}, "channels is {'name': 'left'}; give a list"),
+        (('parts', 0, 'channels', 0, 'unit'), '', "channel 'left': unit is ''; give a text that is not empty"),
+        (('parts', 0, 'channels', 0, 'names_topic'), 3, "channel 'left': names_topic is 3; give a text"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_named(path: tuple[Any, ...], value: Any, message: str) -> None:

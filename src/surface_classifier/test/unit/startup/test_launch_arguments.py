@@ -225,7 +225,7 @@ def test_the_simulator_labels_its_recordings_unless_another_topic_does() -> None
             'rate:=2 has no meaning with source:=topic, only with source:=simulator or replay',
         ),
         ({'rate': 'fast'}, 'rate:=fast must be a number, such as 1.0'),
-        ({'rate': '-1'}, 'rate:=-1: parameter rate is -1.0; it must lie between 0 and'),
+        ({'rate': '-1'}, 'rate:=-1: parameter rate is -1.0; it must be a number from 0 to'),
         ({'exit_when_done': 'maybe'}, 'exit_when_done:=maybe must be true or false'),
         ({'use_sim_time': '1'}, 'use_sim_time:=1 must be true or false'),
         ({'source': 'can', 'use_sim_time': 'true'}, 'use_sim_time:=true has no meaning with source:=can: a device'),
