@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check the layout of the code: import cycles, folders that are too large, public modules, file names.
+"""Check the layout of the code: import cycles, large folders, public modules, file names, long functions.
 
 | check | rule |
 |---|---|
@@ -8,6 +8,7 @@
 | size | at most 16 Python files directly in a folder, 24 in `cli/`; in `src/` at most 15 % of the lines |
 | public | a module that another subpackage imports is in the `__all__` of its own; every name there exists |
 | names | a file name occurs once in a package; verbs of the command may have the name of what they call |
+| length | a function, its decorators and docstring included, has at most 90 lines |
 
 `make lint` runs it. Exit status: 0 the layout is in order, 1 it is not.
 
@@ -31,6 +32,7 @@ PACKAGES = ('current_driver', 'surface_classifier')
 LARGEST_FOLDER = 16
 LARGER_FOLDERS = {'surface_classifier.cli': 24}
 LARGEST_SHARE = 0.15
+LONGEST_FUNCTION = 90
 # Folders of Python files beside the packages.
 OTHER_FOLDERS = ('bench', 'demo', 'test', 'tools', 'src/current_driver/test', 'src/surface_classifier/test')
 
@@ -45,6 +47,7 @@ class Module:
         lines: Number of its lines.
         imports: Modules of the packages that it imports, and the line of the first import of each.
         public: Names in its `__all__`; None where it has none.
+        long_functions: Line, name and length of each function that is too long.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Module:
     lines: int
     imports: Mapping[str, int]
     public: tuple[str, ...] | None
+    long_functions: tuple[str, ...]
 
     @property
     def folder(self) -> str:
@@ -80,7 +84,8 @@ def read_modules(source: Path) -> dict[str, Module]:
             module = target if target in paths else target.rpartition('.')[0]
             if module in paths and module != name:
                 imports.setdefault(module, line)
-        found[name] = Module(name, path, len(text.splitlines()), imports, _public(tree))
+        long_functions = tuple(_long_functions(tree.body))
+        found[name] = Module(name, path, len(text.splitlines()), imports, _public(tree), long_functions)
     return found
 
 
@@ -136,6 +141,11 @@ def layout_problems(root: Path) -> list[str]:
         problems += _large_other_folders(root, root / folder)
     problems += _public_problems(modules)
     problems += _repeated_names(modules)
+    for module in modules.values():
+        problems += [f'{module.path.relative_to(root)}, {text}' for text in module.long_functions]
+    for path in (path for folder in OTHER_FOLDERS for path in _python_files(root / folder)):
+        tree = ast.parse(path.read_text(encoding='utf-8'), filename=str(path))
+        problems += [f'{path.relative_to(root)}, {text}' for text in _long_functions(tree.body)]
     return problems
 
 
@@ -162,6 +172,27 @@ def _large_other_folders(root: Path, top: Path) -> list[str]:
         if count > LARGEST_FOLDER:
             found.append(f'{folder.relative_to(root)} has {count} Python files; at most {LARGEST_FOLDER}')
     return found
+
+
+def _python_files(folder: Path) -> Iterator[Path]:
+    """Yield the Python files of a folder and of those below it, links left out."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.is_dir() and not path.is_symlink():
+            yield from _python_files(path)
+        elif path.suffix == '.py':
+            yield path
+
+
+def _long_functions(statements: Sequence[ast.AST]) -> Iterator[str]:
+    """Yield what is wrong with the functions among some statements and inside them: line, name and length."""
+    for node in statements:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            lines = (node.end_lineno or first) - first + 1
+            if lines > LONGEST_FUNCTION:
+                yield f'line {node.lineno}: {node.name} has {lines} lines; at most {LONGEST_FUNCTION}'
+        for inner in ('body', 'orelse', 'finalbody', 'handlers', 'cases'):
+            yield from _long_functions(getattr(node, inner, ()))
 
 
 def _public_problems(modules: Mapping[str, Module]) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import check_files
 import pytest
-from check_layout import ROOT, find_cycles, layout_problems, layout_table, main, read_modules
+from check_layout import LONGEST_FUNCTION, ROOT, find_cycles, layout_problems, layout_table, main, read_modules
 
 
 def write_package(root: Path, files: dict[str, str]) -> None:
@@ -119,3 +119,23 @@ def test_large_files_and_wrong_run_bits_are_found(tmp_path: Path) -> None:
     assert check_files.main([str(script)]) == 1
     script.chmod(0o755)
     assert check_files.main([str(script)]) == 0
+
+
+@pytest.mark.parametrize('folder', ['current_driver', '../bench', 'current_driver/test/unit'])
+def test_a_long_function_is_found_wherever_it_is(tmp_path: Path, folder: str) -> None:
+    body = '    pass\n' * (LONGEST_FUNCTION - 1)
+    decorated = '@functools.cache\ndef cached() -> None:\n' + body
+    nested = 'class Long:\n    async def inner(self) -> None:\n' + '        pass\n' * LONGEST_FUNCTION
+    text = f'import functools\n\n\ndef just_right() -> None:\n{body}\n\n{decorated}\n\n{nested}'
+    write_package(tmp_path, {})
+    file = tmp_path / 'src' / 'current_driver' / folder / 'long.py'
+    if folder != 'current_driver':
+        file = (tmp_path / 'src' / folder / 'long.py').resolve()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    problems = [text for text in layout_problems(tmp_path) if 'lines; at most 90' in text]
+    assert [problem.partition(': ')[2] for problem in problems] == [
+        'cached has 91 lines; at most 90',
+        'inner has 91 lines; at most 90',
+    ]
+    assert all(problem.startswith(str(file.relative_to(tmp_path))) for problem in problems)

@@ -33,14 +33,10 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def diagnosis(*, digest: str = '5e1f' * 16, windows: int = 98, path: str = 'data/floors') -> dict[str, Any]:
-    """A diagnosis with several causes, open questions and suspected labels."""
-    rng = np.random.default_rng(0)
-    wobbly = _curve(rng, 1.75, 0.35, 0.22)
-    steps = np.concatenate([value * np.exp(rng.normal(0.0, 0.45, STEPS_PER_EPOCH)) for value in wobbly])
-    by_epoch = steps.reshape(EPOCHS, STEPS_PER_EPOCH)
+def _arms(rng: np.random.Generator, wobbly: Any) -> dict[str, Any]:
+    """The arms of a diagnosis, the last ones of folds."""
     half = EPOCHS // 2
-    arms = {
+    return {
         'as_configured': _arm(rng, 'the training as configured', wobbly, 0.2, 0.41),
         'same': _arm(rng, 'the training goes on as configured', wobbly[half:], 0.2, 0.40, forked=True),
         'full_batch': _arm(
@@ -65,46 +61,59 @@ def diagnosis(*, digest: str = '5e1f' * 16, windows: int = 98, path: str = 'data
         'grouped': {'description': 'recordings whole on one side', 'accuracy': 0.41},
         'shuffled': {'description': 'windows shuffled over both sides', 'accuracy': 0.57},
     }
+
+
+def _verdicts() -> list[dict[str, Any]]:
+    """Four causes, the strongest first."""
+    return [
+        _verdict(
+            'batch_too_small',
+            0.86,
+            'With all windows in one step, at the same rate, 93 % of the wobble is gone.',
+            ('share of the wobble that the full batch removes', 0.93, 0.5),
+            'Take 32 windows in a step.',
+            ['same', 'full_batch', 'larger_batch'],
+            config={'batch_size': 32},
+        ),
+        _verdict(
+            'uninformative_input',
+            0.71,
+            'Level, shape and step of the signal as inputs lift the held-out accuracy from 0.41 to 0.74.',
+            ('gain in balanced accuracy', 0.33, 0.08),
+            'Give the network derived inputs and hand statistics.',
+            ['as_configured', 'rich_inputs'],
+            config={'network': {'inputs': 'derived', 'statistics': True, 'pooling': 'mean_max'}},
+        ),
+        _verdict(
+            'mislabelled_windows',
+            0.52,
+            'Without the 5 flagged windows the held-out loss is 0.21 nat lower than without 5 random ones.',
+            ('gain over leaving out random windows', 0.21, 0.05, 'nat'),
+            'Look at these windows and correct their labels.',
+            ['as_configured'],
+            command='surface dataset relabel data/floors --windows 3,17,40,66,81 -o data/floors_checked',
+            windows=[3, 17, 40, 66, 81],
+        ),
+        _verdict(
+            'recording_leakage',
+            0.3,
+            'Shuffled windows score 0.16 higher than whole recordings.',
+            ('gain of shuffled over grouped folds', 0.16, 0.1),
+            'Hold out whole recordings.',
+            ['grouped', 'shuffled'],
+            config={'validation_split': 'recording'},
+        ),
+    ]
+
+
+def diagnosis(*, digest: str = '5e1f' * 16, windows: int = 98, path: str = 'data/floors') -> dict[str, Any]:
+    """A diagnosis with several causes, open questions and suspected labels."""
+    rng = np.random.default_rng(0)
+    wobbly = _curve(rng, 1.75, 0.35, 0.22)
+    steps = np.concatenate([value * np.exp(rng.normal(0.0, 0.45, STEPS_PER_EPOCH)) for value in wobbly])
+    by_epoch = steps.reshape(EPOCHS, STEPS_PER_EPOCH)
     return {
-        'verdicts': [
-            _verdict(
-                'batch_too_small',
-                0.86,
-                'With all windows in one step, at the same rate, 93 % of the wobble is gone.',
-                ('share of the wobble that the full batch removes', 0.93, 0.5),
-                'Take 32 windows in a step.',
-                ['same', 'full_batch', 'larger_batch'],
-                config={'batch_size': 32},
-            ),
-            _verdict(
-                'uninformative_input',
-                0.71,
-                'Level, shape and step of the signal as inputs lift the held-out accuracy from 0.41 to 0.74.',
-                ('gain in balanced accuracy', 0.33, 0.08),
-                'Give the network derived inputs and hand statistics.',
-                ['as_configured', 'rich_inputs'],
-                config={'network': {'inputs': 'derived', 'statistics': True, 'pooling': 'mean_max'}},
-            ),
-            _verdict(
-                'mislabelled_windows',
-                0.52,
-                'Without the 5 flagged windows the held-out loss is 0.21 nat lower than without 5 random ones.',
-                ('gain over leaving out random windows', 0.21, 0.05, 'nat'),
-                'Look at these windows and correct their labels.',
-                ['as_configured'],
-                command='surface dataset relabel data/floors --windows 3,17,40,66,81 -o data/floors_checked',
-                windows=[3, 17, 40, 66, 81],
-            ),
-            _verdict(
-                'recording_leakage',
-                0.3,
-                'Shuffled windows score 0.16 higher than whole recordings.',
-                ('gain of shuffled over grouped folds', 0.16, 0.1),
-                'Hold out whole recordings.',
-                ['grouped', 'shuffled'],
-                config={'validation_split': 'recording'},
-            ),
-        ],
+        'verdicts': _verdicts(),
         'cannot_tell': [
             {
                 'id': 'aliasing',
@@ -117,7 +126,7 @@ def diagnosis(*, digest: str = '5e1f' * 16, windows: int = 98, path: str = 'data
                 'supply': 'all channels of the robot',
             },
         ],
-        'arms': arms,
+        'arms': _arms(rng, wobbly),
         'run': {
             'epochs': [
                 {'epoch': index + 1, 'loss': float(np.mean(losses)), 'loss_noise': float(np.std(losses))}
