@@ -82,7 +82,11 @@ def main() -> None:
     parser.add_argument('pythons', nargs='+', help='one interpreter for each supported version')
     pythons = parser.parse_args().pythons
 
-    own = ['setuptools<80', str(ROOT / 'src' / 'current_driver'), f'{ROOT / "src" / "surface_classifier"}[evaluate]']
+    own = [
+        'setuptools<80',
+        str(ROOT / 'src' / 'current_driver'),
+        f'{ROOT / "src" / "surface_classifier"}[bags,evaluate,onnx]',
+    ]
     files = [argument for name in PYTHON_FILES for argument in ('-r', str(REQUIREMENTS / name))]
     python_pins = merge(dict(resolve(python, [*files, *own]) for python in pythons))
     for name in ('current-driver', 'surface-classifier'):

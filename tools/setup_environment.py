@@ -297,7 +297,7 @@ def make_environment(wanted: Wanted, venv: Path, present: Wanted | None) -> None
         'the project and what it needs',
         *('--no-build-isolation', '--use-pep517', '--config-settings', 'editable_mode=compat'),
         *('-e', str(ROOT / 'src' / 'current_driver')),
-        *('-e', f'{ROOT / "src" / "surface_classifier"}[evaluate]'),
+        *('-e', f'{ROOT / "src" / "surface_classifier"}[bags,evaluate,onnx]'),
     )
     if wanted.torch != 'none':
         install_torch(pip, wanted)

@@ -31,6 +31,7 @@ def share_files(folder: str) -> list[tuple[str, list[str]]]:
 
 
 EVALUATE = ['jinja2>=3.1', 'matplotlib>=3.6', 'scikit-learn>=1.2', 'scipy>=1.10']
+ONNX = ['onnxruntime>=1.17']
 
 setup(
     name=PACKAGE,
@@ -48,19 +49,25 @@ setup(
         *share_files('launch'),
     ],
     zip_safe=False,
-    install_requires=[
-        'PyYAML>=6.0',
-        'current_driver[bags]==0.1.0',
-        'numpy>=1.24',
-        'onnxruntime>=1.17',
-        'rich>=13.3',
-        'safetensors>=0.4',
-    ],
+    install_requires=['PyYAML>=6.0', 'current_driver==0.1.0', 'numpy>=1.24', 'rich>=13.3'],
+    # What no package of a distribution holds, and what a robot does without.
     extras_require={
+        'bags': ['current_driver[bags]==0.1.0'],
         'evaluate': EVALUATE,
+        'onnx': ONNX,
         'ray': ['ray>=2.40'],
         'test': ['pytest>=7.2', 'pytest-timeout>=2.1'],  # makes `colcon test` run pytest
-        'train': [*EVALUATE, 'numba>=0.61', 'onnx>=1.16', 'onnxscript>=0.1', 'optuna>=5.0', 'torch>=2.5'],
+        'train': [
+            *EVALUATE,
+            *ONNX,
+            'current_driver[bags]==0.1.0',
+            'numba>=0.61',
+            'onnx>=1.16',
+            'onnxscript>=0.1',
+            'optuna>=5.0',
+            'safetensors>=0.4',
+            'torch>=2.5',
+        ],
     },
     entry_points={
         'console_scripts': [

@@ -12,6 +12,7 @@ __all__ = [
     'files',
     'messages',
     'node',
+    'optional_packages',
     'recordings',
     'simulation',
     'source',

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -34,6 +34,7 @@ LAST_MESSAGE_TIMEOUT_S = 2.0
 
 WAITING = 'waiting for readers'
 PUBLISHING = 'publishing'
+IDLE = 'idle: another node publishes the input'
 ENDED = 'ended'
 
 
@@ -73,7 +74,9 @@ class CurrentDriverNode(MonitoredNode):
             self._clock_out = self.create_publisher(ClockMessage, '/clock', stream_qos(1, reliable=False))
         try:
             self._source = make_source(self.values, self._now_ns(), self._now_ns)
-            if self._source is not None:
+            if self._source is None:
+                self._stage = IDLE
+            else:
                 if self._source.live:
                     self._pacer = Pacer(0.0)
                 self._source.open()
@@ -136,6 +139,27 @@ class CurrentDriverNode(MonitoredNode):
                 device=self._source.health() if self._source is not None else None,
             )
         )
+
+    def check_changes(self, changes: Mapping[str, Any]) -> None:
+        """Refuse a rate where there is no pace to change, and 0, which needs flow control from the start."""
+        if 'rate' not in changes or changes['rate'] == self.values['rate']:
+            return
+        if self._source is None or self._source.live:
+            raise SurfaceError(
+                f'parameter rate: source {self.values["source"]} has no pace that this node could change'
+            )
+        if 0.0 in (changes['rate'], self.values['rate']):
+            raise SurfaceError(
+                'parameter rate: 0 is chosen at the start alone, because it waits for readers; set a positive rate '
+                'instead of another, or start the node again'
+            )
+
+    def on_changes(self, changes: Mapping[str, Any]) -> None:
+        """Publish at the new rate from the next message on."""
+        if 'rate' in changes and changes['rate'] != self._pacer.rate:
+            # A new one, not a change of the one that the source's thread is asking.
+            self._pacer = Pacer(changes['rate'])
+            self._wake()
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)

@@ -31,7 +31,15 @@ DRIVER_PARAMETERS = (
         'topic is the input.',
         choices=(SIMULATOR, REPLAY, *DEVICES, TOPIC),
     ),
-    NodeParameter('rate', 1.0, 'Speed as a factor on real time; 0: as fast as the readers follow.', '1', 0, 1e6),
+    NodeParameter(
+        'rate',
+        1.0,
+        'Speed as a factor on real time; 0, from the start alone: as fast as the readers follow.',
+        '1',
+        0,
+        1e6,
+        changeable=True,
+    ),
     NodeParameter(
         'lossless',
         False,

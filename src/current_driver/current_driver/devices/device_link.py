@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from current_driver.errors import SurfaceError
+from current_driver.optional_packages import environment_remedy, install_command
 
 ClockNs = Callable[[], int]
 
@@ -152,7 +153,7 @@ def load_library(module: str, package: str, source: str) -> Any:
     except ImportError as error:
         raise SurfaceError(
             f'source {source} needs the Python package {package}, which cannot be imported ({error}); '
-            f'install it with: pip install {package}'
+            f'{environment_remedy(install_command([package]))}'
         ) from error
 
 

@@ -48,12 +48,24 @@ class ArrivalWatch:
         self.deadline_s = limit_s
         self._limit_s = limit_s
         self._minimum = minimum
+        self._has_pace = learns
         self._learns = learns and limit_s >= SHORTEST_LIMIT_S
         self._intervals_s: deque[float] = deque(maxlen=INTERVALS_KEPT)
         self._last_s: float | None = None
         self._first_s = 0.0
         self._gap_s = 0.0
         self._since_learned = 0
+
+    def set_limit(self, limit_s: float) -> None:
+        """Change the longest deadline; what was learned from the intervals stays.
+
+        Args:
+            limit_s: As for the constructor [s].
+        """
+        self.deadline_s = self._limit_s = limit_s
+        self._learns = self._has_pace and limit_s >= SHORTEST_LIMIT_S
+        if self._learns and self._last_s is not None:
+            self._learn(self._last_s)
 
     def arrive(self, now_s: float) -> None:
         """Take note of a message.

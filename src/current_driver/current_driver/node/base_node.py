@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.exceptions import InvalidParameterValueException
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 from current_driver.errors import SurfaceError
 from current_driver.files.plain_text import plain_text
@@ -57,6 +58,9 @@ class MonitoredNode(Node):
         except SurfaceError:
             self.destroy_node()
             raise
+        self._changeable = {parameter.name: parameter for parameter in table if parameter.changeable}
+        self.add_on_set_parameters_callback(self._check_parameters)
+        self.add_post_set_parameters_callback(self._change_parameters)
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._started_s = time.monotonic()
         if warning := leftover_warning():
@@ -80,6 +84,23 @@ class MonitoredNode(Node):
 
     def close(self) -> None:
         """End the node's threads; called once, after the last callback."""
+
+    def check_changes(self, changes: Mapping[str, Any]) -> None:
+        """Refuse new values of parameters that the present state does not allow; types and ranges are checked.
+
+        Args:
+            changes: New values by name.
+
+        Raises:
+            SurfaceError: One is refused; none is taken.
+        """
+
+    def on_changes(self, changes: Mapping[str, Any]) -> None:
+        """Use new values of parameters, which are in `values` already.
+
+        Args:
+            changes: New values by name.
+        """
 
     def guarded(self, callback: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
         """Wrap a callback so that an exception in it is reported on `/diagnostics` instead of ending the node."""
@@ -153,14 +174,32 @@ class MonitoredNode(Node):
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
 
+    def _changes(self, parameters: Sequence[Parameter]) -> dict[str, Any]:
+        known = [parameter for parameter in parameters if parameter.name in self._changeable]
+        return {parameter.name: self._changeable[parameter.name].check(parameter.value) for parameter in known}
+
+    def _check_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        try:
+            # Parameters that are declared later, such as QoS overrides, come by here as well.
+            if changes := self._changes(parameters):
+                self.check_changes(changes)
+        except SurfaceError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _change_parameters(self, parameters: Sequence[Parameter]) -> None:
+        if changes := self._changes(parameters):
+            self.values.update(changes)
+            self.guarded(self.on_changes)(changes)
+
     def _declare(self, table: Sequence[NodeParameter]) -> dict[str, Any]:
         given = {}
         for parameter in table:
             # Types are checked by the table, which takes 1 for 1.0 and says what would be right.
             descriptor = ParameterDescriptor(
-                description=parameter.description + (f' [{parameter.unit}]' if parameter.unit else ''),
+                description=parameter.ros_description,
                 additional_constraints='one of: ' + ', '.join(parameter.choices) if parameter.choices else '',
-                read_only=True,
+                read_only=not parameter.changeable,
                 dynamic_typing=True,
             )
             _describe_range(descriptor, parameter)

@@ -22,7 +22,7 @@ KINDS: Mapping[type[Any], Kind] = {bool: 'flag', int: 'whole', float: 'number', 
 
 @dataclass(frozen=True)
 class NodeParameter:
-    """One parameter of a node; all of them are read once, at the start.
+    """One parameter of a node, read at the start.
 
     Attributes:
         name: Name, with dots between groups.
@@ -32,6 +32,8 @@ class NodeParameter:
         minimum: Smallest value allowed, None for no limit.
         maximum: Largest value allowed, None for no limit.
         choices: Values allowed; empty for any.
+        changeable: Whether it can change at run time.
+        read_only_because: Why it cannot change; shown with the description where `changeable` is false.
     """
 
     name: str
@@ -41,6 +43,15 @@ class NodeParameter:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    changeable: bool = False
+    read_only_because: str = 'the node makes its publishers, subscriptions, threads and source of it at the start'
+
+    @property
+    def ros_description(self) -> str:
+        """What `ros2 param describe` shows: the description, the unit, and whether it can change at run time."""
+        unit = f' [{self.unit}]' if self.unit else ''
+        change = 'Can change at run time.' if self.changeable else f'Read-only: {self.read_only_because}.'
+        return f'{self.description}{unit} {change}'
 
     @property
     def declaration(self) -> Declaration:

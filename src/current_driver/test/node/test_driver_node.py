@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rosgraph_msgs.msg import Clock
 
 from current_driver.driver_node import CurrentDriverNode
@@ -336,3 +337,42 @@ def test_warnings_of_a_recording_are_in_the_report(graph: Graph, tmp_path: Path)
     driver.start()
     status = graph.status('current_driver', lambda status: 'warnings' in values_of(status), 'the warning')
     assert 'drive.csv' in values_of(status)['warnings']
+
+
+def test_the_rate_of_a_replay_can_change_at_run_time(graph: Graph, tmp_path: Path) -> None:
+    bag = write_drive(tmp_path / 'bag', [('ice', 60.0)])
+    blocks = graph.collect(MotorCurrent, 'motor_current')
+    driver = graph.start(CurrentDriverNode, {'source': 'replay', 'rate': 0.5, 'replay.paths': [str(bag)]})
+    driver.start()
+    blocks.wait_for(2)
+    begin_s = time.monotonic()
+    assert driver.set_parameters([Parameter('rate', value=100.0)])[0].successful
+    blocks.wait_for(600)
+    assert time.monotonic() - begin_s < 15.0  # 120 s at the rate of before
+    for value, expected in ((-1.0, 'must lie between 0 and'), (0.0, 'chosen at the start alone')):
+        answer = driver.set_parameters([Parameter('rate', value=value)])[0]
+        assert not answer.successful
+        assert expected in answer.reason or 'range' in answer.reason
+    assert driver.get_parameter('rate').value == driver.values['rate'] == 100.0
+
+
+def test_a_parameter_that_cannot_change_says_why(graph: Graph) -> None:
+    driver = graph.start(CurrentDriverNode)
+    answer = driver.set_parameters([Parameter('source', value='replay')])[0]
+    assert not answer.successful
+    assert 'read-only' in answer.reason
+    description = driver.describe_parameter('source').description
+    assert description.endswith(
+        'Read-only: the node makes its publishers, subscriptions, threads and source of it at the start.'
+    )
+    assert driver.describe_parameter('rate').description.endswith('[1] Can change at run time.')
+
+
+def test_a_driver_beside_another_publisher_is_idle(graph: Graph) -> None:
+    driver = graph.start(CurrentDriverNode, {'source': 'topic'})
+    driver.start()
+    status = graph.status('current_driver', lambda status: 'idle' in status.message, 'that it is idle')
+    assert (level_of(status), status.message) == (0, 'idle: another node publishes the input')
+    assert status.hardware_id
+    answer = driver.set_parameters([Parameter('rate', value=2.0)])[0]
+    assert 'source topic has no pace' in answer.reason

@@ -73,7 +73,9 @@ surface import csv borealtc -o recordings/borealtc --columns config/borealtc.yam
         metavar='NAME',
         help='column that holds the surface of each row (default: the name of the folder is the label)',
     )
-    csv.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap', help='storage of the bags (%(default)s)')
+    csv.add_argument(
+        '--storage', choices=('auto', 'mcap', 'sqlite3'), default='auto', help='storage of the bags (%(default)s)'
+    )
     for key in ('robot', 'place', 'operator', 'payload', 'note'):
         csv.add_argument(f'--{key}', metavar='TEXT', default='', help=f'{key}, noted in every recording')
     add_json_argument(csv)

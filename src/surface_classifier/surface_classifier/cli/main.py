@@ -27,6 +27,7 @@ from typing import NamedTuple, NoReturn
 
 from current_driver.errors import SurfaceError
 from current_driver.files.plain_text import plain_output
+from current_driver.optional_packages import BAG_PACKAGES, environment_remedy, install_command, training_command
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -80,25 +81,39 @@ example, from a simulated drive to a model:
 `surface VERB --help` describes one verb.
 """
 
-# What to do where a verb needs more than the base installation, by the module that is missing.
-_TRAINING = "run `make setup`, or pip install './src/surface_classifier[train]' in the repository"
-_LIVE = 'run `make setup build`, or source your ROS 2 installation and install/setup.bash'
-_ADDED = 'make an environment that adds it: python3 -m venv --system-site-packages VENV && VENV/bin/pip install'
-_OPTIONAL_MODULES = {
-    'torch': f'training and the torch engine need it: {_TRAINING}',
-    'onnx': f'saving a model needs it: {_TRAINING}',
-    'onnxscript': f'saving a model needs it: {_TRAINING}',
-    'safetensors': f'saving a model needs it: {_TRAINING}',
-    'onnxruntime': f'saving a model and the onnx engine need it: {_ADDED} onnxruntime',
-    'rosbags': f'reading bags needs it: {_ADDED} rosbags',
-    'mcap': f'MCAP bags need it: {_ADDED} mcap',
-    'optuna': f'sweeps need it: {_TRAINING}',
-    'sklearn': f'the baselines need it: {_TRAINING}',
-    'matplotlib': f'reports and pictures need it: {_TRAINING}',
-    'jinja2': f'reports need it: {_TRAINING}',
-    'rclpy': f'live verbs need ROS 2: {_LIVE}',
-    'surface_msgs': f'live verbs need the built messages: {_LIVE}',
+# What needs a module that the robot's part does without, by the module that is missing.
+_TRAINING_MODULES = {
+    'torch': 'training and the torch engine need it',
+    'onnx': 'saving a model needs it',
+    'onnxscript': 'saving a model needs it',
+    'safetensors': 'saving a model needs it',
+    'optuna': 'sweeps need it',
+    'sqlalchemy': 'sweeps need it',
 }
+_OTHER_MODULES = {
+    'onnxruntime': ('engine onnx needs it', 'onnxruntime'),
+    'sklearn': ('the baselines need it', 'scikit-learn'),
+    'scipy': ('the baselines need it', 'scipy'),
+    'matplotlib': ('reports and pictures need it', 'matplotlib'),
+    'jinja2': ('reports need it', 'jinja2'),
+} | {name: ('reading bags needs it', name) for name in BAG_PACKAGES}
+_LIVE = 'run `make setup build`, or source your ROS 2 installation and install/setup.bash'
+_LIVE_MODULES = {'rclpy': 'live verbs need ROS 2', 'surface_msgs': 'live verbs need the built messages'}
+
+
+def missing_module_remedy(module: str) -> str:
+    """Return why a verb needs a module that is not installed and how to install it; empty for an unknown module.
+
+    Args:
+        module: Name of the top-level module.
+    """
+    if module in _TRAINING_MODULES:
+        command = training_command()
+        return f'{_TRAINING_MODULES[module]}: in a clone run `make setup`, or {environment_remedy(command)}'
+    if module in _OTHER_MODULES:
+        why, package = _OTHER_MODULES[module]
+        return f'{why}: in a clone run `make setup`, or {environment_remedy(install_command([package]))}'
+    return f'{_LIVE_MODULES[module]}: {_LIVE}' if module in _LIVE_MODULES else ''
 
 
 def version() -> str:
@@ -188,9 +203,10 @@ def _run(arguments: list[str]) -> int:
         return EXIT_BAD_INPUT
     except ModuleNotFoundError as error:
         missing = (error.name or '').partition('.')[0]
-        if missing not in _OPTIONAL_MODULES:
+        remedy = missing_module_remedy(missing)
+        if not remedy:
             raise
-        print(f'surface: error: {missing} is not installed; {_OPTIONAL_MODULES[missing]}', file=sys.stderr)
+        print(f'surface: error: {missing} is not installed; {remedy}', file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print('surface: interrupted', file=sys.stderr)

@@ -52,7 +52,10 @@ surface recover drive_0.db3 --output recordings/drive""",
 
 def run(args: argparse.Namespace) -> int:
     """Recover each bag, and say what was done."""
+    from current_driver.recordings.reading.open_recording import require_bag_packages
     from current_driver.recordings.reading.storage_files import check_storage
+
+    require_bag_packages(args.bags[0])
     from current_driver.recordings.repair.bag_recovery import recover_bag
     from surface_classifier.cli.progress import progress_counter
 

@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from current_driver.errors import SurfaceError
+from current_driver.optional_packages import environment_remedy, install_command
 from surface_classifier.data.dataset import Dataset
 
 _LOGGER = logging.getLogger(__name__)
@@ -184,8 +185,8 @@ def _import_ray() -> Any:
         import ray
     except ModuleNotFoundError as error:
         raise SurfaceError(
-            "--executor ray: Ray is not installed; install it with pip install 'ray>=2.40', or leave the work to "
-            'this machine with --executor local'
+            '--executor ray: Ray is not installed; leave the work to this machine with --executor local, or '
+            f'{environment_remedy(install_command(["ray>=2.40"]))}'
         ) from error
     return ray
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from rclpy.callback_groups import ReentrantCallbackGroup
@@ -21,7 +22,7 @@ from current_driver.node.qos import qos_overrides, stream_qos
 from current_driver.node.run_nodes import run
 from surface_classifier.model.backlog_gate import BacklogGate
 from surface_classifier.model.contract import ModelContract, check_compatible, check_window_digest
-from surface_classifier.model.engine import load_engine
+from surface_classifier.model.engine import InferenceEngine, load_engine
 from surface_classifier.model.inference_worker import InferenceWorker
 from surface_classifier.model.labeller import Labeller
 from surface_classifier.model.loading.model_loader import ModelLoader
@@ -203,6 +204,19 @@ class ClassifierNode(MonitoredNode):
             )
         )
 
+    def check_changes(self, changes: Mapping[str, Any]) -> None:
+        """Refuse a level of `possible_ids` that the model in use does not have."""
+        if self._serving is not None and 'possible_level' in changes:
+            self._labeller(self._serving.labeller.engine, changes)
+
+    def on_changes(self, changes: Mapping[str, Any]) -> None:
+        """Label by the new values from the next window on, which begins without a memory of those before."""
+        if 'input_timeout_s' in changes:
+            self._arrivals.set_limit(changes['input_timeout_s'])
+        serving = self._serving
+        if serving is not None and {'possible_level', 'check_novelty'} & set(changes):
+            self._serving = _Serving(serving.path, self._labeller(serving.labeller.engine))
+
     def close(self) -> None:
         """End the inference thread."""
         self._worker.stop()
@@ -215,12 +229,20 @@ class ClassifierNode(MonitoredNode):
         """
         engine = load_engine(path, self.values['engine'], self.values['device'])
         engine.warm_up()
-        labeller = Labeller(
+        return _Serving(path, self._labeller(engine))
+
+    def _labeller(self, engine: InferenceEngine, changes: Mapping[str, Any] | None = None) -> Labeller:
+        """Return what labels by the node's parameters, changed or not.
+
+        Raises:
+            SurfaceError: The model has no sets of possible surfaces of the level.
+        """
+        values = {**self.values, **(changes or {})}
+        return Labeller(
             engine,
-            possible_level=self.values['possible_level'] or None,
-            check_novelty=bool(self.values['check_novelty']),
+            possible_level=values['possible_level'] or None,
+            check_novelty=bool(values['check_novelty']),
         )
-        return _Serving(path, labeller)
 
     async def _on_load_model(self, request: LoadModel.Request, response: LoadModel.Response) -> LoadModel.Response:
         try:

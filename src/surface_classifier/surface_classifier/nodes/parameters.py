@@ -92,6 +92,7 @@ PREPROCESSOR_PARAMETERS = (
         's',
         0.1,
         3600,
+        changeable=True,
     ),
     MAX_MESSAGE_MB,
     NodeParameter(
@@ -109,7 +110,12 @@ PREPROCESSOR_PARAMETERS = (
 )
 
 CLASSIFIER_PARAMETERS = (
-    NodeParameter('model', '', 'Folder of the model; empty: wait for ~/load_model.'),
+    NodeParameter(
+        'model',
+        '',
+        'Folder of the model; empty: wait for ~/load_model.',
+        read_only_because='~/load_model loads another model and answers whether it suits',
+    ),
     NodeParameter(
         'engine',
         'auto',
@@ -132,6 +138,7 @@ CLASSIFIER_PARAMETERS = (
         's',
         0.1,
         3600,
+        changeable=True,
     ),
     MAX_MESSAGE_MB,
     NodeParameter(
@@ -149,18 +156,25 @@ CLASSIFIER_PARAMETERS = (
         '1',
         0,
         0.99,
+        changeable=True,
     ),
     NodeParameter(
         'check_novelty',
         True,
         'Answer known = false where windows are unlike the training data, a sensor is dead or the robot stands. Off: a '
         'label for every measured window, with REASON_NOT_CHECKED.',
+        changeable=True,
     ),
     LOSSLESS,
 )
 
 TRAINER_PARAMETERS = (
-    NodeParameter('output_dir', 'recordings', 'Folder for new recordings.'),
+    NodeParameter(
+        'output_dir',
+        'recordings',
+        'Folder for new recordings.',
+        read_only_because='the recordings of one session belong in one folder',
+    ),
     NodeParameter('topics', ('motor_current',), 'Topics to record, as raw bytes, of any installed type.'),
     NodeParameter(
         'label_topic',
@@ -169,7 +183,10 @@ TRAINER_PARAMETERS = (
         'empty: by ~/set_surface alone.',
     ),
     NodeParameter(
-        'surfaces', (), 'Names of surfaces that are allowed, so that a typing error makes no new class; none: any.'
+        'surfaces',
+        (),
+        'Names of surfaces that are allowed, so that a typing error makes no new class; none: any.',
+        read_only_because='the buttons of the joystick are checked against it at the start',
     ),
     NodeParameter('joy_topic', 'joy', 'Topic of sensor_msgs/msg/Joy whose joy_buttons set the label.'),
     NodeParameter(
@@ -184,6 +201,14 @@ TRAINER_PARAMETERS = (
         'Storage of the bags; auto: MCAP where the Python package mcap is installed, else sqlite3.',
         choices=('auto', 'mcap', 'sqlite3'),
     ),
-    NodeParameter('input_timeout_s', 2.0, 'Warn when a recorded topic has been silent for so long.', 's', 0.1, 3600),
+    NodeParameter(
+        'input_timeout_s',
+        2.0,
+        'Warn when a recorded topic has been silent for so long.',
+        's',
+        0.1,
+        3600,
+        changeable=True,
+    ),
     LOSSLESS,
 )

@@ -224,6 +224,12 @@ class PreprocessorNode(MonitoredNode):
             time.sleep(FINISH_CHECK_S)
         self._publisher.wait_for_all_acked(Duration(seconds=timeout_s))
 
+    def on_changes(self, changes: Mapping[str, Any]) -> None:
+        """Warn after another silence from now on."""
+        if 'input_timeout_s' in changes:
+            for watch in self._arrivals.values():
+                watch.set_limit(changes['input_timeout_s'])
+
     def health(self) -> Health:
         """Return the present state."""
         if self._fault or self.config is None:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 
-from rclpy.action import ActionServer, CancelResponse
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from sensor_msgs.msg import Joy
 
@@ -27,6 +27,7 @@ from current_driver.node.qos import qos_overrides, stream_qos
 from current_driver.node.ros_types import ros_message_class
 from current_driver.node.run_nodes import run
 from current_driver.node.shared_memory import leftover_warning
+from current_driver.optional_packages import require_training_packages
 from current_driver.recordings.message_definitions import message_definition
 from current_driver.recordings.writing.recording_session import RecordingSession
 from current_driver.recordings.writing.recording_writer import RecordingWriter
@@ -137,7 +138,12 @@ class TrainerNode(MonitoredNode):
         self.create_service(StopRecording, '~/stop_recording', self._answering(self._stop_recording))
         self.create_service(SetSurface, '~/set_surface', self._answering(self._set_surface))
         self._actions = ActionServer(
-            self, Train, '~/train', execute_callback=self._train, cancel_callback=self._cancel_training
+            self,
+            Train,
+            '~/train',
+            execute_callback=self._train,
+            goal_callback=self._accept_goal,
+            cancel_callback=self._cancel_training,
         )
 
     def health(self) -> Health:
@@ -334,6 +340,10 @@ class TrainerNode(MonitoredNode):
         _check_stamp(stamp_ns, 'the request')
         self._apply_surface(stamp_ns, request.surface, 'operator')
         response.message = f'surface is {request.surface}' if request.surface else 'not labelled from now on'
+        if self._label_topic:
+            warning = f'the next message on {self._label_topic} (label_topic) will override it'
+            response.message += f'; {warning}'
+            self.get_logger().warning(f'~/set_surface: {response.message}')
 
     # ---- Recording ----
 
@@ -435,7 +445,8 @@ class TrainerNode(MonitoredNode):
         goal = handle.request
         result = Train.Result(accuracy=math.nan, balanced_accuracy=math.nan, model=goal.model)
         try:
-            self._check_goal(goal)
+            if self._job is not None:
+                raise SurfaceError('a training run is in progress; wait for its end or cancel it')
             job = TrainJob(
                 {
                     'recordings': list(goal.recordings),
@@ -472,15 +483,24 @@ class TrainerNode(MonitoredNode):
         handle.succeed()
         return result
 
+    def _accept_goal(self, goal: Train.Goal) -> GoalResponse:
+        """Reject a goal that no waiting makes possible; an action's rejection has no text, so it is reported."""
+        try:
+            self._check_goal(goal)
+        except SurfaceError as error:
+            self.report_fault(SurfaceError(f'~/train: the goal is rejected: {error}'))
+            self.publish_health()
+            return GoalResponse.REJECT
+        return GoalResponse.ACCEPT
+
     def _check_goal(self, goal: Train.Goal) -> None:
-        if self._job is not None:
-            raise SurfaceError('a training run is in progress; wait for its end or cancel it')
         if not goal.model:
             raise SurfaceError('the goal names no folder for the model; set its field model')
         if bool(goal.recordings) == bool(goal.dataset):
             raise SurfaceError('the goal must name either recordings or a data set')
         for path in (goal.model, goal.config, goal.dataset, *goal.recordings):
             _check_path(path)
+        require_training_packages()
 
     def _cancel_training(self, _handle: Any) -> CancelResponse:
         if self._job is None:

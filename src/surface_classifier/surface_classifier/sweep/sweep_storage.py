@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from current_driver.errors import SurfaceError
+from current_driver.optional_packages import environment_remedy, install_command
 
 # What to install for the driver that an address asks for, by the module that is missing.
 _DRIVERS = {
@@ -55,7 +56,7 @@ def open_storage(address: str, heartbeat_s: int, retries: int) -> RDBStorage:
         module = getattr(error.__cause__, 'name', None) or str(error)
         raise SurfaceError(
             f'--storage {shown}: its driver, {module}, is not installed; '
-            f"run: pip install '{_DRIVERS.get(module, module)}'"
+            f'{environment_remedy(install_command([_DRIVERS.get(module, module)]))}'
         ) from error
     except (SQLAlchemyError, StorageInternalError) as error:
         raise SurfaceError(

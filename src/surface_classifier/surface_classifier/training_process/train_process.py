@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from current_driver.errors import SurfaceError
 from current_driver.files.output_folders import claim_folder
+from current_driver.optional_packages import require_training_packages
 from surface_classifier.training_process.train_files import TrainFiles
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class _Training:
         from surface_classifier.training.training_config import load_training_config
 
         # What stands in the way is told before time is spent, on loading torch to begin with.
+        require_training_packages()
         config = load_training_config(goal['config'] or 'default')
         self._epochs = config.epochs
         if goal['diagnose'] and files.diagnosis.exists():

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rclpy.parameter import Parameter
 from real_recordings import BOREALTC_WINDOWS
 from untrained_model import save_untrained_model
 
@@ -22,6 +23,7 @@ from current_driver.testing.ros_graph import Graph, level_of, values_of
 from surface_classifier.model.contract import load_contract
 from surface_classifier.model.engine import load_engine
 from surface_classifier.model.labeller import Labeller
+from surface_classifier.nodes import classifier_node
 from surface_classifier.nodes.classifier_node import ClassifierNode
 from surface_classifier.nodes.conversion import WindowWriter
 from surface_classifier.signal.window_config import WindowConfig, default_window_config
@@ -354,3 +356,33 @@ def test_a_motion_that_was_never_driven_is_named(graph: Graph, tmp_path: Path) -
     assert unseen.reason == SurfaceLabel.REASON_UNSEEN_MOTION
     assert unseen.novelty > 1.0
     assert [label.reason for label in unchecked.wait_for(2)] == [SurfaceLabel.REASON_NOT_CHECKED] * 2
+
+
+def test_novelty_and_possible_surfaces_can_change_at_run_time(
+    graph: Graph, default_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks: list[bool] = []
+
+    def make_labeller(*arguments: Any, check_novelty: bool, **options: Any) -> Labeller:
+        checks.append(check_novelty)
+        return Labeller(*arguments, check_novelty=check_novelty, **options)
+
+    monkeypatch.setattr(classifier_node, 'Labeller', make_labeller)
+    labels = graph.collect(SurfaceLabel, 'surface_label')
+    node = graph.start(ClassifierNode, {'model': str(default_model)})
+    publisher = graph.publisher(CurrentWindow, 'current_window')
+    publisher.publish(window_message(1))
+    labels.wait_for(1)
+    assert node.set_parameters([Parameter('check_novelty', value=False)])[0].successful
+    assert checks == [True, False]
+    serving = node._serving
+    publisher.publish(window_message(2))
+    assert labels.wait_for(2)[1].reason == SurfaceLabel.REASON_NOT_CHECKED
+    # The model was not calibrated: it has no sets of possible surfaces.
+    refused = node.set_parameters([Parameter('possible_level', value=0.9)])[0]
+    assert not refused.successful
+    assert '0.9' in refused.reason
+    assert node.values['possible_level'] == 0.0
+    assert node._serving is serving
+    assert node.set_parameters([Parameter('input_timeout_s', value=0.5)])[0].successful
+    graph.status('classifier', lambda status: level_of(status) == WARN and '0.5 s' in status.message, 'the silence')

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -175,10 +176,39 @@ def test_names_and_paths_that_nobody_means_are_refused(graph: Graph, tmp_path: P
         Train.Goal(dataset='s\net', model='model'),
         Train.Goal(recordings=['a\x7f'], model='model'),
     ):
-        handle = graph.result(client.send_goal_async(goal))
-        result = graph.result(handle.get_result_async()).result
-        assert not result.success
-        assert 'control characters' in result.message
+        assert not graph.result(client.send_goal_async(goal)).accepted
+        path = repr(next(path for path in (goal.model, goal.dataset, *goal.recordings) if not path.isprintable()))
+        status = graph.status('trainer', lambda status, path=path: path in status.message, path)  # type: ignore[misc]
+        assert 'the goal is rejected' in status.message
+        assert 'control characters' in status.message
+
+
+@pytest.mark.parametrize(
+    ('goal', 'expected'),
+    [
+        ({'dataset': 'set'}, 'names no folder for the model'),
+        ({'model': 'model'}, 'either recordings or a data set'),
+        ({'model': 'model', 'dataset': 'set', 'recordings': ['drive']}, 'either recordings or a data set'),
+        ({'model': 'model', 'dataset': 'set'}, 'not installed: torch'),
+    ],
+)
+def test_a_goal_that_cannot_be_met_is_rejected(
+    graph: Graph, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, goal: dict[str, Any], expected: str
+) -> None:
+    if 'torch' in expected:
+        monkeypatch.setitem(sys.modules, 'torch', None)
+    graph.start(TrainerNode, {'output_dir': str(tmp_path)})
+    client = ActionClient(graph.watcher, Train, 'trainer/train')
+    graph.wait_for(client.server_is_ready, 'the trainer')
+    assert not graph.result(client.send_goal_async(Train.Goal(**goal))).accepted
+    graph.status('trainer', lambda status: expected in status.message, expected)
+
+
+def test_a_label_set_by_hand_that_a_topic_overrides_is_warned_of(graph: Graph, tmp_path: Path) -> None:
+    graph.start(TrainerNode, {'output_dir': str(tmp_path), 'label_topic': 'surface_truth'})
+    answer = set_surface(graph, 'ice')
+    assert answer.success
+    assert answer.message == 'surface is ice; the next message on /surface_truth (label_topic) will override it'
 
 
 def test_requests_that_make_no_sense_are_refused_with_a_remedy(graph: Graph, tmp_path: Path) -> None:

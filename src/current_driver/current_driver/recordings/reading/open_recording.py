@@ -4,15 +4,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 from current_driver.errors import SurfaceError
+from current_driver.optional_packages import BAG_PACKAGES, environment_remedy, install_command, missing_packages
 from current_driver.recordings.reading.csv_reader import ColumnsConfig
 from current_driver.recordings.reading.recording_reader import RecordingReader, recording_base_ns
-
-# What reads bags beside the standard library; no package of a distribution holds them.
-BAG_PACKAGES = ('rosbags', 'mcap', 'zstandard', 'lz4')
 
 
 def open_recording(
@@ -39,12 +36,24 @@ def open_recording(
             columns = ColumnsConfig.from_yaml(columns)
         return CsvReader(path, columns, recording_base_ns(0) if base_ns is None else base_ns)
 
-    missing = [name for name in BAG_PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise SurfaceError(
-            f'{path}: reading bags needs packages that are not installed: {", ".join(missing)}; make an environment '
-            f'that adds them: python3 -m venv --system-site-packages VENV && VENV/bin/pip install {" ".join(missing)}'
-        )
+    require_bag_packages(path)
     from current_driver.recordings.reading.bag_reader import BagReader
 
     return BagReader(path)
+
+
+def require_bag_packages(path: str | Path) -> None:
+    """Refuse to go on where a package that reads bags is missing.
+
+    Args:
+        path: The bag, for the message.
+
+    Raises:
+        SurfaceError: Some are missing, with the command that installs them.
+    """
+    missing = missing_packages(BAG_PACKAGES)
+    if missing:
+        raise SurfaceError(
+            f'{path}: reading bags needs packages that are not installed: {", ".join(missing)}; '
+            f'{environment_remedy(install_command(missing))}'
+        )

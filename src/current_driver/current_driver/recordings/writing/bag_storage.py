@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from current_driver.errors import SurfaceError
+from current_driver.optional_packages import environment_remedy, install_command
 
 _SQLITE_SCHEMA = """
 CREATE TABLE schema(schema_version INTEGER PRIMARY KEY, ros_distro TEXT NOT NULL);
@@ -196,7 +197,7 @@ def choose_storage(storage: str) -> str:
         raise SurfaceError(f'storage {storage!r} is not known; choose one of {", ".join([AUTO, *STORAGES])}')
     if storage == 'mcap' and not has_mcap:
         raise SurfaceError(
-            "storage 'mcap' needs the package mcap, which is not installed; choose sqlite3 or auto, or make an "
-            'environment that adds it: python3 -m venv --system-site-packages VENV && VENV/bin/pip install mcap'
+            "storage 'mcap' needs the package mcap, which is not installed; choose sqlite3 or auto, or "
+            f'{environment_remedy(install_command(["mcap"]))}'
         )
     return storage

@@ -76,7 +76,7 @@ def import_csv(
     columns: str | os.PathLike[str] | None = None,
     label_column: str | None = None,
     exclude: Sequence[str] = (),
-    storage: str = 'mcap',
+    storage: str = 'auto',
     metadata: Mapping[str, str] | None = None,
     progress: Callable[[Sequence[CsvRecording]], Iterable[CsvRecording]] = iter,
 ) -> CsvImportResult:
@@ -90,7 +90,7 @@ def import_csv(
         columns: Columns file (see `csv_reader`); the columns are guessed by their names when None.
         label_column: Column that holds the surface of each row; the name of the folder is the label when None.
         exclude: Names of folders without labels, which are left out.
-        storage: Storage of the bags, `mcap` or `sqlite3`.
+        storage: Storage of the bags, `mcap`, `sqlite3`, or `auto` for MCAP where the package mcap is installed.
         metadata: What to note in every bag, such as the robot.
         progress: Wraps the list of recordings, for a progress bar.
 

@@ -97,6 +97,8 @@ class TrainerClient:
         if not sent.done():
             raise SurfaceError(f'action {self._trainer}/train did not answer within {CALL_TIMEOUT_S:g} s')
         handle = sent.result()
+        if not handle.accepted:
+            raise SurfaceError(f'{self._trainer}/train: the goal is rejected; the log of the trainer has the reason')
         done = handle.get_result_async()
         try:
             self._executor.spin_until_future_complete(done)
