@@ -144,6 +144,28 @@ class Recording:
                 segments.append(Segment(start_ns, end_ns, surface, origin))
         return segments
 
+    def label_delay_ns(self, reader: RecordingReader, data_begin_ns: int) -> int | None:
+        """Return the time from the stamp of a label to its log time, where it is the same for all of them [ns].
+
+        None where it differs, as for labels that were set for a moment that had passed, and where labels have no stamp
+        or were not logged with the data.
+
+        Args:
+            reader: The open bag.
+            data_begin_ns: Log time of the first message of the data [ns].
+        """
+        if not self.is_labelled(reader):
+            return None
+        delays = []
+        for stamped in reader.messages(topics=[_truth_topic(self.path, reader.topics)]):
+            stamp_ns = messages.stamp_ns(reader.deserialize(stamped).header.stamp)
+            if not stamp_ns or stamped.stamp_ns < data_begin_ns - SAME_CLOCK_NS:
+                return None
+            delays.append(stamped.stamp_ns - stamp_ns)
+        if not delays or max(delays) - min(delays) > messages.NANOSECONDS:
+            return None
+        return min(delays)
+
 
 def _end_by_stamps(reader: RecordingReader, truth_topic: str) -> int:
     """Return the last moment of the data by the clock of its stamps, which need not be that of the log times [ns]."""

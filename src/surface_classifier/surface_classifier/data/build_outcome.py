@@ -14,6 +14,8 @@ from current_driver.recordings.recording import Segment
 from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.signal.window_stream import SILENCE, StreamCounters, Window, WindowStream
 
+# A change of the distance between stamps and log times of more is a clock that was set, not a delay.
+CLOCK_STEP_NS = NANOSECONDS
 # Largest fraction of the samples that may repeat the stamp before; beyond it the rate of the rest says nothing.
 MOST_REPEATED = 0.1
 # Stamps that run so many times as fast, or as slow, as the recorder's clock are of another unit.
@@ -25,6 +27,7 @@ _COUNTED = {
     'label_margin': 'lie close to a change of label that a person made (--label-margin)',
     'unlabelled': 'have no label',
     'time_runs_twice': 'lie where time runs twice, because a clock was set back',
+    'clock_set': 'have one label by their stamps and another by the time of recording, because a clock was set',
 }
 
 
@@ -101,11 +104,18 @@ def repeated_stamps(config: WindowConfig, counters: StreamCounters) -> str:
 
 
 class TimeWatch:
-    """When the samples of a recording were taken and recorded, and where their time runs twice."""
+    """When the samples of a recording were taken and recorded, where their time runs twice, and whether it was set.
+
+    Attributes:
+        clock_set: The clock of the stamps was set back or forward while that of the recorder ran on.
+    """
 
     def __init__(self, stream: WindowStream) -> None:
         """Watch a stream that has seen nothing."""
         self._stream = stream
+        self.clock_set = False
+        # Smallest distance from a stamp to its log time since the clock was set.
+        self._delay_ns: int | None = None
         self._jumps = 0
         self._newest_ns: int | None = None
         self._twice_from_ns: int | None = None
@@ -119,15 +129,38 @@ class TimeWatch:
         """Take note of the newest stamp, after each message."""
         if self._log_first_ns is None:
             self._log_first_ns = log_ns
-        self._log_last_ns = log_ns
+        passed_ns, self._log_last_ns = log_ns - self._log_last_ns, log_ns
         newest_ns = self._stream.newest_ns
         if newest_ns is None:
             return
         if self._stream.clock_jumps != self._jumps:
             self._jumps = self._stream.clock_jumps
             self._twice_from_ns, self._twice_until_ns = self._first_ns, self._largest_ns
+            self.clock_set, self._delay_ns = True, None
+        self._watch_delay(newest_ns, log_ns, passed_ns)
         self._first_ns = newest_ns if self._first_ns is None else min(self._first_ns, newest_ns)
         self._largest_ns = newest_ns if self._largest_ns is None else max(self._largest_ns, newest_ns)
+
+    def _watch_delay(self, newest_ns: int, log_ns: int, passed_ns: int) -> None:
+        """Take note of the distance from the newest stamp to its log time; a delay never makes it smaller at once."""
+        delay_ns = log_ns - newest_ns
+        ahead_ns = 0 if self._newest_ns is None else newest_ns - self._newest_ns - passed_ns
+        self._newest_ns = newest_ns
+        if self._delay_ns is not None and delay_ns < self._delay_ns - CLOCK_STEP_NS and ahead_ns > CLOCK_STEP_NS:
+            self.clock_set = True
+        self._delay_ns = delay_ns if self._delay_ns is None else min(self._delay_ns, delay_ns)
+
+    def behind_labels_ns(self, label_delay_ns: int | None) -> int:
+        """How far the clock of the stamps is behind that of the labels now; 0 for less than `CLOCK_STEP_NS` [ns].
+
+        Args:
+            label_delay_ns: Time from the stamp of a label to its log time; None where that differs from label to label,
+                so that the clock of the labels is not known [ns].
+        """
+        if label_delay_ns is None or self._delay_ns is None:
+            return 0
+        behind_ns = self._delay_ns - label_delay_ns
+        return behind_ns if abs(behind_ns) > CLOCK_STEP_NS else 0
 
     def runs_twice(self, window: Window) -> bool:
         """Whether a window lies where time has run before, so that labels of both times hold for it."""
@@ -152,8 +185,18 @@ def stream_faults(
     publishers: Mapping[str, int],
     *,
     any_window: bool,
+    clock_set: int = 0,
 ) -> list[str]:
     """What the user should know of a recording's samples, one sentence each.
+
+    Args:
+        config: How the recording was cut.
+        stream: The stream that cut it.
+        watch: When its samples were taken and recorded.
+        segments: The labels.
+        publishers: Publishers of each topic, as far as the recording says.
+        any_window: Whether a window was taken.
+        clock_set: Windows left out because a clock was set.
 
     Raises:
         SurfaceError: The stamps are of no use, or most of them repeat the one before.
@@ -171,6 +214,11 @@ def stream_faults(
         texts.append(
             f'the stamps went back {counters.clock_jumps} times and ran on from there; windows where time runs twice '
             'were left out'
+        )
+    if clock_set:
+        texts.append(
+            f'the clock of the device was set while it was recorded: {clock_set} windows that have one label by their '
+            'stamps and another by the time of recording were left out'
         )
     if counters.future:
         texts.append(f'{counters.future} samples were stamped far ahead of the others and dropped')

@@ -445,9 +445,10 @@ def _cut(
         timing = TimingTally(config)
         topics = _resolve(recording, reader, stream)
         windows: Counter[str] = Counter()
-        left_out = {'over_a_change': 0, 'label_margin': 0, 'unlabelled': 0, 'time_runs_twice': 0}
+        left_out = dict.fromkeys(('over_a_change', 'label_margin', 'unlabelled', 'time_runs_twice', 'clock_set'), 0)
         last_ns = reader.start_ns
         watch = TimeWatch(stream)
+        labels = _LabelClock(recording, reader, config)
         decoded = reader.decoded(topics, lambda stamped, error: stream.skipped.skip(topics[stamped.topic], error))
         for stamped, message in decoded:
             for window in _push(recording, stream, topics[stamped.topic], message, stamped.stamp_ns, timing):
@@ -457,6 +458,12 @@ def _cut(
                 surface = surface_of_span(trusted, window.start_ns, window.end_ns)
                 if not surface:
                     left_out[_why_unlabelled(surface_of_span(segments, window.start_ns, window.end_ns))] += 1
+                    continue
+                behind_ns = labels.ahead_ns(watch)
+                if behind_ns and surface != surface_of_span(
+                    trusted, window.start_ns + behind_ns, window.end_ns + behind_ns
+                ):
+                    left_out['clock_set'] += 1
                     continue
                 add_window(window.parts, surface, window.start_ns, window.end_ns)
                 windows[surface] += 1
@@ -470,7 +477,15 @@ def _cut(
     warnings.extend(f'{recording.path}: {text}' for text in stream.skipped.warnings())
     counters = stream.counters
     try:
-        faults = stream_faults(config, stream, watch, segments, publishers, any_window=bool(windows))
+        faults = stream_faults(
+            config,
+            stream,
+            watch,
+            segments,
+            publishers,
+            any_window=bool(windows),
+            clock_set=left_out['clock_set'],
+        )
     except SurfaceError as error:
         raise SurfaceError(f'{recording.path}: {error}') from error
     warnings.extend(f'{recording.path}: {text}' for text in faults)
@@ -495,6 +510,43 @@ def _cut(
         dict(stream.void_reasons),
         {topic: count for topic, count in publishers.items() if count},
     )
+
+
+class _LabelClock:
+    """How far the clock of a recording's labels is ahead of that of its stamps, where the latter is set on the way."""
+
+    def __init__(self, recording: Recording, reader: RecordingReader, config: WindowConfig) -> None:
+        self._recording = recording
+        self._reader = reader
+        self._config = config
+        self._delay_ns: int | None = None
+        self._is_known = False
+        self._will_be_set: bool | None = None
+
+    def ahead_ns(self, watch: TimeWatch) -> int:
+        """How far the clock of the labels is ahead now; 0 in recordings whose clock is never set [ns]."""
+        if not self._is_known:
+            self._delay_ns = self._recording.label_delay_ns(self._reader, watch.spans.log_first_ns)
+            self._is_known = True
+        ahead_ns = watch.behind_labels_ns(self._delay_ns)
+        if not ahead_ns or watch.clock_set:
+            return ahead_ns
+        if self._will_be_set is None:
+            self._will_be_set = self._is_set_later()
+        return ahead_ns if self._will_be_set else 0
+
+    def _is_set_later(self) -> bool:
+        """Read the recording once more, to know whether its clock is corrected behind the windows at its beginning."""
+        stream = WindowStream(self._config)
+        watch = TimeWatch(stream)
+        topics = _resolve(self._recording, self._reader, stream)
+        decoded = self._reader.decoded(topics, lambda stamped, error: stream.skipped.skip(topics[stamped.topic], error))
+        for stamped, message in decoded:
+            _push(self._recording, stream, topics[stamped.topic], message, stamped.stamp_ns)
+            watch.look(stamped.stamp_ns)
+            if watch.clock_set:
+                return True
+        return False
 
 
 def _why_unlabelled(surface: str | None) -> str:

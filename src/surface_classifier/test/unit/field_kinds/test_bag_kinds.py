@@ -8,7 +8,7 @@ siblings of the row above.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,6 +139,15 @@ def clock_set_back(after_s: float, by_s: float) -> MakeEntries:
     return make
 
 
+def device_clock(shift_ns: Callable[[float], int]) -> MakeEntries:
+    """The wheels' messages, stamped by a clock that is ahead by so much at a time [s]; the recorder's runs on."""
+
+    def make(_: int, t: int, left: float, right: float) -> Sequence[Entry]:
+        return [(TOPIC, joint_state(t + shift_ns((t - BASE_NS) / NS), WHEELS, (left, right)), t)]
+
+    return make
+
+
 def one_future(shift_s: float) -> MakeEntries:
     return lambda i, t, left, right: at(round(shift_s * NS) if i == 77 else 0)(i, t, left, right)
 
@@ -159,6 +168,7 @@ DAMAGED_LINK = 'https://github.com/ros2/rosbag2/issues/1470'
 BATCH_LINK = 'https://github.com/ouster-lidar/ouster-ros/issues/479'
 BOOT_LINK = 'https://github.com/kevinmcaleer/snakeros/issues/27'
 BACK_LINK = 'https://github.com/wendylabsinc/WendyOS/issues/1171'
+NTP_LINK = 'https://github.com/ros2/rclcpp/issues/940'
 FUTURE_LINK = 'https://github.com/ros2/rosbag2/issues/2133'
 
 KINDS = [
@@ -294,6 +304,24 @@ KINDS = [
         clock_set_back(8.0, 1.5),
         ('time runs twice over', 'left out'),
         plugin=StoragePlugin.SQLITE3,
+    ),
+    Kind(
+        'a clock of the device set back by 2 s while labels go on',
+        NTP_LINK,
+        device_clock(lambda s: -2 * NS if s > 3.5 else 0),
+        ('ran on from there', 'one label by their stamps and another by the time of recording'),
+    ),
+    Kind(
+        'a clock of the device set forward by 2 s while labels go on',
+        '',
+        device_clock(lambda s: 2 * NS if s > 3.5 else 0),
+        ('one label by their stamps and another by the time of recording',),
+    ),
+    Kind(
+        'a clock of the device 2 s behind until it is set',
+        '',
+        device_clock(lambda s: -2 * NS if s < 9 else 0),
+        ('one label by their stamps and another by the time of recording',),
     ),
     Kind('one stamp an hour ahead', FUTURE_LINK, one_future(3600.0), ('1 samples were stamped far ahead',)),
     Kind('one stamp nine years ahead', '', one_future(9 * 365 * 86_400.0), ('1 samples were stamped far ahead',)),
