@@ -40,7 +40,7 @@ class Layer:
     """A small configuration."""
 
     units: int = whole(8, 'Units of the layer.', unit='units', minimum=1, maximum=64)
-    rate: float = number(0.1, 'Rate.', minimum=0.0, maximum=1.0, below=True, words=('auto',))
+    rate: float | str = number(0.1, 'Rate.', minimum=0.0, maximum=1.0, below=True, words=('auto',))
     gain: float = number(1.0, 'Gain.', minimum=0.0, maximum=100.0)
     length: float = number(2.0, 'Length.', unit='s', minimum=0.5)
     frames: tuple[int, ...] = wholes((), 'Frames.', multiple=2)

@@ -24,7 +24,7 @@ from typing import Any
 from current_driver import messages
 from current_driver.errors import MessageError, SurfaceError
 from current_driver.recordings.reading.recording_reader import RecordingReader
-from current_driver.recordings.recording import Recording, leave_margins, surface_of_span
+from current_driver.recordings.recording import Recording, Segment, leave_margins, surface_of_span
 from surface_classifier.data.build_outcome import (
     TimeWatch,
     lost_windows,
@@ -452,18 +452,10 @@ def _cut(
         decoded = reader.decoded(topics, lambda stamped, error: stream.skipped.skip(topics[stamped.topic], error))
         for stamped, message in decoded:
             for window in _push(recording, stream, topics[stamped.topic], message, stamped.stamp_ns, timing):
-                if watch.runs_twice(window):
-                    left_out['time_runs_twice'] += 1
-                    continue
                 surface = surface_of_span(trusted, window.start_ns, window.end_ns)
-                if not surface:
-                    left_out[_why_unlabelled(surface_of_span(segments, window.start_ns, window.end_ns))] += 1
-                    continue
-                behind_ns = labels.ahead_ns(watch)
-                if behind_ns and surface != surface_of_span(
-                    trusted, window.start_ns + behind_ns, window.end_ns + behind_ns
-                ):
-                    left_out['clock_set'] += 1
+                why = _why_left_out(window, surface, segments, trusted, watch, labels.ahead_ns(watch))
+                if surface is None or why:
+                    left_out[why] += 1
                     continue
                 add_window(window.parts, surface, window.start_ns, window.end_ns)
                 windows[surface] += 1
@@ -510,6 +502,33 @@ def _cut(
         dict(stream.void_reasons),
         {topic: count for topic, count in publishers.items() if count},
     )
+
+
+def _why_left_out(
+    window: Window,
+    surface: str | None,
+    segments: Sequence[Segment],
+    trusted: Sequence[Segment],
+    watch: TimeWatch,
+    behind_ns: int,
+) -> str:
+    """Return the counter of a window that no data set can hold; empty for one that it can.
+
+    Args:
+        window: The window.
+        surface: Its label; empty or None: it has none.
+        segments: All labelled spans.
+        trusted: The spans without their margins.
+        watch: The stamps so far.
+        behind_ns: By how much the labels' clock may be ahead of the samples' [ns].
+    """
+    if watch.runs_twice(window):
+        return 'time_runs_twice'
+    if not surface:
+        return _why_unlabelled(surface_of_span(segments, window.start_ns, window.end_ns))
+    if behind_ns and surface != surface_of_span(trusted, window.start_ns + behind_ns, window.end_ns + behind_ns):
+        return 'clock_set'
+    return ''
 
 
 class _LabelClock:
