@@ -147,7 +147,7 @@ def make_cases(folder: Path, names: list[str]) -> list[KillCase]:
         ),
         KillCase(
             'relabel',
-            ['dataset', 'relabel', str(edited), '--to', '{label}', '--windows', '0', '--in-place'],
+            ['dataset', 'relabel', str(edited), '--to', '{label}', '--windows', '0', '--new-class', '--in-place'],
             edited,
             dataset_state,
             1,

@@ -44,7 +44,9 @@ surface classify models/floors recordings --no-novelty
 surface classify models/floors data/new_drives --engine torch""",
     )
     parser.add_argument('model', metavar='MODEL', help='folder of the model')
-    parser.add_argument('source', metavar='RECORDING|DATASET', help='a bag, a folder that holds bags, or a data set')
+    parser.add_argument(
+        'source', metavar='RECORDING|DATASET', help='a bag or a CSV file, a folder that holds some, or a data set'
+    )
     parser.add_argument(
         '--engine', choices=('auto', 'onnx', 'torch'), default='auto', help='what runs the model (auto: onnx)'
     )
@@ -129,10 +131,10 @@ def _with_input_rate(config: WindowConfig, input_rate_hz: float | None) -> Windo
 
 
 def _classify_recordings(labeller: Labeller, config: WindowConfig, source: str) -> list[dict[str, Any]]:
-    from current_driver.recordings.recording import find_recordings
     from surface_classifier.cli.progress import progress_bar
+    from surface_classifier.data.dataset_sources import find_sources
 
-    found = progress_bar(find_recordings([source]), 'classifying', 'recordings')
+    found = progress_bar(find_sources([source]).recordings, 'classifying', 'recordings')
     return [_classify_recording(labeller, config, recording) for recording in found]
 
 

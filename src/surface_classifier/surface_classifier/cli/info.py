@@ -25,10 +25,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description='Say what a recording, data set or model holds. Models are verified against their digests.',
         examples="""\
 surface info recordings/drive_1
+surface info runs/gravel/run_1.csv
 surface info data/floors
 surface info models/floors --json -""",
     )
-    parser.add_argument('path', metavar='PATH', help='a bag, a folder that holds bags, a data set or a model')
+    parser.add_argument(
+        'path', metavar='PATH', help='a bag or a CSV file, a folder that holds some, a data set or a model'
+    )
     add_json_argument(parser)
     parser.set_defaults(run=run)
 
@@ -99,13 +102,15 @@ def _print_model(summary: dict[str, Any]) -> None:
             f'held out {data["held_out_windows"]} windows {data["split"]}: accuracy {scores["accuracy"]:.3f}, '
             f'balanced {scores["balanced_accuracy"]:.3f}, macro-F1 {scores["macro_f1"]:.3f}'
         )
+    levels = ', '.join(f'{level:g}' for level in summary['conformal'].get('levels', ()))
+    print(f'possible {levels or "none: trained without held-out recordings"} (levels of possible_ids)')
     print(f'weights  {summary["weights_sha256"]}')
 
 
 def _recordings(path: Path) -> dict[str, Any]:
-    from current_driver.recordings.recording import find_recordings
+    from surface_classifier.data.dataset_sources import find_sources
 
-    found = [_recording(recording) for recording in find_recordings([path])]
+    found = [_recording(recording) for recording in find_sources([path]).recordings]
     return {'kind': 'recordings', 'path': str(path), 'recordings': found}
 
 

@@ -107,8 +107,16 @@ class ModelContract:
         """
         levels = dict(zip(self.conformal.get('levels', ()), self.conformal.get('thresholds', ()), strict=True))
         if level not in levels:
-            known = ', '.join(f'{known:g}' for known in levels) or 'none: it was trained without held-out recordings'
-            raise SurfaceError(f'the model has no set of possible surfaces at level {level:g}; it has {known}')
+            if not levels:
+                raise SurfaceError(
+                    f'the model has no set of possible surfaces at level {level:g}, nor at another one: it was trained '
+                    'without held-out recordings'
+                )
+            known = ', '.join(f'{known:g}' for known in levels)
+            nearest = min(levels, key=lambda known: abs(known - level))
+            raise SurfaceError(
+                f'the model has no set of possible surfaces at level {level:g}; the nearest is {nearest:g}, of {known}'
+            )
         return float(levels[level])
 
     @property

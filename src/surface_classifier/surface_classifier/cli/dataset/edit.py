@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,13 +63,14 @@ def add_edits(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help='give windows another label',
         description=_RELABEL_DESCRIPTION,
         examples="""\
-surface dataset relabel data/floors -o data/floors_2 --recordings drive_3 --to carpet
+surface dataset relabel data/floors -o data/floors_2 --recordings drive_3 --to carpet --new-class
 surface dataset relabel data/floors -o data/floors_2 --spans drive_3:12.5-20 --to carpet
 surface dataset relabel data/floors -o data/floors_2 --diagnosis diagnosis.json
 surface dataset relabel data/floors --in-place --classes wet_tile --to tile""",
     )
     relabel.add_argument('dataset', metavar='DATASET', help='folder of the data set')
     relabel.add_argument('--to', metavar='SURFACE', help='the new label')
+    relabel.add_argument('--new-class', action='store_true', help='let --to name a class that the data set lacks')
     _add_selection(relabel)
     _add_output(relabel)
     relabel.set_defaults(run=_run_relabel)
@@ -194,6 +196,12 @@ def _run_relabel(args: argparse.Namespace) -> int:
 
     dataset = Dataset.load(args.dataset)
     target = _target(args, dataset)
+    if args.to is not None and args.to not in dataset.classes and not args.new_class:
+        near = difflib.get_close_matches(args.to, dataset.classes, 1)
+        meant = f'did you mean {near[0]!r}?' if near else f'it has {", ".join(dataset.classes)};'
+        raise SurfaceError(
+            f'{dataset.path}: --to {args.to!r} is no class of the data set: {meant} give --new-class to make it one'
+        )
     result = relabel(
         dataset, target, _selection(args, dataset), args.to, overwrite=args.overwrite, in_place=args.in_place
     )

@@ -63,7 +63,24 @@ def print_dataset(dataset: Dataset, covered: Mapping[str, ClassSurvey] | None = 
     near = dataset.counters.get('label_margin', 0)
     if near:
         print(f'{near} windows left out close to a change of label that a person made')
+    if dataset.history:
+        print('history')
+        for entry in dataset.history:
+            print(f'  {_history_line(entry)}'.rstrip())
     print(f'digest {dataset.digest[:16]}  {dataset.path}')
+
+
+def _history_line(entry: Mapping[str, Any]) -> str:
+    """One step of a history: when, what, and with which numbers and names; long lists are counted."""
+    details = []
+    for key, value in entry.items():
+        if key in ('time', 'action', 'of', 'names', 'selection', 'changes') or value in ('', None, [], {}):
+            continue
+        if isinstance(value, (list, dict)):
+            details.append(counted(len(value), key.removesuffix('s').replace('_', ' ')))
+        else:
+            details.append(f'{key.replace("_", " ")} {value}')
+    return f'{entry.get("time", "")}  {entry.get("action", "")}  {", ".join(details)}'
 
 
 def counted(count: int, what: str) -> str:

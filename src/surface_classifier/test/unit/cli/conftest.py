@@ -32,7 +32,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_drive(work / 'recordings' / f'drive_{seed}', surfaces, seed=seed)
     (work / 'recipe.yaml').write_text(RECIPE, encoding='utf-8')
     assert main(['dataset', 'build', str(work / 'recordings'), '-o', str(work / 'data')]) == 0
-    relabel = ['--recordings', 'drive_0', 'drive_1', '--classes', 'snow', '--to', 'mud']
+    relabel = ['--recordings', 'drive_0', 'drive_1', '--classes', 'snow', '--to', 'mud', '--new-class']
     assert main(['dataset', 'relabel', str(work / 'data'), '-o', str(work / 'three'), *relabel]) == 0
     options = ['--config', str(work / 'recipe.yaml'), '--json', str(work / 'train.json')]
     assert main(['train', str(work / 'data'), '-o', str(work / 'model'), *options]) == 0

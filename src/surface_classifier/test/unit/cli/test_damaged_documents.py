@@ -63,7 +63,7 @@ JSON_READERS = {
         'info {w}/set',
         'dataset info {w}/set',
         'dataset plot {w}/set -o {w}/out.png',
-        'dataset relabel {w}/set --to mud --windows 0 --in-place',
+        'dataset relabel {w}/set --to mud --new-class --windows 0 --in-place',
         'dataset drop {w}/set --windows 0 -o {w}/out',
         'dataset merge {w}/set {w}/whole_set -o {w}/out',
         'dataset split {w}/set -o {w}/out --parts a=0.5,b=0.5',

@@ -333,3 +333,24 @@ def test_a_verb_leaves_the_signals_of_its_caller_alone(tmp_path: Path) -> None:
     write_drive(tmp_path / 'a', [('ice', 1.0)])
     assert main(['info', str(tmp_path / 'a')]) == 0
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_info_takes_the_csv_files_that_a_build_takes_and_prints_the_history(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ('ice/0', 'snow/0'):
+        write_csv(tmp_path / 'csv' / f'{name}.csv')
+    assert main(['info', str(tmp_path / 'csv' / 'ice' / '0.csv')]) == 0
+    assert 'ice/0  3.0 s' in capsys.readouterr().out
+    assert main(['info', str(tmp_path / 'csv'), '--json', '-']) == 0
+    assert [entry['name'] for entry in json.loads(capsys.readouterr().out)['recordings']] == ['ice/0', 'snow/0']
+
+    assert main(['dataset', 'build', str(tmp_path / 'csv'), '-o', str(tmp_path / 'set')]) == 0
+    edit = ['--windows', '0-1', '--to', 'snow', '--in-place']
+    assert main(['dataset', 'relabel', str(tmp_path / 'set'), *edit]) == 0
+    capsys.readouterr()
+    for verb in (['info'], ['dataset', 'info']):
+        assert main([*verb, str(tmp_path / 'set')]) == 0
+        output = capsys.readouterr().out
+        assert 'dataset build  2 recordings' in output
+        assert 'dataset relabel  to snow, relabelled 2' in output

@@ -39,7 +39,9 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
 
 def test_a_data_set_is_mended_step_by_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_dataset(tmp_path / 'set', COUNTS)
-    shown = run(capsys, 'relabel', tmp_path / 'set', '-o', tmp_path / 'a', '--recordings', 'ice/3', '--to', 'mud')
+    shown = run(
+        capsys, 'relabel', tmp_path / 'set', '-o', tmp_path / 'a', '--recordings', 'ice/3', '--to', 'mud', '--new-class'
+    )
     assert shown['relabelled'] == 6
     assert shown['classes']['mud'] == {'windows': 6, 'recordings': 1}
     shown = run(capsys, 'drop', tmp_path / 'a', '-o', tmp_path / 'b', '--classes', 'mud')
@@ -168,6 +170,10 @@ def test_bags_and_csv_files_in_one_build_by_whatever_is_asked_for(
     ('arguments', 'message'),
     [
         (['relabel', 'SET', '-o', 'NEW', '--classes', 'ice'], 'say the new label with --to'),
+        (
+            ['relabel', 'SET', '-o', 'NEW', '--classes', 'ice', '--to', 'icy'],
+            "--to 'icy' is no class of the data set: did you mean 'ice'? give --new-class",
+        ),
         (['relabel', 'SET', '-o', 'SET', '--classes', 'ice', '--to', 'x'], 'is the data set itself'),
         (['drop', 'SET', '-o', 'NEW'], 'say what to leave out'),
         (['drop', 'SET', '-o', 'NEW', '--spans', 'ice'], 'is no stretch of a recording'),

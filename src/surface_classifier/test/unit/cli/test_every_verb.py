@@ -30,7 +30,7 @@ RESULTS: Mapping[str, tuple[str, str]] = {
     'dataset check': ('WORK/recordings/drive_0 --random-cuts 1', 'equal windows seed recordings'),
     'dataset info': ('WORK/data --folds 2', 'windows classes channel_faults power_above_nyquist folds'),
     'dataset plot': ('WORK/data -o OUT/set.png', 'picture'),
-    'dataset relabel': ('WORK/data -o OUT/set --recordings drive_0 --to mud', 'relabelled windows history'),
+    'dataset relabel': ('WORK/data -o OUT/set --recordings drive_0 --to mud --new-class', 'relabelled windows history'),
     'dataset drop': ('WORK/data -o OUT/set --recordings drive_0', 'left_out windows'),
     'dataset merge': ('OUT/parts/a OUT/parts/b -o OUT/set', 'windows warnings'),
     'dataset split': ('WORK/data -o OUT/set --parts a=0.5,b=0.5', 'of seed parts'),
