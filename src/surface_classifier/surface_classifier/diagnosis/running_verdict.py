@@ -38,6 +38,8 @@ FLUCTUATION_EPOCHS = 30
 BAND_STANDARD_ERRORS = 2.0
 # Before so many epochs a trend is a guess.
 FIRST_VERDICT_EPOCH = 8
+# For so many epochs in a row a run must look alike before the sentence changes.
+LASTING_EPOCHS = 5
 # Below it the eye sees a smooth curve.
 VISIBLE_FLUCTUATION = 0.05
 # A standard deviation over 15 epochs is itself uncertain by a fifth: half as much again is more than chance.
@@ -116,6 +118,10 @@ class RunningJudge:
         self._fluctuations: list[float] = []
         self._explained: list[float] = []
         self._smooth_held_out = _Curve()
+        self._seen = ''
+        self._seen_epochs = 0
+        self._stated = ''
+        self._stated_text = ''
 
     @classmethod
     def of_training(cls, dataset: Dataset, config: TrainingConfig, seed: int, source: str) -> RunningJudge:
@@ -158,7 +164,23 @@ class RunningJudge:
         self._explained.append(error / trend)
         half = BAND_STANDARD_ERRORS * error
         low = max(trend - half, 0.0) if math.isfinite(half) else math.nan
-        return RunningVerdict(loss_low=low, loss_high=trend + half, text=f'{self._appearance()}; proof: {self._proof}')
+        return RunningVerdict(
+            loss_low=low, loss_high=trend + half, text=f'{self._lasting_text()}; proof: {self._proof}'
+        )
+
+    def _lasting_text(self) -> str:
+        """The sentence for what the run has looked like for some epochs, which one odd epoch does not change."""
+        epochs = len(self._losses)
+        kind, text = self._appearance()
+        self._seen_epochs = self._seen_epochs + 1 if kind == self._seen else 1
+        self._seen = kind
+        if epochs < FIRST_VERDICT_EPOCH:
+            return f'too early to tell after {epochs} {"epoch" if epochs == 1 else "epochs"}'
+        if self._seen_epochs >= LASTING_EPOCHS:
+            self._stated = kind
+        if kind == self._stated:
+            self._stated_text = text
+        return self._stated_text or f'no clear course after {epochs} epochs'
 
     def _standard_error(self) -> float:
         """Uncertainty of an epoch's loss that the spread of its steps explains; NaN with one step [nat]."""
@@ -167,51 +189,54 @@ class RunningJudge:
         noises = np.array(self._noises[-TREND_EPOCHS:])
         return float(np.sqrt(np.mean(noises**2))) / math.sqrt(self._steps - 1)
 
-    def _appearance(self) -> str:
-        epochs, trend, best = len(self._losses), self._trends.values[-1], self._trends.best
-        if epochs < FIRST_VERDICT_EPOCH:
-            return f'too early to tell after {epochs} {"epoch" if epochs == 1 else "epochs"}'
+    def _appearance(self) -> tuple[str, str]:
+        """What the run looks like at this epoch: a name for it, and the sentence."""
+        trend, best = self._trends.values[-1], self._trends.best
         if trend > ABOVE_CHANCE_FACTOR * self._chance and best > self._chance:
-            return (
+            return 'above chance', (
                 f'the loss, {trend:.3g} nat, is above chance level, {self._chance:.3g} nat: it looks as if the steps '
                 'are too large'
             )
         if trend > DIVERGED_FACTOR * best and trend - best > DIVERGED_CHANCE_SHARE * self._chance:
-            return (
+            return 'diverges', (
                 f'the loss has risen from {best:.3g} (epoch {self._trends.best_index + 1}) to {trend:.3g} nat: '
                 'it looks as if it diverges'
             )
         if overfit := self._overfit():
-            return overfit
+            return 'overfits', overfit
         if trend - self._lowest < LEARNT_SHARE * (self._chance - self._lowest):
-            return (
+            return 'learnt', (
                 f'the training windows are all but learnt (loss {trend:.2g} nat): '
                 'what the loss still does looks harmless'
             )
         if best > (1.0 - CHANCE_TOLERANCE) * self._chance:
-            text = f'the loss has not left chance level, {self._chance:.3g} nat'
-            if epochs <= self._warm_up:
-                return f'{text}, but the learning rate is still rising'
-            return f'{text}: it looks as if the learning rate is too low, or there is nothing to learn'
+            return self._at_chance()
         fluctuation = float(np.median(self._fluctuations[-FLUCTUATION_EPOCHS:]))
         if fluctuation > VISIBLE_FLUCTUATION:
             return _fluctuates(fluctuation, float(np.median(self._explained[-FLUCTUATION_EPOCHS:])))
         return self._smooth()
 
-    def _smooth(self) -> str:
+    def _at_chance(self) -> tuple[str, str]:
+        """What a loss that has not left chance level looks like."""
+        text = f'the loss has not left chance level, {self._chance:.3g} nat'
+        if len(self._losses) <= self._warm_up:
+            return 'at chance', f'{text}, but the learning rate is still rising'
+        return 'at chance', f'{text}: it looks as if the learning rate is too low, or there is nothing to learn'
+
+    def _smooth(self) -> tuple[str, str]:
         """What a loss that hardly fluctuates does, against half of the epochs ago."""
         epochs, trend = len(self._losses), self._trends.values[-1]
         ago = epochs - epochs // 2
         before = self._trends.values[epochs // 2]
         if trend > (1.0 + STANDSTILL) * before:
-            return f'the loss has risen from {before:.3g} to {trend:.3g} nat in the last {ago} epochs'
+            return 'rises', f'the loss has risen from {before:.3g} to {trend:.3g} nat in the last {ago} epochs'
         if trend > (1.0 - STANDSTILL) * before:
             so_far = ' so far' if ago < STANDSTILL_EPOCHS else ''
-            return f'the loss looks as if it has come to rest at {trend:.3g} nat{so_far}'
-        return f'the loss falls smoothly, now {trend:.3g} nat'
+            return 'rests', f'the loss looks as if it has come to rest at {trend:.3g} nat{so_far}'
+        return 'falls', f'the loss falls smoothly, now {trend:.3g} nat'
 
     def _overfit(self) -> str:
-        """A sentence when the held-out loss rises while the training loss falls; else empty."""
+        """Return a sentence when the held-out loss rises while the training loss falls; otherwise an empty one."""
         held_out = self._smooth_held_out
         now, best, since = held_out.values[-1], held_out.best, held_out.best_index
         risen = now > OVERFIT_FACTOR * best  # false for NaN
@@ -266,16 +291,16 @@ def lowest_loss(classes: int, label_smoothing: float) -> float:
     return -target * math.log(target) - (classes - 1) * (spread * math.log(spread) if spread else 0.0)
 
 
-def _fluctuates(fluctuation: float, explained: float) -> str:
+def _fluctuates(fluctuation: float, explained: float) -> tuple[str, str]:
     text = f'the loss rises and falls about its trend by {_percent(fluctuation)}'
     if math.isnan(explained):
-        return f'{text}, with one step an epoch: it looks as if something else than the drawing of batches does it'
-    if fluctuation > UNEXPLAINED_FACTOR * explained:
-        return (
-            f'{text}, the spread of its steps explains {_percent(explained)}: it looks as if more than the drawing of '
-            'batches does it'
+        return 'fluctuates', (
+            f'{text}, with one step an epoch: it looks as if something else than the drawing of batches does it'
         )
-    return f'{text}, the spread of its steps explains {_percent(explained)}: it looks no worse than noise of batches'
+    text += f', the spread of its steps explains {_percent(explained)}'
+    if fluctuation > UNEXPLAINED_FACTOR * explained:
+        return 'fluctuates', f'{text}: it looks as if more than the drawing of batches does it'
+    return 'batch noise', f'{text}: it looks no worse than noise of batches'
 
 
 def _percent(share: float) -> str:

@@ -75,6 +75,24 @@ def test_each_course_of_a_loss_has_its_sentence_that_ends_with_the_proof(epochs:
     assert text.endswith(f'; proof: {PROOF}')
 
 
+def test_the_sentence_changes_only_when_a_course_lasts() -> None:
+    watching = judge()
+    learnt = [Epoch(float(value), validation_loss=0.5) for value in np.geomspace(1.7, 1e-3, 40)]
+    texts = [watching.add(epoch).text for epoch in learnt]
+    assert 'all but learnt' in texts[-1]
+    # The held-out loss goes up for three epochs and down again, several times.
+    for _ in range(4):
+        for held_out in (0.7, 0.7, 0.7, 0.5, 0.5, 0.5):
+            text = watching.add(Epoch(1e-3, validation_loss=held_out)).text
+            assert 'all but learnt' in text
+    loss = 1e-3
+    for _ in range(20):
+        loss *= 0.98
+        text = watching.add(Epoch(loss, validation_loss=0.7)).text
+    assert 'looks as if the network overfits' in text
+    assert 'from 0.5 (epoch' in text
+
+
 def test_a_fluctuation_is_compared_with_what_the_spread_of_the_steps_explains() -> None:
     def text(share: float, loss_noise: float, steps: int) -> str:
         return last([Epoch(float(loss), loss_noise) for loss in wobbling(share)], steps).text

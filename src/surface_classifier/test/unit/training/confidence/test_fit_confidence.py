@@ -66,7 +66,9 @@ def test_the_contract_keeps_what_was_chosen(model: Path) -> None:
     assert contract.novelty_sha256
     assert 0.5 in contract.conformal['levels']
     assert 0.98 not in contract.conformal['levels']  # a few recordings state no such level
-    with pytest.raises(SurfaceError, match=r'no set of possible surfaces at level 0\.98; the nearest is 0\.85, of 0\.5'):
+    with pytest.raises(
+        SurfaceError, match=r'no set of possible surfaces at level 0\.98; the nearest is 0\.85, of 0\.5'
+    ):
         contract.possible_threshold(0.98)
 
 
