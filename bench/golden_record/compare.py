@@ -24,7 +24,9 @@ RENAMED_PATHS: tuple[tuple[str, str], ...] = (
     (r'\b(topics|messages)\.(motor_current|surface_truth)\b', r'\1./\2'),
 )
 # What the later tree adds: a pattern in the path.
-ADDED_PATHS = re.compile(r'\.counters\.(future|publishers|second_source|skipped|time_runs_twice)\b|\.dropped$')
+ADDED_PATHS = re.compile(
+    r'\.counters\.(future|publishers|second_source|skipped|time_runs_twice)\b|\.dropped$|\.accuracy_of_known$'
+)
 # What differs because a format has changed: the end of the path.
 CHANGED_ENDS = ('/model_digest',)
 # Values that have another name: the end of the path, the value of before and that of now.

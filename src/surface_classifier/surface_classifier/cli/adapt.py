@@ -63,7 +63,9 @@ def run(args: argparse.Namespace) -> int:
         print(f'{used} adapted on {result.windows} windows ({result.labelled} labelled); recordings: {len(found)}')
         if result.labelled:
             print(
-                f'labels it agrees with: {result.agreement_before:.1%} before, {result.agreement_after:.1%} after; '
+                'accuracy of single windows, without filter over time and with the likeliest surface where it is '
+                f'unknown: {result.agreement_before:.1%} before, '
+                f'{result.agreement_after:.1%} after; '
                 + ('' if args.normalisation_only else 'it has learnt from them, so ')
                 + 'classify another drive to score it'
             )

@@ -111,6 +111,7 @@ def run(args: argparse.Namespace) -> int:
         'engine': labeller.engine.description,
         'classes': list(contract.classes),
         'accuracy': _accuracy(labels),
+        'accuracy_of_known': _accuracy([label for label in labels if label['known']]),
         'confusion': _confusion(labels),
         'unknown': dict(Counter(label['reason'] for label in labels if not label['known']).most_common()),
         'recordings': recordings,
@@ -230,22 +231,26 @@ def _print_confusion(confusion: dict[str, dict[str, int]]) -> None:
 
 
 def _print(result: dict[str, Any]) -> None:
+    from surface_classifier.model.label import Reason
+
     width = max(len('recording'), *(len(recording['name']) for recording in result['recordings']))
-    print(f'{"recording":<{width}}  windows  voided  right  labels')
+    print(f'{"recording":<{width}}  windows  voided  correct  labels')
     for recording in result['recordings']:
         counts = Counter(label['surface'] for label in recording['labels']).most_common()
         shares = ', '.join(f'{name} {count / len(recording["labels"]):.0%}' for name, count in counts)
         print(
             f'{recording["name"]:<{width}}  {len(recording["labels"]):>7}  {recording["voided"]:>6}  '
-            f'{_percent(recording["accuracy"]):>5}  {shares}'
+            f'{_percent(recording["accuracy"]):>7}  {shares}'
         )
     if result['confusion']:
         _print_confusion(result['confusion'])
     if result['unknown']:
-        told = ', '.join(f'{count} {reason.replace("_", " ")}' for reason, count in result['unknown'].items())
-        print(f'\nunknown: {told} (see --no-novelty)')
+        reasons = ', '.join(f'{count} {Reason[reason.upper()].text}' for reason, count in result['unknown'].items())
+        print(f'\nunknown: {reasons} (see --no-novelty)')
     if result['accuracy'] is not None:
-        print(f'\n{result["accuracy"]:.1%} of all labelled windows are right')
+        print(f'\n{result["accuracy"]:.1%} of the labelled windows are correct; unknown counts as incorrect')
+        if result['accuracy_of_known'] is not None:
+            print(f'{result["accuracy_of_known"]:.1%} of those that are not unknown are correct')
     print(f'model {result["model_digest"][:12]}, {result["engine"]}')
 
 

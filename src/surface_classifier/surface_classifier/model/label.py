@@ -25,6 +25,14 @@ class Reason(IntEnum):
     BAD_SENSOR = 5
     LOW_COVERAGE = 6
 
+    @property
+    def text(self) -> str:
+        """What a user reads; a changed sensor or gear looks like another surface, so none is claimed."""
+        return _REASON_TEXTS.get(self, self.name.lower().replace('_', ' '))
+
+
+_REASON_TEXTS = {Reason.UNSEEN_SURFACE: 'unlike the training data', Reason.UNSEEN_MOTION: 'untrained speed or turn'}
+
 
 @dataclass(frozen=True)
 class Label:

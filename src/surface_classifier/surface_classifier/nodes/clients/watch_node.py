@@ -105,7 +105,7 @@ class WatchNode(Node):
             message.confidence,
             message.class_names,
             message.probabilities,
-            reason='' if message.known else Reason(message.reason).name.lower().replace('_', ' '),
+            reason='' if message.known else Reason(message.reason).text,
         )
 
     def on_window(self, message: CurrentWindow) -> None:

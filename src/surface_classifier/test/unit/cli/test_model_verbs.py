@@ -90,6 +90,9 @@ def test_classify_labels_a_recording_as_the_data_set_of_it(work: Path, tmp_path:
     unlabelled = [label for label in recording['labels'] if label['truth'] is None]
     assert unlabelled, 'windows over the stretch without a label are labelled, and not counted'
     assert recording['accuracy'] > 0.9
+    whole = read(tmp_path / 'r.json')
+    right = [label['surface'] == label['truth'] for label in recording['labels'] if label['truth'] and label['known']]
+    assert whole['accuracy_of_known'] == sum(right) / len(right) >= whole['accuracy']
 
 
 def test_classify_finds_every_recording_and_both_engines_agree(work: Path, tmp_path: Path) -> None:
