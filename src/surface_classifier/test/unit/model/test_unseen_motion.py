@@ -305,7 +305,7 @@ def test_the_command_names_motions_and_what_is_called_what(
     assert main(['classify', str(model), str(moved.path)]) == 0
     text = capsys.readouterr().out
     assert 'unknown 100%' in text
-    assert f'unknown: {len(dataset)} unseen motion' in text
+    assert f'unknown: {len(dataset)} untrained speed or turn' in text
     assert '0.0% of the labelled windows are correct' in text
     assert main(['classify', str(model), str(moved.path), '--no-novelty']) == 0
     text = capsys.readouterr().out
