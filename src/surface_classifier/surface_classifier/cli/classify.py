@@ -248,8 +248,9 @@ def _print(result: dict[str, Any]) -> None:
         reasons = ', '.join(f'{count} {Reason[reason.upper()].text}' for reason, count in result['unknown'].items())
         print(f'\nunknown: {reasons} (see --no-novelty)')
     if result['accuracy'] is not None:
-        print(f'\n{result["accuracy"]:.1%} of the labelled windows are correct; unknown counts as incorrect')
-        if result['accuracy_of_known'] is not None:
+        note = '; unknown counts as incorrect' if result['unknown'] else ''
+        print(f'\n{result["accuracy"]:.1%} of the labelled windows are correct{note}')
+        if result['unknown'] and result['accuracy_of_known'] is not None:
             print(f'{result["accuracy_of_known"]:.1%} of those that are not unknown are correct')
     print(f'model {result["model_digest"][:12]}, {result["engine"]}')
 
