@@ -36,7 +36,9 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
+from current_driver.errors import SurfaceError
 from surface_classifier import __version__
+from surface_classifier.cli.parsing import add_renamed_option
 from surface_classifier.diagnosis.hand_features import hand_features
 from surface_classifier.reproduce.forum_task import GENERATORS, ForumTask, Generator, forum_task
 from surface_classifier.training.loop import TrainingResult
@@ -72,8 +74,12 @@ class Run:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the benchmark; 1 if the default recipe misses one of its aims."""
-    args = _parse(arguments)
+    """Run the benchmark; 1 if the default recipe misses one of its aims, 2 if an option cannot be used."""
+    try:
+        args = _parse(arguments)
+    except SurfaceError as error:
+        print(f'default_recipe: error: {error}', file=sys.stderr)
+        return 2
     begin = time.perf_counter()
     seeds = range(args.first_seed, args.first_seed + args.seeds)
     recipes = {'default': replace(PRESETS['default'], validation_fraction=0.0)}
@@ -113,6 +119,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--first-seed', type=int, default=0, help='recipes were chosen on seeds from 100 on')
     parser.add_argument('--jobs', type=int, help='networks that train at once (as many as there are cores)')
     parser.add_argument('--without-forum-recipe', action='store_true', help='leave out the recipe that takes longest')
+    add_renamed_option(parser, '--without-seed-recipe', '--without-forum-recipe')
     parser.add_argument(
         '--quick', action='store_true', help="40 epochs at most, for tests: the forum question's recipe learns little"
     )

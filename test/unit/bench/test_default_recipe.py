@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""The benchmark of the default recipe: its table and JSON, and that it tells a recipe that misses its aims."""
+"""The benchmark of the default recipe: its table and JSON, and that it reports a recipe that misses its aims."""
 
 from __future__ import annotations
 
@@ -35,7 +35,12 @@ def test_the_default_recipe_meets_its_aims_on_a_few_tasks(tmp_path: Path, capsys
     assert row['discriminant_held_out'] == pytest.approx(sum(result['discriminant']['ripple']) / 2)
 
 
-def test_missed_aims_are_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missed_aims_are_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(default_recipe, 'MOST_EPOCHS', 2)
     assert default_recipe.main([*QUICK, '--without-forum-recipe']) == 1
     assert 'missed' in capsys.readouterr().out
+
+
+def test_the_option_of_before_is_refused_with_the_new_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert default_recipe.main(['--without-seed-recipe']) == 2
+    assert '--without-seed-recipe is now `--without-forum-recipe`' in capsys.readouterr().err

@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A green test run in which too little ran is found."""
 
+import shlex
+import subprocess
 from pathlib import Path
 
 import check_test_run
 import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def write_run(folder: Path, *, ran: int, skipped: int = 0) -> Path:
@@ -50,3 +54,34 @@ def test_a_file_without_tests_is_found(tmp_path: Path, capsys: pytest.CaptureFix
     (tmp_path / 'test' / 'test_empty.py').write_text('')
     assert check_test_run.main([str(write_run(tmp_path, ran=3)), '--folder', str(tmp_path)]) == 1
     assert 'test_empty.py: no test was collected' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'status'),
+    [
+        (['-k', 'replay'], 0),
+        (['-x', '-kreplay'], 0),
+        (['-m', 'not slow'], 0),
+        (['--deselect=test/test_some.py::test_1'], 0),
+        (['test/test_some.py::test_1'], 0),
+        (['--lf'], 0),
+        ([], 1),
+        (['-x', '-q', '--durations', '3', '--maxfail=2'], 1),
+    ],
+)
+def test_a_run_that_selected_tests_is_not_checked_and_that_is_printed(
+    arguments: list[str], status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_tests(tmp_path, 20)
+    command = [str(write_run(tmp_path, ran=1)), '--folder', str(tmp_path), '--without', 'launch_testing', '--']
+    assert check_test_run.main([*command, *arguments]) == status
+    assert ('not checked whether enough tests ran' in capsys.readouterr().out) == (status == 0)
+
+
+def test_make_test_runs_every_test_of_the_repository() -> None:
+    """The whole folder is given to pytest, without the links to the tests of the packages."""
+    shown = subprocess.run(['make', '-n', 'test'], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    arguments = shlex.split(next(line for line in shown.splitlines() if ' pytest ' in line).partition(' pytest ')[2])
+    ignored = {argument.removeprefix('--ignore=') for argument in arguments if argument.startswith('--ignore=')}
+    assert [argument for argument in arguments if not argument.startswith('--ignore=')] == ['test']
+    assert ignored == {str(path.relative_to(ROOT)) for path in (ROOT / 'test').rglob('*') if path.is_symlink()}
