@@ -254,7 +254,15 @@ class Peer:
         return answer
 
 
-class Alone:
+class Ours:
+    """The project's own training, in this process."""
+
+    def start(self, case: Case) -> Mapping[str, Any]:
+        """Nothing is to be made ready."""
+        return {'parameters': case.parameters, 'steps': case.steps, 'loss': case.loss}
+
+
+class Alone(Ours):
     """Ours, one model."""
 
     threads, models = '1', 1
@@ -262,10 +270,6 @@ class Alone:
     def __init__(self, engine: EngineKind) -> None:
         """Take what the steps are taken by."""
         self.name, self._engine = f'ours, alone, {engine}', engine
-
-    def start(self, case: Case) -> Mapping[str, Any]:
-        """Nothing is to be made ready."""
-        return {'parameters': case.parameters, 'steps': case.steps, 'loss': case.loss}
 
     def turn(self, case: Case, epochs: int) -> Turn:
         """Train for so many epochs after one that does not count."""
@@ -279,17 +283,13 @@ class Alone:
         return Turn(epoch_s, epoch_s, cores)
 
 
-class Together:
+class Together(Ours):
     """Ours, several seeds together."""
 
     def __init__(self, models: int, jobs: int) -> None:
         """Take how many models, and on how many threads, each of which trains one model after another."""
         self.name, self.models, self._jobs = f'ours, {models} together', models, jobs
         self.threads = str(jobs)
-
-    def start(self, case: Case) -> Mapping[str, Any]:
-        """Nothing is to be made ready."""
-        return {'parameters': case.parameters, 'steps': case.steps, 'loss': case.loss}
 
     def turn(self, case: Case, epochs: int) -> Turn:
         """Train for so many epochs after one of each model that does not count."""

@@ -24,14 +24,13 @@ import numpy as np
 from live_report import LiveResult, print_result, write_live_report
 from live_scores import score_drive, segments_of
 from rich.console import Console
-from steps import Steps, shown
+from steps import Steps, exit_status, shown
 
 from current_driver.errors import SurfaceError
 from surface_classifier.startup.node_processes import (
     NodeProcesses,
     ParameterValue,
     free_domain_id,
-    interrupted_by_stop_requests,
 )
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -78,15 +77,7 @@ def main(argv: list[str] | None = None) -> int:
     console = Console(highlight=False)
     plan = Plan(drives=args.drives, live_rate=args.live_rate, epochs=args.epochs)
     demo = Demo(args.output, plan, console, plain=args.plain, shuffle_labels=args.shuffle_labels)
-    try:
-        with interrupted_by_stop_requests():
-            return demo.run(args.recordings)
-    except KeyboardInterrupt:
-        console.print('interrupted; every node was stopped')
-        return 130
-    except SurfaceError as error:
-        console.print(f'demo: error: {error}', markup=False, soft_wrap=True)
-        return 2
+    return exit_status('demo', console, lambda: demo.run(args.recordings))
 
 
 class Demo:

@@ -25,7 +25,7 @@ import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from steps import Steps, shown
+from steps import Steps, exit_status, shown
 
 from current_driver.errors import SurfaceError
 from current_driver.recordings.recording import Recording, find_recordings, surface_of_span
@@ -40,7 +40,6 @@ from surface_classifier.startup.node_processes import (
     NodeProcesses,
     ParameterValue,
     free_domain_id,
-    interrupted_by_stop_requests,
 )
 from surface_classifier.terminal.screen import Screen
 from surface_classifier.terminal.watch_view import render
@@ -111,15 +110,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs the demo; returns the exit status."""
     args = _parser().parse_args(argv)
     console = Console(highlight=False)
-    try:
-        with interrupted_by_stop_requests():
-            return run(args, console)
-    except KeyboardInterrupt:
-        console.print('interrupted; every node was stopped')
-        return 130
-    except SurfaceError as error:
-        console.print(f'demo_real: error: {error}', markup=False, soft_wrap=True)
-        return 2
+    return exit_status('demo_real', console, lambda: run(args, console))
 
 
 def run(args: argparse.Namespace, console: Console) -> int:

@@ -7,16 +7,17 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rich.console import Console
 
 from current_driver.errors import SurfaceError
+from surface_classifier.startup.node_processes import interrupted_by_stop_requests
 
 
 class Steps:
-    """Tells what is being done, step by step."""
+    """Prints what is being done, step by step."""
 
     def __init__(self, console: Console, total: int, environment: Mapping[str, str]) -> None:
         """Takes where to print, how many steps there are, and the environment variables of the commands."""
@@ -57,3 +58,22 @@ def shown(path: Path) -> Path:
         return path.resolve().relative_to(Path.cwd())
     except ValueError:
         return path
+
+
+def exit_status(program: str, console: Console, run: Callable[[], int]) -> int:
+    """Run a program until it ends, is interrupted or reports an error; return its exit status.
+
+    Args:
+        program: Its name, which an error begins with.
+        console: Where errors are printed.
+        run: Runs it and returns the exit status.
+    """
+    try:
+        with interrupted_by_stop_requests():
+            return run()
+    except KeyboardInterrupt:
+        console.print('interrupted; every node was stopped')
+        return 130
+    except SurfaceError as error:
+        console.print(f'{program}: error: {error}', markup=False, soft_wrap=True)
+        return 2

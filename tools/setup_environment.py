@@ -17,6 +17,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -320,6 +321,36 @@ def install_torch(pip: Pip, wanted: Wanted) -> None:
         ) from error
 
 
+def bring_up_to_date(
+    wanted: Wanted,
+    venv: Path,
+    present: Wanted | None,
+    announce: Callable[[Wanted, Path], None],
+    make_environment: Callable[[Wanted, Path, Wanted | None], None],
+) -> bool:
+    """Make an environment, or bring it up to date; return whether there was anything to do.
+
+    Args:
+        wanted: What it shall be.
+        venv: Its folder.
+        present: What it is; None: it is not there.
+        announce: Prints what will be downloaded.
+        make_environment: Makes it.
+
+    Raises:
+        SetupError: The machine lacks something, or an installation failed.
+    """
+    if wanted == present:
+        return False
+    check_machine(wanted.ros_set)
+    if present is None or not wanted.same_base(present) or wanted.torch != present.torch:
+        announce(wanted, venv)
+    else:
+        print(f'Bringing {venv} up to date: what it is made of has changed', flush=True)
+    make_environment(wanted, venv, present)
+    return True
+
+
 def main() -> int:
     """Set up the environment; return the exit status."""
     arguments = parse_arguments()
@@ -327,14 +358,8 @@ def main() -> int:
     present = read_stamp(venv)
     try:
         wanted = resolve(arguments, present)
-        if wanted == present:
+        if not bring_up_to_date(wanted, venv, present, announce, make_environment):
             return 0
-        check_machine(wanted.ros_set)
-        if present is None or not wanted.same_base(present) or wanted.torch != present.torch:
-            announce(wanted, venv)
-        else:
-            print(f'Bringing {venv} up to date: what it is made of has changed', flush=True)
-        make_environment(wanted, venv, present)
     except SetupError as error:
         print(f'setup: error: {error}', file=sys.stderr)
         return 2

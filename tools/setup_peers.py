@@ -24,7 +24,7 @@ from setup_environment import (
     Pip,
     SetupError,
     Wanted,
-    check_machine,
+    bring_up_to_date,
     environment_variables,
     read_stamp,
     resolve,
@@ -95,14 +95,8 @@ def main() -> int:
     present = read_stamp(venv)
     try:
         wanted = replace(resolve(arguments, present), inputs=digest_of_inputs())
-        if wanted == present:
+        if not bring_up_to_date(wanted, venv, present, announce, make_environment):
             return 0
-        check_machine('none')
-        if present is None or not wanted.same_base(present) or wanted.torch != present.torch:
-            announce(wanted, venv)
-        else:
-            print(f'Bringing {venv} up to date: what it is made of has changed', flush=True)
-        make_environment(wanted, venv, present)
     except SetupError as error:
         print(f'peers: error: {error}', file=sys.stderr)
         return 2

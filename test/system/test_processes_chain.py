@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from node_process import Launcher, Process
-from offline_reference import assert_equal_labels, assert_equal_windows, classify_offline
+from offline_reference import Offline, assert_equal_labels, assert_equal_windows, classify_offline
 from real_recordings import borealtc_bag
 
 from current_driver.testing.ros_graph import Collected, Graph, LosslessReader, level_of, values_of
@@ -52,12 +52,18 @@ def driver_parameters(bag: Path, rate: float) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize('rate', [0.0, 10.0])
-def test_three_processes_give_the_windows_and_labels_of_offline_classification(
-    graph: Graph, launch: Launcher, borealtc_model: Path, tmp_path: Path, rate: float
-) -> None:
+@pytest.fixture(params=[0.0, 10.0])
+def replayed(request: pytest.FixtureRequest, tmp_path: Path, borealtc_model: Path) -> tuple[dict[str, Any], Offline]:
+    """Give parameters of the driver that replay a recording, at each rate, and what offline classification gives."""
+    rate: float = request.param
     bag = borealtc_bag(tmp_path / 'bag', seconds=None if rate == 0 else 60.0)
-    expected = classify_offline(bag, borealtc_model)
+    return driver_parameters(bag, rate), classify_offline(bag, borealtc_model)
+
+
+def test_three_processes_give_the_windows_and_labels_of_offline_classification(
+    graph: Graph, launch: Launcher, borealtc_model: Path, replayed: tuple[dict[str, Any], Offline]
+) -> None:
+    driving, expected = replayed
     windows, labels = collect(graph)
     reader = {'model': str(borealtc_model), 'lossless': True}
     nodes = [
@@ -65,7 +71,7 @@ def test_three_processes_give_the_windows_and_labels_of_offline_classification(
         launch('preprocessor_node', {'preprocessor': reader}),
     ]
     graph.wait_for_publishers('surface_label', 'current_window', deadline_s=READY_S)
-    driver = launch('current_driver_node', {'current_driver': driver_parameters(bag, rate)})
+    driver = launch('current_driver_node', {'current_driver': driving})
     nodes.append(driver)
     assert_equal_labels(labels.wait_for(len(expected.labels), 60.0), expected.labels)
     assert_equal_windows(windows.wait_for(len(expected.windows)), expected.windows)
@@ -74,12 +80,10 @@ def test_three_processes_give_the_windows_and_labels_of_offline_classification(
         node.assert_clean(node.stop())
 
 
-@pytest.mark.parametrize('rate', [0.0, 10.0])
 def test_one_process_gives_the_windows_and_labels_of_offline_classification(
-    graph: Graph, launch: Launcher, borealtc_model: Path, tmp_path: Path, rate: float
+    graph: Graph, launch: Launcher, borealtc_model: Path, replayed: tuple[dict[str, Any], Offline]
 ) -> None:
-    bag = borealtc_bag(tmp_path / 'bag', seconds=None if rate == 0 else 60.0)
-    expected = classify_offline(bag, borealtc_model)
+    driving, expected = replayed
     labels = graph.collect(SurfaceLabel, 'surface_label')
     truths, windows = (
         LosslessReader(graph, SurfaceTruth, 'surface_truth'),
@@ -90,7 +94,7 @@ def test_one_process_gives_the_windows_and_labels_of_offline_classification(
         'bringup',
         {
             # Nodes of the same process are readers too; the second one is this test.
-            'current_driver': driver_parameters(bag, rate) | {'readers': 2},
+            'current_driver': driving | {'readers': 2},
             'preprocessor': reader | {'readers': 2},
             'classifier': reader,
         },

@@ -5,12 +5,5 @@
 from current_driver.testing.collection import pytest_ignore_collect, pytest_terminal_summary
 from current_driver.testing.fixtures import graph, middleware_files, process_domain, ros_domain, small_disk
 
-__all__ = [
-    'graph',
-    'middleware_files',
-    'process_domain',
-    'pytest_ignore_collect',
-    'pytest_terminal_summary',
-    'ros_domain',
-    'small_disk',
-]
+__all__ = ['graph', 'middleware_files', 'process_domain', 'ros_domain', 'small_disk']
+__all__ += ['pytest_ignore_collect', 'pytest_terminal_summary']

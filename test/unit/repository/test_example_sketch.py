@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from current_driver.devices.device_link import LinkTiming, Reading
+from current_driver.devices.readings import LinkTiming, Reading
 from current_driver.devices.sample_stream import SampleStream
 from current_driver.devices.serial_port.sample_frames import FRAME_TIMING, FrameParser
 from current_driver.devices.serial_port.sample_lines import LineParser

@@ -15,7 +15,8 @@ import numpy as np
 
 from current_driver import messages
 from current_driver.devices.device_health import DeviceState, device_health
-from current_driver.devices.device_link import DEVICE_CLOCK, ClockNs, DeviceLink, LinkLostError
+from current_driver.devices.device_link import ClockNs, DeviceLink, LinkLostError
+from current_driver.devices.readings import DEVICE_CLOCK
 from current_driver.devices.sample_stream import SampleStream
 from current_driver.errors import SurfaceError
 from current_driver.messages import MOTOR_CURRENT, CurrentBlock, StampedMessage

@@ -14,19 +14,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from current_driver.devices.device_link import (
-    BY_POLLS,
-    POLL_TIME,
-    PORT_ERRORS,
-    ClockNs,
-    DeviceLink,
-    LinkLostError,
-    LinkTiming,
-    Reading,
-    load_library,
-    named_motors,
-    whole_number,
-)
+from current_driver.devices.device_link import PORT_ERRORS, ClockNs, DeviceLink, LinkLostError, load_library
+from current_driver.devices.motor_entries import named_motors, whole_number
+from current_driver.devices.readings import BY_POLLS, POLL_TIME, LinkTiming, Reading
 from current_driver.errors import SurfaceError
 
 MOTORS_PARAMETER = 'dynamixel.motors'

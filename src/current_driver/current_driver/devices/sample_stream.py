@@ -14,7 +14,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from current_driver.devices.device_clock import CounterUnwrapper, DeviceClock
-from current_driver.devices.device_link import LinkTiming, Reading
+from current_driver.devices.readings import LinkTiming, Reading
 from current_driver.devices.sample_loss import GapWatch, SequenceCounter
 from current_driver.devices.sample_timing import TimingMeter
 from current_driver.messages import NANOSECONDS, CurrentBlock

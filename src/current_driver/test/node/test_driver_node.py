@@ -30,7 +30,7 @@ ERROR, WARN = 2, 1
 
 
 class SlowReader:
-    """Reads a topic and works its messages off only when it is told to."""
+    """Reads a topic and reports progress only when the test asks it to."""
 
     def __init__(self, graph: Graph, topic: str, node: Node | None = None) -> None:
         node = node or graph.watcher
@@ -46,8 +46,31 @@ class SlowReader:
         self.done = done
         self._progress.publish(StreamProgress(reader=self.name, received=len(self.received), done=done))
 
+    def follow(self, graph: Graph, count: int, what: str) -> None:
+        """Report every message as done until there are so many."""
+
+        def all_there() -> bool:
+            self.report(len(self.received))
+            return len(self.received) == count
+
+        graph.wait_for(all_there, what)
+
     def _take(self, message: Any) -> None:
         self.received.append(message)
+
+
+def start_replay(graph: Graph, tmp_path: Path, *, seconds: float = 20.0, **parameters: int) -> CurrentDriverNode:
+    """Start a driver that replays a drive over ice as fast as its readers allow."""
+    bag = write_drive(tmp_path / 'bag', [('ice', seconds)])
+    driver = graph.start(CurrentDriverNode, {'source': 'replay', 'rate': 0.0, 'replay.paths': [str(bag)], **parameters})
+    driver.start()
+    return driver
+
+
+def add_node(graph: Graph, name: str) -> Node:
+    node = Node(name, context=graph.context)
+    graph.executor.add_node(node)
+    return node
 
 
 def test_a_drive_in_real_time_keeps_its_pace_and_is_stamped_with_the_present(graph: Graph) -> None:
@@ -69,11 +92,7 @@ def test_a_drive_in_real_time_keeps_its_pace_and_is_stamped_with_the_present(gra
 
 
 def test_a_replay_never_runs_further_ahead_than_its_reader_allows(graph: Graph, tmp_path: Path) -> None:
-    bag = write_drive(tmp_path / 'bag', [('ice', 20.0)])
-    driver = graph.start(
-        CurrentDriverNode, {'source': 'replay', 'rate': 0.0, 'in_flight': 16, 'replay.paths': [str(bag)]}
-    )
-    driver.start()
+    driver = start_replay(graph, tmp_path, in_flight=16)
     assert driver.health().values['messages'] == 0
     reader = SlowReader(graph, 'motor_current')
     while len(reader.received) < 200:
@@ -119,25 +138,15 @@ def test_a_replay_waits_for_its_readers_on_every_topic_that_they_name(graph: Gra
 
 
 def test_a_reader_that_falls_silent_is_named(graph: Graph, tmp_path: Path) -> None:
-    bag = write_drive(tmp_path / 'bag', [('ice', 20.0)])
-    driver = graph.start(
-        CurrentDriverNode, {'source': 'replay', 'rate': 0.0, 'in_flight': 16, 'replay.paths': [str(bag)]}
-    )
-    driver.start()
+    start_replay(graph, tmp_path, in_flight=16)
     reader = SlowReader(graph, 'motor_current')
     status = graph.status('current_driver', lambda status: level_of(status) == WARN, 'the silent reader')
     assert status.message.startswith(f'{reader.name} reports no progress')
 
 
 def test_a_replay_goes_on_for_the_others_when_a_reader_dies(graph: Graph, tmp_path: Path) -> None:
-    bag = write_drive(tmp_path / 'bag', [('ice', 20.0)])
-    driver = graph.start(
-        CurrentDriverNode,
-        {'source': 'replay', 'rate': 0.0, 'readers': 2, 'in_flight': 16, 'replay.paths': [str(bag)]},
-    )
-    driver.start()
-    mortal = Node('mortal', context=graph.context)
-    graph.executor.add_node(mortal)
+    start_replay(graph, tmp_path, in_flight=16, readers=2)
+    mortal = add_node(graph, 'mortal')
     dying = SlowReader(graph, 'motor_current', mortal)
     survivor = SlowReader(graph, 'motor_current')
     graph.wait_for(lambda: len(survivor.received) == 16, 'what may be sent at first')
@@ -150,31 +159,20 @@ def test_a_replay_goes_on_for_the_others_when_a_reader_dies(graph: Graph, tmp_pa
     survivor.report(20)
     graph.wait_for(lambda: len(survivor.received) == 36, 'what the survivor alone allows')
 
-    def told() -> bool:
+    def named() -> bool:
         survivor.report(20)  # as readers do while they live
         words = f'/mortal has gone; the replay goes on for {survivor.name}'
         return any(status.message == words for status in graph.diagnostics)
 
-    graph.wait_for(told, 'who has gone')
-
-    def follow() -> bool:
-        survivor.report(len(survivor.received))
-        return len(survivor.received) == 200
-
-    graph.wait_for(follow, 'the whole replay')
+    graph.wait_for(named, 'who has gone')
+    survivor.follow(graph, 200, 'the whole replay')
     assert [block.first_sample for block in survivor.received] == list(range(0, 2000, 10))
 
 
 def test_a_replay_goes_on_without_a_silent_reader_that_is_still_there(graph: Graph, tmp_path: Path) -> None:
     """As after SIGSTOP, or in a debugger."""
-    bag = write_drive(tmp_path / 'bag', [('ice', 20.0)])
-    driver = graph.start(
-        CurrentDriverNode,
-        {'source': 'replay', 'rate': 0.0, 'readers': 2, 'in_flight': 16, 'replay.paths': [str(bag)]},
-    )
-    driver.start()
-    sleeper = Node('sleeper', context=graph.context)
-    graph.executor.add_node(sleeper)
+    start_replay(graph, tmp_path, in_flight=16, readers=2)
+    sleeper = add_node(graph, 'sleeper')
     silent = SlowReader(graph, 'motor_current', sleeper)
     reader = SlowReader(graph, 'motor_current')
     graph.wait_for(lambda: len(reader.received) == 16, 'what may be sent at first')
@@ -184,21 +182,14 @@ def test_a_replay_goes_on_without_a_silent_reader_that_is_still_there(graph: Gra
         return any('/sleeper has reported no progress for 5 s' in status.message for status in graph.diagnostics)
 
     graph.wait_for(named, 'who is silent')
-
-    def follow() -> bool:
-        reader.report(len(reader.received))
-        return len(reader.received) == 200
-
-    graph.wait_for(follow, 'the whole replay')
+    reader.follow(graph, 200, 'the whole replay')
     assert len(silent.received) == 200
     graph.executor.remove_node(sleeper)
     sleeper.destroy_node()
 
 
 def test_a_reader_is_not_awaited_for_good_on_a_topic_that_it_has_only_named(graph: Graph, tmp_path: Path) -> None:
-    bag = write_drive(tmp_path / 'bag', [('ice', 2.0)])
-    driver = graph.start(CurrentDriverNode, {'source': 'replay', 'rate': 0.0, 'replay.paths': [str(bag)]})
-    driver.start()
+    start_replay(graph, tmp_path, seconds=2.0)
     progress = graph.watcher.create_publisher(StreamProgress, 'motor_current/progress', stream_qos(100, reliable=True))
     blocks = graph.collect(MotorCurrent, 'motor_current')
     graph.wait_for(lambda: progress.get_subscription_count() > 0, 'the driver')
@@ -212,13 +203,8 @@ def test_a_reader_is_not_awaited_for_good_on_a_topic_that_it_has_only_named(grap
 
 
 def test_a_replay_whose_only_reader_dies_waits_for_its_return(graph: Graph, tmp_path: Path) -> None:
-    bag = write_drive(tmp_path / 'bag', [('ice', 20.0)])
-    driver = graph.start(
-        CurrentDriverNode, {'source': 'replay', 'rate': 0.0, 'in_flight': 16, 'replay.paths': [str(bag)]}
-    )
-    driver.start()
-    mortal = Node('mortal', context=graph.context)
-    graph.executor.add_node(mortal)
+    start_replay(graph, tmp_path, in_flight=16)
+    mortal = add_node(graph, 'mortal')
     dying = SlowReader(graph, 'motor_current', mortal)
     graph.wait_for(lambda: len(dying.received) == 16, 'what may be sent at first')
     graph.executor.remove_node(mortal)
@@ -226,18 +212,11 @@ def test_a_replay_whose_only_reader_dies_waits_for_its_return(graph: Graph, tmp_
     graph.status('current_driver', lambda status: 'the replay waits for a reader' in status.message, 'who has gone')
     assert len(dying.received) == 16
     heir = SlowReader(graph, 'motor_current')
-
-    def follow() -> bool:
-        heir.report(len(heir.received))
-        return len(heir.received) == 200 - 16
-
-    graph.wait_for(follow, 'the rest of the replay')
+    heir.follow(graph, 200 - 16, 'the rest of the replay')
 
 
 def test_a_replay_without_readers_says_what_it_waits_for(graph: Graph, tmp_path: Path) -> None:
-    bag = write_drive(tmp_path / 'bag', [('ice', 2.0)])
-    driver = graph.start(CurrentDriverNode, {'source': 'replay', 'rate': 0.0, 'replay.paths': [str(bag)]})
-    driver.start()
+    start_replay(graph, tmp_path, seconds=2.0)
     status = graph.status('current_driver', lambda status: level_of(status) == WARN, 'that it waits')
     assert 'lossless' in status.message
 

@@ -2,4 +2,4 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTML pages: sections, figures and what goes into them."""
 
-__all__ = ['figures', 'page', 'page_inputs']
+__all__ = ['figures', 'page', 'page_inputs', 'page_template']

@@ -10,7 +10,7 @@ demo can show a live drive on the same page as `surface evaluate` shows folds an
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ from surface_classifier.report.figures import (
     training_pictures,
 )
 from surface_classifier.report.group_tables import GroupTable, group_tables
+from surface_classifier.report.page_template import open_template
 from surface_classifier.report.reliability import comparison_sentences, reliability_picture
 from surface_classifier.report.sweep_sections import SweepPart
 
@@ -356,22 +357,13 @@ def model_score(name: str, truth: Ids, predicted: Ids, classes: tuple[str, ...])
 
 def render_page(page: ReportPage) -> str:
     """Renders the page as one HTML document without references to anything outside it."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters['score'] = lambda value: '–' if np.isnan(value) else f'{value:.3f}'
-    environment.filters['percent'] = lambda value: (
-        '–' if np.isnan(value) else f'{100 * value:.0f}\N{NARROW NO-BREAK SPACE}%'
-    )
-    environment.filters['count'] = count_text
-    environment.filters['code_pieces'] = _code_pieces
-    return environment.get_template('page.html.j2').render(
+    filters: dict[str, Callable[..., Any]] = {
+        'score': lambda value: '–' if np.isnan(value) else f'{value:.3f}',
+        'percent': lambda value: '–' if np.isnan(value) else f'{100 * value:.0f}\N{NARROW NO-BREAK SPACE}%',
+        'count': count_text,
+        'code_pieces': _code_pieces,
+    }
+    return open_template(Path(__file__).with_name('page.html.j2'), filters).render(
         page=page,
         training=training_pictures(page.training) if page.training is not None else (),
         curves=learning_curves(page.epochs) if page.epochs else (),

@@ -203,18 +203,8 @@ def _parsed(run: Run, kind: str, parse: Callable[[], _T]) -> _T:
 
 def _with_scores(page: ReportPage, scores: ReportPage) -> ReportPage:
     """The page of a diagnosis with what the page of an evaluation shows."""
-    return replace(
-        page,
-        verdict=scores.verdict,
-        classes=scores.classes,
-        scores=scores.scores,
-        scores_note=scores.lead,
-        epochs=scores.epochs,
-        groups=scores.groups,
-        recordings=scores.recordings,
-        figures=scores.figures,
-        notes=scores.notes,
-    )
+    names = ('verdict', 'classes', 'scores', 'epochs', 'groups', 'recordings', 'figures', 'notes')
+    return replace(page, scores_note=scores.lead, **{name: getattr(scores, name) for name in names})
 
 
 def _model_lead(contract: ModelContract, path: str) -> str:

@@ -348,6 +348,16 @@ def _pairs(networks: Sequence[_Texts], optimizers: Sequence[str]) -> list[tuple[
     return [(texts, optimizer) for texts in networks for optimizer in optimizers]
 
 
+def _batch_is_jumpier(
+    each: Sequence[tuple[_Texts, str]], batch: str, than: str, statement: str
+) -> tuple[ClaimTest, ...]:
+    """Compare two batch sizes with each network and optimiser."""
+    return tuple(
+        jumpier(texts.of(optimizer), statement, texts.arm(optimizer, batch), texts.arm(optimizer, than))
+        for texts, optimizer in each
+    )
+
+
 def _user_claims(networks: Sequence[_Texts]) -> tuple[Claim, ...]:
     """Return what the user observed."""
     each = _pairs(networks, tuple(OPTIMIZERS))
@@ -388,15 +398,7 @@ def _user_claims(networks: Sequence[_Texts]) -> tuple[Claim, ...]:
             'batch-4-jumpier',
             'user',
             'Batch 4 is jumpier than batch 32.',
-            tuple(
-                jumpier(
-                    texts.of(optimizer),
-                    'batch 4 fluctuates more than batch 32',
-                    texts.arm(optimizer, '4'),
-                    texts.arm(optimizer, '32'),
-                )
-                for texts, optimizer in each
-            ),
+            _batch_is_jumpier(each, '4', '32', 'batch 4 fluctuates more than batch 32'),
         ),
         Claim(
             'batch-2-does-not-learn',
@@ -467,14 +469,8 @@ def _causes_in_the_answer(networks: Sequence[_Texts]) -> tuple[Claim, ...]:
             'small-batch',
             'answer',
             'The batch is small.',
-            tuple(
-                jumpier(
-                    texts.of(optimizer),
-                    'batch 32 is still so small that it fluctuates more than the full batch',
-                    texts.arm(optimizer, '32'),
-                    texts.arm(optimizer, 'full'),
-                )
-                for texts, optimizer in each
+            _batch_is_jumpier(
+                each, '32', 'full', 'batch 32 is still so small that it fluctuates more than the full batch'
             ),
         ),
         Claim(

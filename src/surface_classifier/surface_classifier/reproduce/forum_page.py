@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from current_driver.files.result_files import write_result
 from surface_classifier import __version__
 from surface_classifier.report.figures import PALETTE, Picture, figure_svg, legend_above, style_axes
+from surface_classifier.report.page_template import open_template
 from surface_classifier.reproduce.forum_claims import (
     ABOUT_800_EPOCHS,
     ACCURACY_MARGIN,
@@ -72,17 +73,8 @@ def write_forum_page(path: str | Path, result: ForumResult, *, command: str) -> 
 
 def render_forum_page(result: ForumResult, *, command: str) -> str:
     """Render the page as one HTML document without references to anything outside it; arguments as above."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     settings = result.settings
-    return environment.get_template('forum_page.html.j2').render(
+    return open_template(Path(__file__).with_name('forum_page.html.j2')).render(
         settings=settings,
         answers=answers(result.claims),
         claims=[_claim_view(number, claim, result) for number, claim in enumerate(result.claims, 1)],

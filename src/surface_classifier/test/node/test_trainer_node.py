@@ -422,6 +422,14 @@ def two_class_dataset(tmp_path: Path) -> Path:
     return tmp_path / 'dataset'
 
 
+@pytest.fixture
+def client(graph: Graph, tmp_path: Path) -> TrainClient:
+    """Give a client of a trainer that writes to the test's folder; the test skips without torch."""
+    pytest.importorskip('torch')
+    graph.start(TrainerNode, {'output_dir': str(tmp_path)})
+    return TrainClient(graph)
+
+
 def test_training_runs_in_a_child_with_feedback(graph: Graph, tmp_path: Path, two_class_dataset: Path) -> None:
     pytest.importorskip('torch')
     node = graph.start(TrainerNode, {'output_dir': str(tmp_path)})
@@ -498,11 +506,8 @@ def test_what_a_failed_goal_built_is_removed_and_what_was_there_stays(graph: Gra
 
 
 def test_a_cancelled_training_ends_at_once_and_leaves_nothing(
-    graph: Graph, tmp_path: Path, two_class_dataset: Path
+    graph: Graph, client: TrainClient, tmp_path: Path, two_class_dataset: Path
 ) -> None:
-    pytest.importorskip('torch')
-    graph.start(TrainerNode, {'output_dir': str(tmp_path)})
-    client = TrainClient(graph)
     model = tmp_path / 'models' / 'model'
     handle = client.send(dataset=str(two_class_dataset), model=str(model), config=training_file(tmp_path, 1_000_000))
     graph.wait_for(lambda: any(feedback.epoch for feedback in client.feedback), 'the first epoch', TRAINING_S)
@@ -537,11 +542,8 @@ def cancel(graph: Graph, client: TrainClient, handle: Any) -> Any:
 
 
 def test_a_diagnosis_follows_the_training_when_it_is_asked_for(
-    graph: Graph, tmp_path: Path, two_class_dataset: Path
+    client: TrainClient, tmp_path: Path, two_class_dataset: Path
 ) -> None:
-    pytest.importorskip('torch')
-    graph.start(TrainerNode, {'output_dir': str(tmp_path)})
-    client = TrainClient(graph)
     model = tmp_path / 'model'
     goal = {'dataset': str(two_class_dataset), 'config': training_file(tmp_path, 5), 'diagnose': True}
     status, result = client.result(client.send(model=str(model), **goal))
@@ -564,10 +566,9 @@ def test_a_diagnosis_follows_the_training_when_it_is_asked_for(
     assert 'model.diagnosis.json' in result.message
 
 
-def test_a_cancelled_diagnosis_leaves_the_model(graph: Graph, tmp_path: Path, two_class_dataset: Path) -> None:
-    pytest.importorskip('torch')
-    graph.start(TrainerNode, {'output_dir': str(tmp_path)})
-    client = TrainClient(graph)
+def test_a_cancelled_diagnosis_leaves_the_model(
+    graph: Graph, client: TrainClient, tmp_path: Path, two_class_dataset: Path
+) -> None:
     model = tmp_path / 'models' / 'model'
     handle = client.send(
         dataset=str(two_class_dataset), model=str(model), config=training_file(tmp_path, 30), diagnose=True
@@ -614,11 +615,8 @@ def test_a_client_trains_and_its_interruption_cancels(graph: Graph, tmp_path: Pa
     ],
 )
 def test_goals_that_cannot_be_met_are_answered_with_the_reason(
-    graph: Graph, tmp_path: Path, goal: dict[str, Any], words: tuple[str, ...]
+    client: TrainClient, tmp_path: Path, goal: dict[str, Any], words: tuple[str, ...]
 ) -> None:
-    pytest.importorskip('torch')
-    graph.start(TrainerNode, {'output_dir': str(tmp_path)})
-    client = TrainClient(graph)
     status, result = client.result(client.send(model=str(tmp_path / 'model'), **goal))
     assert status == GoalStatus.STATUS_ABORTED
     assert not result.success

@@ -15,6 +15,7 @@ from surface_classifier.data.dataset import Dataset, RecordingInfo
 from surface_classifier.model.contract import ModelContract
 from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig
+from surface_classifier.training.training_config import TrainingConfig
 
 if TYPE_CHECKING:
     from surface_classifier.model.network.ensemble import Network
@@ -38,6 +39,12 @@ TWO_PART_CONFIG = WindowConfig(
     window_samples=13,
     stride_samples=13,
 )
+
+
+def quick_recipe(epochs: int, *, dropout: float = 0.1, **fields: Any) -> TrainingConfig:
+    """Return a recipe that trains within seconds: eight units, batches of 16 windows, a high learning rate."""
+    network = NetworkConfig(hidden_sizes=(8,), dropout=dropout, pooling='mean_max')
+    return TrainingConfig(network=network, epochs=epochs, batch_size=16, learning_rate=2e-2, **fields)
 
 
 def learnable_dataset(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from current_driver import messages
 from current_driver.recordings.reading.open_recording import open_recording
@@ -19,6 +20,10 @@ from current_driver.recordings.writing.recording_writer import RecordingWriter
 from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig, PartConfig, WindowConfig
 
 CONFIG = Path(__file__).resolve().parents[2] / 'config'
+DATA = Path(os.environ.get('SURFACE_DATA_DIR', ''))
+needs_real_recordings = pytest.mark.skipif(
+    not os.environ.get('SURFACE_DATA_DIR'), reason='SURFACE_DATA_DIR is not set: no real recordings to test on'
+)
 RATE_HZ = 6.5
 IMU_RATE_HZ = 100.0
 WHEEL_RATE_HZ = 15.0
@@ -36,6 +41,13 @@ BOREALTC_WINDOWS = WindowConfig(
     window_samples=32,
     stride_samples=8,
 )
+
+
+def motor_columns(path: Path) -> Path:
+    """Write the columns file of BorealTC without the IMU, whose import takes most of the time, and return it."""
+    text = (CONFIG / 'borealtc.yaml').read_text()
+    path.write_text(text[: text.index('\nimu:')].replace(", imu: 'imu_{id}.csv'", ''))
+    return path
 
 
 def borealtc_bag(path: Path, *, seconds: float | None = None) -> Path:

@@ -9,12 +9,14 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from current_driver.devices.device_link import load_library, named_motors, whole_number
+from current_driver.devices.device_link import load_library
+from current_driver.devices.motor_entries import named_motors, whole_number
 from current_driver.errors import SurfaceError
 
 MOTORS_PARAMETER = 'can.motors'
+STANDARD_MASK, EXTENDED_MASK = 0x7FF, 0x1FFFFFFF
 
 
 class CanFilter(NamedTuple):
@@ -40,7 +42,7 @@ class CanDecoder(ABC):
 
     @abstractmethod
     def decode(self, can_id: int, extended: bool, data: bytes) -> Sequence[tuple[int, float]]:
-        """Return number and current [A] of each motor that a data frame tells of.
+        """Return number and current [A] of each motor in a data frame.
 
         Raises:
             ValueError: The frame is one of those that are wanted, and is damaged.
@@ -51,7 +53,54 @@ class CanDecoder(ABC):
         return []
 
 
-class VescDecoder(CanDecoder):
+class _NumberedDecoder(CanDecoder):
+    """One frame a motor, whose id holds the number that the motor is bound to, with values of a fixed layout."""
+
+    _EXAMPLE: ClassVar[str]
+    _LARGEST_NUMBER: ClassVar[int]
+    _EXTENDED: ClassVar[bool]
+    _LAYOUT: ClassVar[struct.Struct]
+
+    def __init__(self, motors: Sequence[str]) -> None:
+        """Bind the motors.
+
+        Args:
+            motors: Entries `NAME=ID`.
+
+        Raises:
+            SurfaceError: An entry cannot be used.
+        """
+        bound = named_motors(motors, MOTORS_PARAMETER, self._EXAMPLE)
+        self.motor_names = tuple(bound)
+        self._motors = {
+            self._can_id(whole_number(text, MOTORS_PARAMETER, self._LARGEST_NUMBER)): motor
+            for motor, text in enumerate(bound.values())
+        }
+
+    @abstractmethod
+    def _can_id(self, number: int) -> int:
+        """Return the id of the frames of the controller that has this number."""
+
+    @abstractmethod
+    def _current_a(self, values: tuple[Any, ...]) -> float:
+        """Return the current among the values of a frame [A]; ValueError where there is none."""
+
+    def filters(self) -> list[CanFilter]:
+        """Return the frames of the bound motors."""
+        mask = EXTENDED_MASK if self._EXTENDED else STANDARD_MASK
+        return [CanFilter(can_id, mask, self._EXTENDED) for can_id in self._motors]
+
+    def decode(self, can_id: int, extended: bool, data: bytes) -> Sequence[tuple[int, float]]:
+        """Return the current of the frame's motor."""
+        motor = self._motors.get(can_id) if extended == self._EXTENDED else None
+        if motor is None:
+            return ()
+        if len(data) != self._LAYOUT.size:
+            raise ValueError('length')
+        return ((motor, self._current_a(self._LAYOUT.unpack(data))),)
+
+
+class VescDecoder(_NumberedDecoder):
     """CAN_PACKET_STATUS of the VESC firmware: motor current in steps of 0.1 A.
 
     The id has 29 bits: the command, 9, in bits 8 to 15 and the controller's id in bits 0 to 7. The data are big endian:
@@ -60,39 +109,16 @@ class VescDecoder(CanDecoder):
     """
 
     STATUS = 9
-    _LAYOUT = struct.Struct('>ihh')
+    _EXAMPLE, _LARGEST_NUMBER, _EXTENDED, _LAYOUT = 'left=1', 255, True, struct.Struct('>ihh')
 
-    def __init__(self, motors: Sequence[str]) -> None:
-        """Name the controllers.
+    def _can_id(self, number: int) -> int:
+        return self.STATUS << 8 | number
 
-        Args:
-            motors: Entries `NAME=ID`.
-
-        Raises:
-            SurfaceError: An entry cannot be used.
-        """
-        bound = named_motors(motors, MOTORS_PARAMETER, 'left=1')
-        self.motor_names = tuple(bound)
-        self._motors = {
-            self.STATUS << 8 | whole_number(text, MOTORS_PARAMETER, 255): number
-            for number, text in enumerate(bound.values())
-        }
-
-    def filters(self) -> list[CanFilter]:
-        """The status frames of the controllers."""
-        return [CanFilter(can_id, 0x1FFFFFFF, True) for can_id in self._motors]
-
-    def decode(self, can_id: int, extended: bool, data: bytes) -> Sequence[tuple[int, float]]:
-        """Return the motor current."""
-        motor = self._motors.get(can_id) if extended else None
-        if motor is None:
-            return ()
-        if len(data) != self._LAYOUT.size:
-            raise ValueError('length')
-        return ((motor, self._LAYOUT.unpack(data)[1] / 10.0),)
+    def _current_a(self, values: tuple[Any, ...]) -> float:
+        return float(values[1]) / 10.0
 
 
-class OdriveDecoder(CanDecoder):
+class OdriveDecoder(_NumberedDecoder):
     """Get_Iq of ODrive's CAN Simple: the measured current of the q axis.
 
     The id has 11 bits: the node's id in bits 5 to 10, the command, 0x14, in bits 0 to 4. The data are two float32,
@@ -101,39 +127,15 @@ class OdriveDecoder(CanDecoder):
     """
 
     GET_IQ = 0x14
-    _LAYOUT = struct.Struct('<ff')
+    _EXAMPLE, _LARGEST_NUMBER, _EXTENDED, _LAYOUT = 'left=0', 63, False, struct.Struct('<ff')
 
-    def __init__(self, motors: Sequence[str]) -> None:
-        """Name the nodes.
+    def _can_id(self, number: int) -> int:
+        return number << 5 | self.GET_IQ
 
-        Args:
-            motors: Entries `NAME=ID`.
-
-        Raises:
-            SurfaceError: An entry cannot be used.
-        """
-        bound = named_motors(motors, MOTORS_PARAMETER, 'left=0')
-        self.motor_names = tuple(bound)
-        self._motors = {
-            whole_number(text, MOTORS_PARAMETER, 63) << 5 | self.GET_IQ: number
-            for number, text in enumerate(bound.values())
-        }
-
-    def filters(self) -> list[CanFilter]:
-        """The answers to Get_Iq."""
-        return [CanFilter(can_id, 0x7FF, False) for can_id in self._motors]
-
-    def decode(self, can_id: int, extended: bool, data: bytes) -> Sequence[tuple[int, float]]:
-        """Return Iq_Measured."""
-        motor = None if extended else self._motors.get(can_id)
-        if motor is None:
-            return ()
-        if len(data) != self._LAYOUT.size:
-            raise ValueError('length')
-        current_a = self._LAYOUT.unpack(data)[1]
-        if not math.isfinite(current_a):
+    def _current_a(self, values: tuple[Any, ...]) -> float:
+        if not math.isfinite(values[1]):
             raise ValueError('not finite')
-        return ((motor, current_a),)
+        return float(values[1])
 
     def requests(self) -> list[tuple[int, int]]:
         """A remote frame for each node."""
@@ -178,7 +180,10 @@ class DbcDecoder(CanDecoder):
 
     def filters(self) -> list[CanFilter]:
         """The messages that hold the signals."""
-        return [CanFilter(can_id, 0x1FFFFFFF if extended else 0x7FF, extended) for can_id, extended in self._messages]
+        return [
+            CanFilter(can_id, EXTENDED_MASK if extended else STANDARD_MASK, extended)
+            for can_id, extended in self._messages
+        ]
 
     def decode(self, can_id: int, extended: bool, data: bytes) -> Sequence[tuple[int, float]]:
         """Return the signals; those that the frame does not carry (multiplexed) are left out.

@@ -15,18 +15,8 @@ from typing import Any
 
 from current_driver.devices.can_bus.can_decoders import CanDecoder
 from current_driver.devices.can_bus.row_assembler import MISSING, RowAssembler
-from current_driver.devices.device_link import (
-    BUS_TIME,
-    BY_TIME,
-    DEVICE_CLOCK,
-    RECEIVE_TIME,
-    ClockNs,
-    DeviceLink,
-    LinkLostError,
-    LinkTiming,
-    Reading,
-    load_library,
-)
+from current_driver.devices.device_link import ClockNs, DeviceLink, LinkLostError, load_library
+from current_driver.devices.readings import BUS_TIME, BY_TIME, DEVICE_CLOCK, RECEIVE_TIME, LinkTiming, Reading
 from current_driver.errors import SurfaceError
 from current_driver.files.documents import parse_yaml
 from current_driver.messages import NANOSECONDS

@@ -18,18 +18,9 @@ from typing import Any
 from current_driver.devices.can_bus.can_decoders import MOTORS_PARAMETER
 from current_driver.devices.can_bus.can_link import CanBusSettings
 from current_driver.devices.can_bus.row_assembler import MISSING, RowAssembler
-from current_driver.devices.device_link import (
-    BUS_TIME,
-    BY_TIME,
-    ClockNs,
-    DeviceLink,
-    LinkLostError,
-    LinkTiming,
-    Reading,
-    load_library,
-    named_motors,
-    whole_number,
-)
+from current_driver.devices.device_link import ClockNs, DeviceLink, LinkLostError, load_library
+from current_driver.devices.motor_entries import named_motors, whole_number
+from current_driver.devices.readings import BUS_TIME, BY_TIME, LinkTiming, Reading
 from current_driver.errors import SurfaceError
 from current_driver.messages import NANOSECONDS
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from current_driver.devices.device_link import Reading
+from current_driver.devices.readings import Reading
 
 MISSING = 'values missing in a sample'
 

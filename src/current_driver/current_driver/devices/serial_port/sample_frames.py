@@ -21,7 +21,7 @@ import struct
 from collections import Counter
 from collections.abc import Sequence
 
-from current_driver.devices.device_link import BY_SEQUENCE, DEVICE_CLOCK, LinkTiming, Reading
+from current_driver.devices.readings import BY_SEQUENCE, DEVICE_CLOCK, LinkTiming, Reading
 
 SYNC = b'\xa5\x5a'
 LAYOUT = 1

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from current_driver.devices.device_link import (
+from current_driver.devices.readings import (
     BY_ERRORS,
     BY_SEQUENCE,
     BY_TIME,

@@ -9,16 +9,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from current_driver.devices.device_link import (
-    PORT_ERRORS,
-    RECEIVE_TIME,
-    ClockNs,
-    DeviceLink,
-    LinkLostError,
-    LinkTiming,
-    Reading,
-    load_library,
-)
+from current_driver.devices.device_link import PORT_ERRORS, ClockNs, DeviceLink, LinkLostError, load_library
+from current_driver.devices.readings import RECEIVE_TIME, LinkTiming, Reading
 from current_driver.devices.serial_port.sample_frames import (
     CRC_ERRORS,
     FRAME_TIMING,

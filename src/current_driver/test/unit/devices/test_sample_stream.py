@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from current_driver.devices.device_link import LinkTiming, Reading
+from current_driver.devices.readings import LinkTiming, Reading
 from current_driver.devices.sample_stream import SampleStream
 from current_driver.messages import NANOSECONDS, CurrentBlock
 

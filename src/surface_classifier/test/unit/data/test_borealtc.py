@@ -5,11 +5,11 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from real_recordings import CONFIG, DATA, motor_columns, needs_real_recordings
 
 from current_driver.recordings.recording import find_recordings
 from surface_classifier.data.dataset import Dataset
@@ -18,15 +18,7 @@ from surface_classifier.data.importers.csv_import import CsvImportResult, import
 from surface_classifier.data.splits import folds_from_file, grouped_holdout
 from surface_classifier.signal.window_config import WindowConfig
 
-DATA = Path(os.environ.get('SURFACE_DATA_DIR', ''))
-CONFIG = Path(__file__).resolve().parents[3] / 'config'
-
-pytestmark = [
-    pytest.mark.skipif(
-        not os.environ.get('SURFACE_DATA_DIR'), reason='SURFACE_DATA_DIR is not set: no real recordings to import'
-    ),
-    pytest.mark.slow,
-]
+pytestmark = [needs_real_recordings, pytest.mark.slow]
 
 RECORDINGS_OF = {'ASPHALT': 7, 'FLOORING': 10, 'ICE': 13, 'SANDY_LOAM': 14, 'SNOW': 27}
 
@@ -34,10 +26,7 @@ RECORDINGS_OF = {'ASPHALT': 7, 'FLOORING': 10, 'ICE': 13, 'SANDY_LOAM': 14, 'SNO
 @pytest.fixture(scope='module')
 def imported(tmp_path_factory: pytest.TempPathFactory) -> CsvImportResult:
     """Import the motor files alone: the IMU takes most of the time, and one test below imports some of it."""
-    columns = tmp_path_factory.mktemp('columns') / 'motor_only.yaml'
-    text = (CONFIG / 'borealtc.yaml').read_text()
-    text = text[: text.index('\nimu:')].replace(", imu: 'imu_{id}.csv'", '')
-    columns.write_text(text)
+    columns = motor_columns(tmp_path_factory.mktemp('columns') / 'motor_only.yaml')
     return import_csv(
         DATA / 'borealtc', tmp_path_factory.mktemp('out') / 'recordings', columns=columns, exclude=['MIXED']
     )

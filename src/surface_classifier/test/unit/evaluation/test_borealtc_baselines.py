@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from real_recordings import CONFIG, DATA, motor_columns, needs_real_recordings
 
 from current_driver.recordings.recording import find_recordings
 from surface_classifier.data.dataset_builder import build_dataset
@@ -18,22 +18,11 @@ from surface_classifier.evaluation.baselines import fit_trees
 from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.training.metrics import scores
 
-DATA = Path(os.environ.get('SURFACE_DATA_DIR', ''))
-CONFIG = Path(__file__).resolve().parents[3] / 'config'
-
-pytestmark = [
-    pytest.mark.skipif(
-        not os.environ.get('SURFACE_DATA_DIR'), reason='SURFACE_DATA_DIR is not set: no real recordings to test on'
-    ),
-    pytest.mark.slow,
-    pytest.mark.timeout(600),
-]
+pytestmark = [needs_real_recordings, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 def test_trees_reach_the_known_accuracy(tmp_path: Path) -> None:
-    columns = tmp_path / 'motor_only.yaml'
-    text = (CONFIG / 'borealtc.yaml').read_text()
-    columns.write_text(text[: text.index('\nimu:')].replace(", imu: 'imu_{id}.csv'", ''))
+    columns = motor_columns(tmp_path / 'motor_only.yaml')
     imported = import_csv(DATA / 'borealtc', tmp_path / 'recordings', columns=columns, exclude=['MIXED'])
     config = WindowConfig.from_yaml(CONFIG / 'borealtc_window.yaml')
     dataset = build_dataset(find_recordings([imported.path]), config, tmp_path / 'set').dataset

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from dataset_samples import seal
-from model_samples import CLASSES, MOTOR_CONFIG, learnable_dataset, save_random_model
+from model_samples import CLASSES, MOTOR_CONFIG, learnable_dataset, quick_recipe, save_random_model
 from sklearn.metrics import f1_score, recall_score
 
 from current_driver.errors import SurfaceError
@@ -22,21 +22,13 @@ from surface_classifier.data.executor import make_executor
 from surface_classifier.data.splits import stratified_folds
 from surface_classifier.evaluation import fold_runs
 from surface_classifier.evaluation.evaluate import EvaluationProgress, evaluate_folds, evaluate_model
-from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.training import loop, together
 from surface_classifier.training.train_model import train_model
-from surface_classifier.training.training_config import TrainingConfig
 
 REQUIRES = ('torch',)
 
-QUICK = TrainingConfig(
-    network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
-    epochs=8,
-    batch_size=16,
-    learning_rate=2e-2,
-    class_balance='weights',
-)
+QUICK = quick_recipe(8, class_balance='weights')
 MODELS = ('lstm', 'trees', 'nearest_mean', 'majority')
 
 

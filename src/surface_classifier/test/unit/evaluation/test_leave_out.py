@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from model_samples import CLASSES, MOTOR_CONFIG, learnable_dataset, with_motion
+from model_samples import CLASSES, MOTOR_CONFIG, learnable_dataset, quick_recipe, with_motion
 
 from current_driver.errors import SurfaceError
 from surface_classifier.cli.main import EXIT_BAD_INPUT, main
@@ -22,18 +22,11 @@ from surface_classifier.evaluation.evaluate import evaluate_folds
 from surface_classifier.evaluation.fold_cache import FoldCache
 from surface_classifier.evaluation.leave_out import evaluate_left_out, left_out_classes, left_out_motions
 from surface_classifier.evaluation.motion_scores import speed_bin, window_motion
-from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.training import loop, together
-from surface_classifier.training.training_config import TrainingConfig
 
 REQUIRES = ('torch',)
 
-QUICK = TrainingConfig(
-    network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
-    epochs=6,
-    batch_size=16,
-    learning_rate=2e-2,
-)
+QUICK = quick_recipe(6)
 # Windows of 12 samples at 10 Hz that follow each other without a gap or an overlap.
 TOUCHING = replace(MOTOR_CONFIG, stride_samples=12)
 

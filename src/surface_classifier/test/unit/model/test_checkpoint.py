@@ -27,13 +27,6 @@ from surface_classifier.training.training_config import PRESETS
 REQUIRES = ('torch',)
 
 
-@pytest.fixture(scope='module')
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp('models') / 'model'
-    save_random_model(path)
-    return path
-
-
 def random_windows(config: WindowConfig, windows: int, seed: int = 0) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
     return [

@@ -12,19 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from model_samples import MOTOR_CONFIG, save_random_model
+from model_samples import MOTOR_CONFIG
 
 from current_driver.errors import SurfaceError
 from surface_classifier.model.engine import load_engine
 
 REQUIRES = ('torch',)
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp('models') / 'model'
-    save_random_model(path)
-    return path
 
 
 def test_the_robot_s_engine_imports_neither_torch_nor_safetensors_nor_sklearn(model: Path) -> None:

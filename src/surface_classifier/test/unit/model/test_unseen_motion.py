@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from model_samples import learnable_dataset, saved_again, with_motion
+from model_samples import learnable_dataset, quick_recipe, saved_again, with_motion
 from safetensors.numpy import load, save
 from scipy.spatial import cKDTree
 
@@ -25,23 +25,16 @@ from surface_classifier.model.contract import NOVELTY_FILE, load_contract
 from surface_classifier.model.engine import load_engine
 from surface_classifier.model.label import Reason
 from surface_classifier.model.labeller import Labeller
-from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.model.novelty import NoveltyTest
 from surface_classifier.model.unseen_motion import motion_features, motion_series, nearest_distance, speed_channels
 from surface_classifier.training.adapt import UNLABELLED, RobotWindows, adapt_novelty
 from surface_classifier.training.confidence.novelty_fit import fit_novelty, window_novelty
 from surface_classifier.training.confidence.unseen_motion_fit import FittedMotion, fit_motion
 from surface_classifier.training.train_model import train_model
-from surface_classifier.training.training_config import TrainingConfig
 
 REQUIRES = ('torch',)
 
-QUICK = TrainingConfig(
-    network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
-    epochs=4,
-    batch_size=16,
-    learning_rate=2e-2,
-)
+QUICK = quick_recipe(4)
 WHEELS = speed_channels(['m/s', 'm/s'])
 SPEEDS = arrays(np.float64, (4, 12, 2), elements=st.floats(-3.0, 3.0))
 

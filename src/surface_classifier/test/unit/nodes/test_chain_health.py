@@ -18,6 +18,11 @@ from surface_classifier.nodes.chain_health import (
 )
 
 
+def check_health(health: Health, level: Level, word: str) -> None:
+    assert health.level is level
+    assert word in health.text
+
+
 def test_silence_counts_only_after_the_timeout() -> None:
     assert silent_topics({'a': None, 'b': 0.1}, 2.0, uptime_s=1.0) == ''
     late = silent_topics({'a': None, 'b': 3.0, 'c': 0.1}, 2.0, uptime_s=5.0)
@@ -36,9 +41,7 @@ def test_silence_counts_only_after_the_timeout() -> None:
     ],
 )
 def test_preprocessor(state: PreprocessorState, level: Level, word: str) -> None:
-    health = preprocessor_health(state)
-    assert health.level is level
-    assert word in health.text
+    check_health(preprocessor_health(state), level, word)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +57,7 @@ def test_preprocessor(state: PreprocessorState, level: Level, word: str) -> None
 )
 def test_classifier(state: ClassifierState, level: Level, word: str) -> None:
     health = classifier_health(state)
-    assert health.level is level
-    assert word in health.text
+    check_health(health, level, word)
     assert health.values['dropped'] == state.dropped
 
 
@@ -73,9 +75,7 @@ def test_classifier(state: ClassifierState, level: Level, word: str) -> None:
     ],
 )
 def test_trainer(state: TrainerState, level: Level, word: str) -> None:
-    health = trainer_health(state)
-    assert health.level is level
-    assert word in health.text
+    check_health(trainer_health(state), level, word)
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,7 @@ def test_trainer(state: TrainerState, level: Level, word: str) -> None:
     ],
 )
 def test_driver(state: DriverState, level: Level, word: str) -> None:
-    health = driver_health(state)
-    assert health.level is level
-    assert word in health.text
+    check_health(driver_health(state), level, word)
 
 
 def test_a_fault_is_an_error_for_a_while_and_a_count_for_ever() -> None:

@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import report_samples
+from page_reader import PageReader
 
 from current_driver.errors import SurfaceError
 from surface_classifier.diagnosis.result import CAUSES
@@ -24,39 +24,6 @@ from surface_classifier.reproduce.forum_task import forum_task
 REQUIRES = ('jinja2', 'matplotlib', 'sklearn')
 
 CLASSES = ('asphalt', 'grass', 'sand')
-VOID_ELEMENTS = {'meta', 'img', 'br', 'link'}
-
-
-class Reader(HTMLParser):
-    """Collects text and references, and fails on tags that do not close."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.text = ''
-        self.references: list[str] = []
-        self._open: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.references += [value or '' for name, value in attrs if name in ('src', 'href')]
-        if tag not in VOID_ELEMENTS:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def close(self) -> None:
-        super().close()
-        assert not self._open
-
-
-def read(html: str) -> Reader:
-    reader = Reader()
-    reader.feed(html)
-    reader.close()
-    return reader
 
 
 def result(lstm_wrong_every: int = 10, trees_wrong_every: int = 4) -> dict[str, Any]:
@@ -65,7 +32,7 @@ def result(lstm_wrong_every: int = 10, trees_wrong_every: int = 4) -> dict[str, 
 
 def test_page_is_self_contained_and_well_formed(tmp_path: Path) -> None:
     path = report.write_report(tmp_path / 'new' / 'report.html', result(), command='surface evaluate data')
-    reader = read(path.read_text(encoding='utf-8'))
+    reader = PageReader(path.read_text(encoding='utf-8'))
     pictures = [reference for reference in reader.references if not reference.startswith('#')]
     assert pictures.count('data:,') == 1  # the icon that a browser would ask a server for
     assert len(pictures) > 1
@@ -75,7 +42,7 @@ def test_page_is_self_contained_and_well_formed(tmp_path: Path) -> None:
 
 def test_page_shows_every_number_it_was_given(tmp_path: Path) -> None:
     path = report.write_report(tmp_path / 'report.html', result(), command='surface evaluate data --seeds 2')
-    text = read(path.read_text(encoding='utf-8')).text
+    text = PageReader(path.read_text(encoding='utf-8')).text
     for expected in ('0.900', '0.750', *CLASSES, 'SAND/00', 'surface evaluate data --seeds 2', '1 fold by recording'):
         assert expected in text
     assert 'Majority' not in text
@@ -111,7 +78,7 @@ def test_a_class_without_windows_breaks_nothing() -> None:
     score = report.model_score('LSTM', np.array([0, 0, 1]), np.array([0, 1, 1]), CLASSES)
     assert score.balanced_accuracy == pytest.approx(0.75)
     html = report.render_page(report.ReportPage('t', 'l', 'v', CLASSES, (score,)))
-    assert 'nan' not in read(html).text
+    assert 'nan' not in PageReader(html).text
 
 
 def test_recordings_are_listed_worst_first() -> None:
@@ -135,7 +102,7 @@ def test_drive_timeline_merges_equal_labels() -> None:
 
 
 def diagnosis_text(result: dict[str, Any], dataset: Any = None) -> str:
-    return read(report.render_page(report.diagnosis_page(result, dataset=dataset))).text
+    return PageReader(report.render_page(report.diagnosis_page(result, dataset=dataset))).text
 
 
 def test_diagnosis_shows_each_verdict_with_evidence_arms_and_remedy() -> None:

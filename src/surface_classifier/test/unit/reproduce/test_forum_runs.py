@@ -8,12 +8,12 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from headless_browser import find_browser, open_page
+from page_reader import PageReader
 
 from current_driver.errors import SurfaceError
 from surface_classifier.diagnosis.fluctuation import detrended_log_std, rising_share
@@ -34,7 +34,6 @@ REQUIRES = ('torch', 'jinja2', 'matplotlib', 'sklearn')
 COMMAND = 'surface reproduce fluctuating-loss -o forum'
 SMALL = ForumSettings(seeds=2, epochs=5, windows=24, samples=20)
 SELECTED = ('lda', 'default', 'flipped', 'simple-rmsprop-32', 'simple-sgd-full', 'toy-sgd-32')
-VOID_ELEMENTS = {'meta', 'link', 'img', 'br'}
 
 
 @pytest.fixture
@@ -189,32 +188,6 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         reproduce_fluctuating_loss(tmp_path / 'file', SMALL)
 
 
-class Reader(HTMLParser):
-    """Collects text, references and anchors, and fails on tags that do not close."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.text = ''
-        self.references: list[str] = []
-        self.anchors: set[str] = set()
-        self._open: list[str] = []
-        self.feed(html)
-        self.close()
-        assert not self._open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.references += [value or '' for name, value in attrs if name in ('src', 'href')]
-        self.anchors |= {value or '' for name, value in attrs if name == 'id'}
-        if tag not in VOID_ELEMENTS:
-            self._open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self._open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 @pytest.fixture(scope='module')
 def page(complete: tuple[Path, ForumResult]) -> Path:
     """The page of all arms."""
@@ -227,7 +200,7 @@ def test_the_page_shows_every_claim_and_arm_and_needs_nothing_else(
 ) -> None:
     _, result = complete
     html = page.read_text(encoding='utf-8')
-    reader = Reader(html)
+    reader = PageReader(html)
     for claim in result.claims:
         assert claim.claim.text in reader.text
         assert claim.claim.name in reader.anchors
@@ -249,8 +222,8 @@ def test_the_page_says_what_was_not_run_and_is_the_same_every_time(tmp_path: Pat
     more = replace(SMALL, seeds=3)
     partly = replace(reproduce_fluctuating_loss(tmp_path, more, only_finished=True), arms=forum_arms(SMALL.epochs))
     html = render_forum_page(partly, command='')
-    assert f'12 of {3 * len(partly.arms)} runs are finished' in Reader(html).text
-    assert 'Not run:' in Reader(html).text
+    assert f'12 of {3 * len(partly.arms)} runs are finished' in PageReader(html).text
+    assert 'Not run:' in PageReader(html).text
     assert html == render_forum_page(partly, command='')
 
 

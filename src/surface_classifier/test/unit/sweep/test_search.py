@@ -21,14 +21,13 @@ import numpy as np
 import optuna
 import pytest
 from dataset_samples import seal
-from model_samples import learnable_dataset
+from model_samples import learnable_dataset, quick_recipe
 from optuna.trial import TrialState
 
 from current_driver.errors import SurfaceError
 from surface_classifier.cli.main import EXIT_BAD_INPUT, build_parser, main
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import Fold
-from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.sweep import search as sweep
 from surface_classifier.sweep.search import SweepSettings, divide, run_sweep
 from surface_classifier.sweep.sweep_space import Choices, Range, Space, load_space
@@ -38,13 +37,7 @@ from surface_classifier.training.training_config import TrainingConfig, load_tra
 
 REQUIRES = ('torch', 'optuna')
 
-QUICK = TrainingConfig(
-    network=NetworkConfig(hidden_sizes=(8,), dropout=0.0, pooling='mean_max'),
-    epochs=2,
-    batch_size=16,
-    learning_rate=2e-2,
-    validation_fraction=0.0,
-)
+QUICK = quick_recipe(2, dropout=0.0, validation_fraction=0.0)
 SMALL = {**load_space(None, QUICK).dimensions, 'hidden_size': Range(4, 16, powers_of_two=True)}
 SETTINGS = SweepSettings(QUICK, Space(SMALL), folds=2)
 START_S = 60.0  # for a process to import torch on a busy machine

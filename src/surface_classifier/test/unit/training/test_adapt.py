@@ -11,27 +11,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from model_samples import learnable_dataset
+from model_samples import learnable_dataset, quick_recipe
 
 from current_driver.testing.drives import write_drive
 from surface_classifier.cli.main import EXIT_BAD_INPUT, main
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.contract import load_contract
 from surface_classifier.model.network.ensemble import Network
-from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.training.adapt import UNLABELLED, RobotWindows, adapt_network, predict_labelled
 from surface_classifier.training.loop import train
 from surface_classifier.training.prepared_windows import predict_logits
-from surface_classifier.training.training_config import TrainingConfig
 
 REQUIRES = ('torch',)
 
-QUICK = TrainingConfig(
-    network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
-    epochs=10,
-    batch_size=16,
-    learning_rate=2e-2,
-)
+QUICK = quick_recipe(10)
 
 
 @pytest.fixture(scope='module')

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from dataset_samples import save_dataset, seal
-from model_samples import CLASSES, TWO_PART_CONFIG, learnable_dataset
+from model_samples import CLASSES, TWO_PART_CONFIG, learnable_dataset, quick_recipe
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from current_driver.errors import SurfaceError
@@ -32,13 +32,7 @@ from surface_classifier.training.training_config import PRESETS, Optimizer, Trai
 
 REQUIRES = ('torch',)
 
-QUICK = TrainingConfig(
-    network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
-    epochs=6,
-    batch_size=16,
-    learning_rate=2e-2,
-    validation_fraction=0.25,
-)
+QUICK = quick_recipe(6, validation_fraction=0.25)
 
 
 @pytest.fixture(scope='module')

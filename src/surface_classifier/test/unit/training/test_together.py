@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from dataset_samples import seal
-from model_samples import TWO_PART_CONFIG, learnable_dataset
+from model_samples import TWO_PART_CONFIG, learnable_dataset, quick_recipe
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
@@ -28,13 +28,7 @@ from surface_classifier.training.training_config import TrainingConfig
 
 REQUIRES = ('torch',)
 
-QUICK = TrainingConfig(
-    network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
-    epochs=4,
-    batch_size=16,
-    learning_rate=2e-2,
-    validation_fraction=0.25,
-)
+QUICK = quick_recipe(4, validation_fraction=0.25)
 OTHER = replace(
     QUICK,
     network=NetworkConfig(hidden_sizes=(5, 20), dropout=0.0, pooling='last', inputs='derived', statistics=True),

@@ -69,6 +69,13 @@ def bus(request: pytest.FixtureRequest) -> Iterator[Any]:
         yield opened
 
 
+def connected_reader(source: DeviceSource) -> BlockReader:
+    """Return a reader of a source that has opened the bus."""
+    reader = BlockReader(source)
+    wait_for_bus(source, reader)
+    return reader
+
+
 def wait_for_bus(source: DeviceSource, reader: BlockReader) -> None:
     reader.until(lambda: source.health().values['connected'] == 'yes', 'the bus')
 
@@ -85,8 +92,7 @@ def encoded(text: str, name: str, values: dict[str, float], timestamp_s: float =
 
 def test_vesc_status_frames_become_samples(bus: Any) -> None:
     with can_source(bus.channel_id, motors=['left=1', 'right=23']) as source:
-        reader = BlockReader(source)
-        wait_for_bus(source, reader)
+        reader = connected_reader(source)
         start_s = time.time()
         for number in range(20):
             for node, current_a in ((1, number / 10), (2, 99.0), (23, -3.2 * number)):
@@ -129,8 +135,7 @@ def odrive_frame(odrive_dbc: Any, axis: int, setpoint_a: float, measured_a: floa
 
 def test_odrive_frames_become_samples(bus: Any, odrive_dbc: Any) -> None:
     with can_source(bus.channel_id, protocol='odrive', motors=['left=0', 'right=3']) as source:
-        reader = BlockReader(source)
-        wait_for_bus(source, reader)
+        reader = connected_reader(source)
         for number in range(20):
             bus.send(odrive_frame(odrive_dbc, 0, 5.0, number / 8))
             bus.send(odrive_frame(odrive_dbc, 1, 5.0, 99.0))
@@ -170,8 +175,7 @@ def test_signals_of_a_dbc_file_become_samples(bus: Any, tmp_path: Path) -> None:
     path.write_text(DBC_HEAD + MAKER_DBC, encoding='utf-8')
     motors = ['left=Drives.LeftCurrent', 'right=Drives.RightCurrent']
     with can_source(bus.channel_id, protocol='dbc', dbc_file=str(path), motors=motors) as source:
-        reader = BlockReader(source)
-        wait_for_bus(source, reader)
+        reader = connected_reader(source)
         for number in range(20):
             bus.send(encoded(MAKER_DBC, 'Drives', {'Number': 0, 'LeftCurrent': 10 * number - 5}))
             bus.send(encoded(MAKER_DBC, 'Drives', {'Number': 1, 'RightCurrent': -1000 * number, 'Torque': 3}))
@@ -238,8 +242,7 @@ def test_a_bus_that_is_not_there_is_told_with_the_remedy() -> None:
 
 def test_a_lost_round_is_a_step_and_a_lost_frame_a_value_that_is_not_there(bus: Any) -> None:
     with can_source(bus.channel_id, motors=['left=1', 'right=2']) as source:
-        reader = BlockReader(source)
-        wait_for_bus(source, reader)
+        reader = connected_reader(source)
         start_s = time.time()
         for number in range(90):
             for node in (1, 2):
@@ -265,8 +268,7 @@ def test_a_motor_that_never_reports_is_not_measured_and_the_others_are() -> None
 
 def test_a_bus_that_breaks_is_opened_again(bus: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     with can_source(bus.channel_id, motors=['left=1']) as source:
-        reader = BlockReader(source)
-        wait_for_bus(source, reader)
+        reader = connected_reader(source)
         broken = [can.CanOperationError('the adapter was unplugged')]
         receive = VirtualBus._recv_internal
 
@@ -306,8 +308,7 @@ def test_frames_that_the_kernel_drops_are_counted() -> None:
 
 def test_an_adapter_with_a_clock_of_its_own_is_tied_to_the_host(bus: Any) -> None:
     with can_source(bus.channel_id, motors=['left=1']) as source:
-        reader = BlockReader(source)
-        wait_for_bus(source, reader)
+        reader = connected_reader(source)
         begin_ns = time.time_ns()
         for number in range(20):
             values = {'Erpm': 0.0, 'Current': float(number), 'Duty': 0.0}

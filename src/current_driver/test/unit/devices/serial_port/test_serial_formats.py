@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from current_driver.devices.device_link import BY_ERRORS, BY_SEQUENCE, BY_TIME, DEVICE_CLOCK, RECEIVE_TIME, Reading
+from current_driver.devices.readings import BY_ERRORS, BY_SEQUENCE, BY_TIME, DEVICE_CLOCK, RECEIVE_TIME, Reading
 from current_driver.devices.serial_port.sample_frames import CRC_ERRORS, SKIPPED_BYTES, FrameParser, crc16, encode_frame
 from current_driver.devices.serial_port.sample_lines import MALFORMED, Columns, LineParser
 from current_driver.errors import SurfaceError

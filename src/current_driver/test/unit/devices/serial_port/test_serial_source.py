@@ -55,24 +55,33 @@ def connected(source: DeviceSource) -> bool:
     return source.health().values['connected'] == 'yes'
 
 
-def test_csv_lines_become_blocks_with_the_loss_in_their_numbers(board: PtyBoard) -> None:
+@pytest.fixture
+def connected_board(board: PtyBoard) -> Iterator[tuple[DeviceSource, BlockReader]]:
+    """Give a source that has found the board, and what reads from it."""
     with serial_source(board.port) as source:
         reader = BlockReader(source)
         reader.until(lambda: connected(source), 'the board')
-        board.send(CSV_HEAD + csv_lines(100, 30, missing=(112, 113)))
-        currents = reader.samples(28)
-        sent = [number for number in range(100, 130) if number not in (112, 113)]
-        np.testing.assert_allclose(currents, [(number / 10, number / 1000) for number in sent])
-        assert reader.numbers() == [number - 100 for number in sent]
-        assert reader.blocks[0].motor_names == ['left', 'right']
-        assert reader.blocks[0].header.frame_id == 'base_link'
-        assert (np.diff(reader.stamps_ns()) > 0).all()
-        assert reader.value('stamps are') == "the device's clock"
-        assert reader.value('loss is seen by') == "the device's sequence counter"
-        health = source.health()
-        assert health.level is Level.WARN
-        assert 'loses samples' in health.text
-        assert health.values['lost samples'] == 2
+        yield source, reader
+
+
+def test_csv_lines_become_blocks_with_the_loss_in_their_numbers(
+    board: PtyBoard, connected_board: tuple[DeviceSource, BlockReader]
+) -> None:
+    source, reader = connected_board
+    board.send(CSV_HEAD + csv_lines(100, 30, missing=(112, 113)))
+    currents = reader.samples(28)
+    sent = [number for number in range(100, 130) if number not in (112, 113)]
+    np.testing.assert_allclose(currents, [(number / 10, number / 1000) for number in sent])
+    assert reader.numbers() == [number - 100 for number in sent]
+    assert reader.blocks[0].motor_names == ['left', 'right']
+    assert reader.blocks[0].header.frame_id == 'base_link'
+    assert (np.diff(reader.stamps_ns()) > 0).all()
+    assert reader.value('stamps are') == "the device's clock"
+    assert reader.value('loss is seen by') == "the device's sequence counter"
+    health = source.health()
+    assert health.level is Level.WARN
+    assert 'loses samples' in health.text
+    assert health.values['lost samples'] == 2
 
 
 def test_json_lines_without_counter_and_time_are_stamped_at_receipt_and_that_is_said(board: PtyBoard) -> None:
@@ -110,28 +119,28 @@ def test_frames_become_blocks_and_damaged_ones_a_loss(board: PtyBoard) -> None:
         assert reader.value('lost samples') == '1'
 
 
-def test_an_unplugged_board_is_told_and_found_again(board: PtyBoard) -> None:
-    with serial_source(board.port) as source:
-        reader = BlockReader(source)
-        reader.until(lambda: connected(source), 'the board')
-        board.send(CSV_HEAD + csv_lines(0, 20))
-        reader.samples(20)
-        board.unplug()
-        reader.until(lambda: source.health().level is Level.ERROR, 'the fault')
-        health = source.health()
-        assert str(board.port) in health.text
-        assert 'trying again every 0.05 s' in health.text
-        board.plug_in()
-        reader.until(lambda: connected(source), 'the board')
-        board.send(CSV_HEAD + csv_lines(500, 20))
-        reader.samples(40)
-        # Nobody knows how much was lost meanwhile: what follows is another stream.
-        ids = [block.stream_id for block in reader.blocks]
-        assert len(set(ids)) == 2
-        assert reader.numbers() == [*range(20), *range(20)]
-        assert (np.diff(reader.stamps_ns()) > 0).all()
-        assert reader.value('disconnections') == '1'
-        assert reader.value('samples') == '40'
+def test_an_unplugged_board_is_reported_and_found_again(
+    board: PtyBoard, connected_board: tuple[DeviceSource, BlockReader]
+) -> None:
+    source, reader = connected_board
+    board.send(CSV_HEAD + csv_lines(0, 20))
+    reader.samples(20)
+    board.unplug()
+    reader.until(lambda: source.health().level is Level.ERROR, 'the fault')
+    health = source.health()
+    assert str(board.port) in health.text
+    assert 'trying again every 0.05 s' in health.text
+    board.plug_in()
+    reader.until(lambda: connected(source), 'the board')
+    board.send(CSV_HEAD + csv_lines(500, 20))
+    reader.samples(40)
+    # How much was lost meanwhile is unknown: what follows is another stream.
+    ids = [block.stream_id for block in reader.blocks]
+    assert len(set(ids)) == 2
+    assert reader.numbers() == [*range(20), *range(20)]
+    assert (np.diff(reader.stamps_ns()) > 0).all()
+    assert reader.value('disconnections') == '1'
+    assert reader.value('samples') == '40'
 
 
 def test_a_board_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
@@ -146,20 +155,20 @@ def test_a_board_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
             assert len(reader.samples(20)) == 20
 
 
-def test_a_board_that_changes_its_columns_is_another_stream(board: PtyBoard) -> None:
-    with serial_source(board.port) as source:
-        reader = BlockReader(source)
-        reader.until(lambda: connected(source), 'the board')
-        board.send(CSV_HEAD + csv_lines(0, 10))
-        reader.samples(10)
-        board.send(b'seq,time_us,current_front\n')
-        reader.until(lambda: 'disconnections' in source.health().values and connected(source), 'the change')
-        board.send(b'seq,time_us,current_front\n' + b''.join(b'%d,%d,1.5\n' % (n, n) for n in range(10)))
-        reader.until(lambda: len(reader.numbers()) >= 20)
-        assert reader.blocks[-1].motor_names == ['front']
+def test_a_board_that_changes_its_columns_is_another_stream(
+    board: PtyBoard, connected_board: tuple[DeviceSource, BlockReader]
+) -> None:
+    source, reader = connected_board
+    board.send(CSV_HEAD + csv_lines(0, 10))
+    reader.samples(10)
+    board.send(b'seq,time_us,current_front\n')
+    reader.until(lambda: 'disconnections' in source.health().values and connected(source), 'the change')
+    board.send(b'seq,time_us,current_front\n' + b''.join(b'%d,%d,1.5\n' % (n, n) for n in range(10)))
+    reader.until(lambda: len(reader.numbers()) >= 20)
+    assert reader.blocks[-1].motor_names == ['front']
 
 
-def test_other_names_than_the_frame_has_motors_are_told(board: PtyBoard) -> None:
+def test_other_names_than_the_frame_has_motors_are_reported(board: PtyBoard) -> None:
     with serial_source(board.port, 5.0, format='binary', columns=['left']) as source:
         reader = BlockReader(source)
         reader.until(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from model_samples import CLASSES, learnable_dataset, save_random_model
+from model_samples import CLASSES, learnable_dataset, quick_recipe, save_random_model
 
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset, RecordingInfo
@@ -21,24 +21,16 @@ from surface_classifier.model.contract import load_contract
 from surface_classifier.model.engine import load_engine
 from surface_classifier.model.label import Reason
 from surface_classifier.model.labeller import Labeller
-from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.training.confidence.belief_fit import PRIOR_DWELL_S, class_prior, tune_belief
 from surface_classifier.training.confidence.fit_confidence import fit_confidence
 from surface_classifier.training.confidence.predictions import StreamPredictions, logits_of_probabilities
 from surface_classifier.training.cross_fit import belief_of_labels, predict_held_out, streams_for_calibration
 from surface_classifier.training.loop import TrainingCancelledError, train
 from surface_classifier.training.train_model import train_model
-from surface_classifier.training.training_config import TrainingConfig
 
 REQUIRES = ('torch',)
 
-QUICK = TrainingConfig(
-    network=NetworkConfig(hidden_sizes=(8,), dropout=0.1, pooling='mean_max'),
-    epochs=8,
-    batch_size=16,
-    learning_rate=2e-2,
-    validation_fraction=0.3,
-)
+QUICK = quick_recipe(8, validation_fraction=0.3)
 
 
 @pytest.fixture(scope='module')
