@@ -33,8 +33,8 @@ from surface_classifier.data.dataset import Dataset, RecordingInfo
 from surface_classifier.model.network.ensemble import Network
 from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.training.adapt import HEAD_PULL, RobotWindows, adapt_network
+from surface_classifier.training.parallel_training import TrainingRun, train_in_parallel
 from surface_classifier.training.prepared_windows import predict_logits
-from surface_classifier.training.together import TrainingRun, train_together
 from surface_classifier.training.training_config import PRESETS
 
 MOTOR_CURRENT = 'surface_msgs/msg/MotorCurrent'
@@ -162,7 +162,7 @@ def train(folder: Path, jobs: dict[str, list[RobotWindows]]) -> dict[str, Networ
             recordings=[RecordingInfo(found.recordings[0], 60.0) for found in drives],
         )
         runs.append(TrainingRun(dataset, PRESETS['default'], 0))
-    results = train_together(runs, jobs=1)
+    results = train_in_parallel(runs, jobs=1)
     return {name: result.network for name, result in zip(jobs, results, strict=True)}
 
 

@@ -42,8 +42,8 @@ from surface_classifier.cli.parsing import add_renamed_option
 from surface_classifier.diagnosis.hand_features import hand_features
 from surface_classifier.reproduce.forum_task import GENERATORS, ForumTask, Generator, forum_task
 from surface_classifier.training.loop import TrainingResult
+from surface_classifier.training.parallel_training import TrainingRun, train_in_parallel
 from surface_classifier.training.prepared_windows import predict_logits
-from surface_classifier.training.together import TrainingRun, train_together
 from surface_classifier.training.training_config import PRESETS, TrainingConfig
 
 WINDOWS, TEST_WINDOWS = 98, 1200
@@ -140,7 +140,7 @@ def _run(recipe: TrainingConfig, generators: Sequence[Generator], seeds: range, 
             TrainingRun(forum_task(generator, seed, WINDOWS).save(Path(folder, f'{generator}_{seed}')), recipe, seed)
             for generator, seed in keys
         ]
-        results = train_together(runs, jobs=jobs, measure_training=True)
+        results = train_in_parallel(runs, jobs=jobs, measure_training=True)
     return [_judge(generator, seed, result) for (generator, seed), result in zip(keys, results, strict=True)]
 
 

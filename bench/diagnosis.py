@@ -270,7 +270,7 @@ def run_case(key: CaseKey, systems: Sequence[str], reused: Mapping[str, Any]) ->
             if 'case' not in kept:
                 run('case', None)
             if 'twin' not in kept:
-                # A healthy case has no twin: another seed of the same tells how much chance does.
+                # A healthy case has no twin: another seed of the same shows how much chance does.
                 record['runs']['twin'] = train_and_test(case.twin, seed if key.faults else seed + 1)
             if key.faults and 'random' not in kept:
                 run('random', random_change(case, np.random.default_rng((key.seed, 7))))

@@ -6,7 +6,7 @@ A case begins as a healthy draft: windows of a simulated task in recordings, fre
 same surfaces to test on, and the default recipe with benign variations (size, batch, dropout, optimiser). A fault has
 two steps. `prepare` brings about what the fault needs and what is still healthy (a second motor, stacked recordings
 at 1 kHz, a constant schedule); `inject` breaks it. The twin gets the first step alone, so that nothing but the fault
-tells the two apart; and healthy cases are such twins, so that no circumstance gives a fault away.
+distinguishes the two; and healthy cases are such twins, so that no circumstance gives a fault away.
 
 What belongs to the sensor or the pipeline is done to the fresh windows too, as the robot would have it after training.
 What belongs to labels is not: fresh windows keep the true ones.
@@ -182,7 +182,7 @@ class CaseKey:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a user would have: a data set, a recipe, and (what no user has) fresh windows to tell how good it is.
+    """What a user would have: a data set, a recipe, and (what no user has) fresh windows to measure how good it is.
 
     Attributes:
         dataset: The data set.
@@ -276,7 +276,7 @@ def _save_from_bags(draft: Draft, interference: Interference, folder: Path, name
             _write_bag(
                 bags / f'drive_{recording:03d}', signal, label, draft.channels, recording_base_ns(int(recording))
             )
-    config = mended_window_config(draft.channels) if interference.low_pass else _stated_wrongly(draft.channels)
+    config = repaired_window_config(draft.channels) if interference.low_pass else _stated_wrongly(draft.channels)
     dataset = build_dataset(find_recordings([bags]), config, folder / name).dataset
     # The fresh windows go the same way, without the detour over a bag.
     values = np.concatenate(
@@ -293,7 +293,7 @@ def _save_from_bags(draft: Draft, interference: Interference, folder: Path, name
     return Setup(dataset, draft.config, replace(draft.test, values=values, labels=labels))
 
 
-def mended_window_config(channels: Sequence[str]) -> WindowConfig:
+def repaired_window_config(channels: Sequence[str]) -> WindowConfig:
     """How recordings at 1 kHz ought to be cut: with their rate known, so that they are low-passed."""
     return _fast_window_config(channels, FAST_RATE_HZ)
 

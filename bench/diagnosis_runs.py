@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trainings of the benchmark of `surface diagnose`: how a set-up turns out, and what an advice or a random change does.
 
-A change is what a remedy tells to do: keys of the recipe, or something done to the data. The menu of a set-up holds the
+A change is what a remedy asks for: keys of the recipe, or something done to the data. The menu of a set-up holds the
 remedy of every id that would change anything there; a random change is drawn from it. Data are changed as follows.
 
 | remedy | change |
@@ -10,7 +10,7 @@ remedy of every id that would change anything there; a random change is drawn fr
 | `mislabelled_windows` | the flagged windows are left out; a random change leaves out as many as a tenth of all |
 | `bad_sensor` | the named channel is left out; a random change leaves out any |
 | `aliasing` | the data set is built again from its recordings, with their true rate |
-| `unlearnable_labels` | labels are set again as they truly are: somebody looks at every window's recording |
+| `unlearnable_labels` | labels are set again as they truly are: a person looks at every window's recording |
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ def _train_once(setup: Setup, seed: int) -> dict[str, float]:
 
     from surface_classifier.training.loop import EngineKind, EpochResult, train
     from surface_classifier.training.metrics import scores
+    from surface_classifier.training.parallel_training import kernel_obstacle
     from surface_classifier.training.prepared_windows import predict_logits
-    from surface_classifier.training.together import kernel_obstacle
     from surface_classifier.training.torch_state import one_thread
 
     classes = len(setup.dataset.classes)
@@ -152,7 +152,7 @@ def wobble(losses: ArrayLike) -> float:
 
 
 def advised_change(case: Case, verdict: Mapping[str, Any]) -> Change | None:
-    """Return what a verdict's remedy tells to do; None where that is nothing that can be carried out.
+    """Return what a verdict's remedy asks for; None where that is nothing that can be carried out.
 
     Args:
         case: The case that was diagnosed.
@@ -163,9 +163,9 @@ def advised_change(case: Case, verdict: Mapping[str, Any]) -> Change | None:
     if fault == 'mislabelled_windows':
         change = replace(change, drop_windows=tuple(verdict['windows']))
     elif fault == 'bad_sensor':
-        told = ' '.join(str(text) for text in (remedy.get('command'), remedy['text'], verdict['evidence']['text']))
+        texts = ' '.join(str(text) for text in (remedy.get('command'), remedy['text'], verdict['evidence']['text']))
         channels = case.setup.dataset.config.parts[0].channel_names
-        named = tuple(k for k, name in enumerate(channels) if re.search(rf'\b{re.escape(name)}\b', told))
+        named = tuple(k for k, name in enumerate(channels) if re.search(rf'\b{re.escape(name)}\b', texts))
         change = replace(change, drop_channels=named[:1] if len(channels) > 1 else ())
     elif fault == 'aliasing':
         change = replace(change, low_pass=True)
@@ -245,7 +245,7 @@ def _rewritten(
     )
 
 
-# What each id's remedy changes at most: the ends that a diagnosis may tell to reach.
+# What each id's remedy changes at most: the ends that a diagnosis may ask for.
 _Offer = Callable[[Case, TrainingConfig, np.random.Generator], Change]
 
 

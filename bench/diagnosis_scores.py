@@ -84,7 +84,7 @@ def is_effective(record: Record) -> bool:
 
 
 def said_by(record: Record, system: str) -> list[str]:
-    """Ids of the faults a system named, strongest first; none: it found nothing, could not tell, or failed.
+    """Ids of the faults a system named, strongest first; none: it found nothing, was undecided, or failed.
 
     A peer's finding may fit several ids: then the injected one counts, if it is among them, else the first.
     """

@@ -10,7 +10,7 @@ units, dropout 0.2 after each); both train with RMSprop in batches of 32 and of 
   (`peers/peer_keras.py`, in the environment that `make peers` makes). Each lives in a process of its own, once with the
   threads it takes by default and once with one thread; the better of the two counts;
 - ours: one model alone (`train`, with torch and with the compiled kernel), and several seeds together
-  (`train_together`).
+  (`train_in_parallel`).
 
 In every round each contestant trains for about as long, and another one begins. The time of an epoch is taken between
 the ends of epochs, so that set-up, compilation and the first epoch stay out; of models that train together it is
@@ -53,8 +53,8 @@ from surface_classifier import __version__
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.reproduce.forum_task import Generator, forum_task
 from surface_classifier.training.loop import EngineKind, TrainingResult, train
+from surface_classifier.training.parallel_training import TrainingRun, train_in_parallel
 from surface_classifier.training.prepared_windows import resident
-from surface_classifier.training.together import TrainingRun, train_together
 from surface_classifier.training.torch_state import one_thread
 from surface_classifier.training.training_config import PRESETS, TrainingConfig
 
@@ -76,7 +76,7 @@ CHECK_STEPS = 25
 HOPELESS = 4.0
 TOLERANCE = 1e-4
 THREADS = ('1', 'default')
-# What sets a library's threads; none is left over from whoever starts the benchmark.
+# What sets a library's threads; none is inherited from the caller.
 THREAD_VARIABLES = (
     *('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'NPROC', 'XLA_FLAGS'),
     *('TF_NUM_INTRAOP_THREADS', 'TF_NUM_INTEROP_THREADS'),
@@ -135,7 +135,7 @@ class Turn:
 
 
 class Contestant(Protocol):
-    """Somebody who trains.
+    """What trains.
 
     Attributes:
         name: What it is called in the table.
@@ -297,7 +297,7 @@ class Together(Ours):
         process = psutil.Process()
         begin_s, cpu_s = time.perf_counter(), _cpu_s(process)
         runs = _runs(case, self.models, epochs + 1)
-        train_together(runs, jobs=self._jobs, on_epoch=lambda *_: ends_s.append(time.perf_counter()))
+        train_in_parallel(runs, jobs=self._jobs, on_epoch=lambda *_: ends_s.append(time.perf_counter()))
         cores = (_cpu_s(process) - cpu_s) / (time.perf_counter() - begin_s)
         epoch_s = (ends_s[-1] - ends_s[self.models - 1]) / (len(ends_s) - self.models)
         return Turn(epoch_s, epoch_s * self.models, cores)
@@ -526,7 +526,7 @@ def _check(case: Case) -> dict[str, Any]:
     """Compares seeds that train together with training one by one, with torch."""
     epochs = math.ceil(CHECK_STEPS / case.steps)
     runs = _runs(case, TOGETHER[0], epochs)
-    together = train_together(runs)
+    together = train_in_parallel(runs)
     alone = [train(run.dataset, run.config, run.seed, engine='torch') for run in runs]
     pairs = list(zip(together, alone, strict=True))
     differences = {
@@ -546,7 +546,7 @@ def _check(case: Case) -> dict[str, Any]:
         'epochs': epochs,
         'steps': epochs * case.steps,
         **differences,
-        # Probabilities are told, not judged: a network may answer a change of 1e-6 in its weights with 1e-3 in these.
+        # Probabilities are reported, not judged: a change of 1e-6 in the weights may change them by 1e-3.
         'same': max(differences['loss'], differences['weight']) <= TOLERANCE,
     }
 

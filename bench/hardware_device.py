@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""The device in `hardware_sources.py`: a process that sends four motors' currents, each of which tells its number.
+"""The device in `hardware_sources.py`: a process that sends four motors' currents, each of which holds its number.
 
 It prints a line with what it is reached at, sends until its standard input ends, and then writes when each sample was
 measured, as an array of nanoseconds since 1970. What does not fit the line is dropped, as a board's would be. A device

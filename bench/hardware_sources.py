@@ -223,7 +223,7 @@ def measure(
         seconds: How long [s].
         priority: Real-time priority of the driver's sampling thread; 0: none.
         folder: Folder for logs.
-        advance: Told of each second that has passed.
+        advance: Called for each second that has passed.
 
     Raises:
         SurfaceError: A process ended, or nothing came.
@@ -341,10 +341,10 @@ def judge(source: str, received: Received, times_ns: npt.NDArray[np.int64], sett
     numbers = np.concatenate(received.numbers)
     stamps_ns = np.concatenate(received.stamps_ns)
     currents = np.concatenate(received.currents)
-    # What each motor tells is the number of the sample; in CAN frames it starts over.
-    told = currents if source == 'serial' else np.round(10.0 * currents)
-    mixed = int((told != told[:, :1]).any(axis=1).sum())
-    sent = np.nanmax(told, axis=1)
+    # The value of each motor is the number of the sample; in CAN frames it starts over.
+    values = currents if source == 'serial' else np.round(10.0 * currents)
+    mixed = int((values != values[:, :1]).any(axis=1).sum())
+    sent = np.nanmax(values, axis=1)
     sent = (sent if source == 'serial' else np.unwrap(sent, period=CAN_NUMBERS)).astype(np.int64)
     missing = int(sent[-1] - sent[0] + 1 - len(np.unique(sent)))
     # The driver counts from the first sample that it saw, before anybody subscribed.

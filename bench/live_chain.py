@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measures the live chain beside what somebody writes in an afternoon: latency, CPU, memory, and whether it is right.
+"""Measures the live chain beside a baseline node: latency, CPU, memory, and whether it is right.
 
 Four motors, a window of 100 samples and a label every 10 samples, at 100 Hz and 1 kHz. The same simulated samples and
 the same LSTM(64) go through three systems, in turns, so that a busy machine is busy for all of them:
@@ -115,7 +115,7 @@ class TimedLabel:
     Attributes:
         last_sample: Number of the last sample of its window.
         newest_sample: Number of the newest sample it waited for: later by what is left of a block.
-        newest_ns: When that sample was published; None where nobody listened [ns].
+        newest_ns: When that sample was published; None where no node listened [ns].
         published_ns: When the label was published [ns].
         probabilities: Shape (classes,).
     """
@@ -136,7 +136,7 @@ class Measurement:
         oldest_ms: Latency from the oldest of the new samples [ms].
         cpu_percent: CPU of each process, in percent of one core.
         rss_mb: Resident memory of each process [MB].
-        pss_mb: The same with shared pages divided among their users [MB]; empty where the system does not tell.
+        pss_mb: The same with shared pages divided among their users [MB]; empty where the system does not report it.
         labels: Labels in the measured time.
         missing: Windows in the measured time that got no label.
         wrong: Labels that differ from what the model says offline.

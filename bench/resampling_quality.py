@@ -11,12 +11,12 @@ grid of 100 Hz; the points of its windows are compared with what they should be:
 - delay: from the stamp of a point to that of the sample with which it comes, when samples come one by one.
 
 A sine whose frequency rises by r Hz/s holds frequencies of some sqrt(r) Hz around its own, so that next to an edge a
-sweep tells nothing of the filter. There steady tones take its place: in the last 4 Hz of the band and the first 8 Hz
+sweep shows nothing of the filter. There steady tones take its place: in the last 4 Hz of the band and the first 8 Hz
 above the Nyquist frequency.
 
-Beside it what comes of taking the samples that lie nearest to the grid, which is what somebody writes in an afternoon.
+Beside it what comes of taking the samples that lie nearest to the grid, as a baseline.
 `jitter` moves every stamp, and the time its sample is taken at, by up to that share of the period. A sum over uneven
-samples cannot cancel a tone near the input's own Nyquist frequency as well: what is left is told, and held to no aim.
+samples cannot cancel a tone near the input's own Nyquist frequency as well: what is left is reported without an aim.
 
 Example:
     tools/run_in_environment python bench/resampling_quality.py --json resampling.json --picture resampling.png

@@ -4,7 +4,7 @@
 
 A simulated robot drives over six surfaces, faster than real time, while the trainer node records labelled bags. A data
 set is built from the bags and an LSTM is trained on it. Then the live graph (driver, preprocessor and classifier, each
-a process) classifies a drive that nobody has seen. `make demo` runs it.
+a process) classifies an unseen drive. `make demo` runs it.
 
 Exit status: 0 the live labels are good enough, 1 they are not, 2 something is in the way, 130 interrupted.
 """

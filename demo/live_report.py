@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tells how a live drive went: tables in the terminal, and the HTML page."""
+"""Report of a live drive: tables in the terminal, and the HTML page."""
 
 from __future__ import annotations
 
@@ -133,11 +133,11 @@ def write_live_report(
     )
     curve = json.loads(training.read_text(encoding='utf-8'))
     page = ReportPage(
-        title='A drive nobody has seen, classified live',
+        title='An unseen drive, classified live',
         lead=(
             f'A simulated robot drove {(labels[-1].end_ns - start_ns) / NANOSECONDS:.0f} s over {len(result.classes)} '
             f'surfaces; the live nodes gave {len(labels)} labels. Scored are the {len(score.steady)} windows that lie '
-            f'wholly on one surface. Of the {len(score.changing)} windows over a change of surface, '
+            f'entirely on one surface. Of the {len(score.changing)} windows over a change of surface, '
             f'{score.changing_right} were labelled as one of the two.'
         ),
         verdict=verdict(scores),

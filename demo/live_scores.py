@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scores the labels of a live drive against what was really there; free of ROS.
 
-A window that lies wholly on one surface has one right answer. A window over a change of surface has none: those are
+A window that lies entirely on one surface has one right answer. A window over a change of surface has none: those are
 counted separately, as right when the label is one of the surfaces under the window.
 """
 
@@ -32,7 +32,7 @@ class DriveScore:
     """Labels of a drive, divided by what was under their windows.
 
     Attributes:
-        steady: Positions (in the list of labels) of the windows wholly on one surface.
+        steady: Positions (in the list of labels) of the windows entirely on one surface.
         truth: True class ids of those windows.
         predicted: Labelled class ids of those windows; -1 for unknown.
         changing: Positions of the windows over a change of surface.

@@ -58,7 +58,7 @@ class Wanted:
     inputs: str  # digest of every file that decides what is installed
 
     def same_base(self, other: 'Wanted') -> bool:
-        """Tell whether packages can be changed in place, or the environment must be made again."""
+        """Return whether packages can be changed in place, or the environment must be made again."""
         return (self.ros_set, self.python) == (other.ros_set, other.python)
 
 

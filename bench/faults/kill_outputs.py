@@ -67,7 +67,7 @@ class KillCase:
         name: The verb.
         arguments: What to type behind `surface`; `{label}` is a label that the first window does not carry.
         output: What it replaces.
-        state: Reads the output, and returns what tells the old from the new one.
+        state: Reads the output, and returns what distinguishes the old from the new one.
         rename: Number of the rename before which the second kind of kill comes.
     """
 
@@ -116,7 +116,7 @@ def dataset_state(path: Path) -> str:
 
 
 def model_state(path: Path) -> str:
-    """Return what tells one training from another; the files are compared with their digests."""
+    """Return what distinguishes one training from another; the files are compared with their digests."""
     contract = load_contract(path)
     for name, digest in ((WEIGHTS_FILE, contract.weights_sha256), (ONNX_FILE, contract.onnx_sha256)):
         read_verified(path / name, digest)

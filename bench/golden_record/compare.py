@@ -20,6 +20,9 @@ RENAMED_PATHS: tuple[tuple[str, str], ...] = (
     (r'\bshare_weight\b', 'bin_scale'),
     (r'\bresting\b', 'idle_fractions'),
     (_NETWORK + r'levels\b', r'\1quantile_bins'),
+    (r'/wrong_told\b', '/incorrect_flagged'),
+    (r'/told(_by_motion)?$', r'/flagged\1'),
+    (r'/wholly_wrong\b', '/zero_accuracy'),
     # Bags have absolute topic names.
     (r'\b(topics|messages)\.(motor_current|surface_truth)\b', r'\1./\2'),
 )

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""The peer's driver in `live_chain.py`: what somebody writes in an afternoon, one JointState a sample from a timer.
+"""The peer's driver in `live_chain.py`: a baseline node, one JointState a sample from a timer.
 
 Usage: python bench/peers/peer_driver.py SAMPLES.npy RATE_HZ
 """

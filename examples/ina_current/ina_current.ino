@@ -108,7 +108,7 @@ static void send(uint32_t now_us, const float* current_a) {
 }
 #else
 static void send(uint32_t now_us, const float* current_a) {
-  // The names again once a second, for whoever opens the port later.
+  // The names again once a second, for a reader that opens the port later.
   if (sequence % RATE_HZ == 0) {
     Serial.print("seq,time_us");
     for (uint8_t motor = 0; motor < MOTORS; motor++) {

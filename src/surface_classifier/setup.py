@@ -36,7 +36,7 @@ ONNX = ['onnxruntime>=1.17']
 setup(
     name=PACKAGE,
     version='0.1.0',
-    description='Tells a robot what surface it stands on from its motor current, with an LSTM.',
+    description='Classifies the surface that a robot stands on from its motor current, with an LSTM.',
     author='The surface_classifier authors',
     license='Apache-2.0',
     python_requires='>=3.10',

@@ -41,7 +41,7 @@ def run_demo(output: Path, data: Path | None, *options: str) -> subprocess.Compl
 
 
 def write_data(folder: Path) -> None:
-    """Recordings in the layout of BorealTC, with levels that tell the classes apart."""
+    """Recordings in the layout of BorealTC, with levels that distinguish the classes."""
     generator = np.random.default_rng(0)
     times_s = np.arange(round(SECONDS * RATE_HZ)) / RATE_HZ
     folds = {}

@@ -120,7 +120,7 @@ def publish_joint_states(graph: Graph, labels: list[Any]) -> None:
 
 
 def wait_for_simulated_time(graph: Graph, diagnostics: list[Any], node: str) -> None:
-    """Wait until a node tells its health at a time within the drive."""
+    """Wait until a node reports its health at a time within the drive."""
 
     def look() -> bool:
         times_ns = [to_ns(array.header.stamp) for array in diagnostics if array.status[0].name == node]

@@ -155,7 +155,7 @@ def test_a_replay_ends_the_launch_when_it_is_done(
     ros2_launch: type[Launched], ros_domain: int, model: str, tmp_path: Path, speed: list[str]
 ) -> None:
     bag = write_drive(tmp_path / 'drive', [('ice', 10.0)])
-    # Nobody waits for who reads the labels: the replay begins when this test says so, which then hears the classifier.
+    # No node waits for the reader of the labels: the replay begins when this test asks for it and hears the classifier.
     parameters = tmp_path / 'parameters.yaml'
     parameters.write_text('/**/current_driver: {ros__parameters: {readers: 2}}\n', encoding='utf-8')
     with open_graph(ros_domain) as graph:

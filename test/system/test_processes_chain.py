@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""The real executables as processes: a replayed recording, apart and composed, and somebody else's topic."""
+"""The real executables as processes: a replayed recording, apart and composed, and a foreign topic."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REQUIRES = ('rclpy', 'surface_msgs')
 
 READY_S = 40.0
 
-# Ten lines of somebody who has never heard of this project.
+# Ten lines of a node that knows nothing of this project.
 STRANGER = """
 import rclpy
 from sensor_msgs.msg import JointState

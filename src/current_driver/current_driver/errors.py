@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""The one exception that every room raises for a user's bad input."""
+"""The exception that every subpackage raises for a user's bad input."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _Source = TypeVar('_Source', bound='CurrentSource')
 class CurrentSource(ABC):
     """A source of serialized messages: open it, read blocks until it ends, close it.
 
-    A source knows no clock. It hands out messages in the order of their stamps, and whoever publishes them decides when
+    A source knows no clock. It hands out messages in the order of their stamps, and the publisher decides when
     (see `current_driver.node.pacing`). Use it as a context manager:
 
         with SimulatorSource(config) as source:
@@ -40,13 +40,13 @@ class CurrentSource(ABC):
     def playback(self) -> int:
         """Number of the recording that the last block came from, counted over all rounds of a loop.
 
-        The time between two of them is no pause that the robot made, and nobody has to wait for it.
+        The time between two of them is no pause that the robot made, and no reader has to wait for it.
         """
         return 0
 
     @property
     def live(self) -> bool:
-        """Whether messages come when something is measured, so that nobody may hold them back to set the pace."""
+        """Whether messages come when something is measured, so that they must not be held back to set the pace."""
         return False
 
     def health(self) -> Health | None:

@@ -181,11 +181,11 @@ def test_every_change_of_the_menu_changes_something(tmp_path: Path) -> None:
         assert changed.config != case.setup.config or changed.dataset.digest != case.setup.dataset.digest
 
 
-def test_labels_that_are_wrong_can_be_set_anew(tmp_path: Path) -> None:
+def test_labels_that_are_wrong_can_be_set_again(tmp_path: Path) -> None:
     case = case_of('unlearnable_labels', tmp_path / 'case')
     (change,) = (change for change in menu_of(case, np.random.default_rng(0)) if change.id == 'unlearnable_labels')
-    mended = changed_setup(case, change, tmp_path / 'mended').dataset
-    np.testing.assert_array_equal(mended.labels, case.twin.dataset.labels)
+    repaired = changed_setup(case, change, tmp_path / 'repaired').dataset
+    np.testing.assert_array_equal(repaired.labels, case.twin.dataset.labels)
 
 
 def test_advice_on_data_is_carried_out(tmp_path: Path) -> None:

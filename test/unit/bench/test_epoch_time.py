@@ -69,12 +69,12 @@ def test_turns_are_timed_without_their_first_epoch(bench: ModuleType, case: Any,
         assert turn.cores >= 0
 
 
-def test_a_turn_tells_how_many_cores_it_kept_busy(bench: ModuleType, case: Any) -> None:
+def test_a_turn_shows_how_many_cores_it_kept_busy(bench: ModuleType, case: Any) -> None:
     # Long enough for many of the steps of 10 ms in which the system counts CPU time.
     assert bench.Alone('torch').turn(case, 300).cores > 0
 
 
-def test_seeds_that_train_together_are_compared_with_training_one_by_one(
+def test_seeds_that_train_in_parallel_are_compared_with_training_one_by_one(
     bench: ModuleType, case: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     check = bench._check(case)
@@ -85,8 +85,8 @@ def test_seeds_that_train_together_are_compared_with_training_one_by_one(
     def train_faster(runs: list[Any], **options: Any) -> Any:
         return honest([replace(run, config=replace(run.config, learning_rate=2e-3)) for run in runs], **options)
 
-    honest = bench.train_together
-    monkeypatch.setattr(bench, 'train_together', train_faster)
+    honest = bench.train_in_parallel
+    monkeypatch.setattr(bench, 'train_in_parallel', train_faster)
     wrong = bench._check(case)
     assert not wrong['same']
     assert wrong['weight'] > bench.TOLERANCE

@@ -49,7 +49,7 @@ def test_it_writes_figures_and_picture(tmp_path: Path, capsys: pytest.CaptureFix
     assert picture.read_bytes().startswith(b'\x89PNG')
 
 
-def test_missed_aims_are_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missed_aims_are_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(bench, 'LEAST_ATTENUATION_DB', 200.0)
     assert bench.main(['--quick']) == 1
     assert 'missed' in capsys.readouterr().out

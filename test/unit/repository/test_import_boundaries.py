@@ -130,7 +130,7 @@ SUBPACKAGES: dict[Path, set[str]] = {
 
 
 def is_ros(module: str) -> bool:
-    """Tell whether a module belongs to ROS."""
+    """Return whether a module belongs to ROS."""
     package = module.split('.')[0]
     return package in ROS_PACKAGES or package.endswith(('_msgs', '_srvs'))
 
@@ -157,12 +157,12 @@ def python_files(*folders: Path) -> list[Path]:
 
 
 def may_import_ros(path: Path) -> bool:
-    """Tell whether a file is one of those that may import ROS."""
+    """Return whether a file is one of those that may import ROS."""
     return path in ROS_FILES or any(path.is_relative_to(folder) for folder in ROS_FOLDERS)
 
 
 def allowed(module: str, names: set[str]) -> bool:
-    """Tell whether a module is one of the names, or inside one."""
+    """Return whether a module is one of the names, or inside one."""
     return any(module == name or module.startswith(f'{name}.') for name in names)
 
 

@@ -108,7 +108,7 @@ def make_device(values: Mapping[str, Any], clock_ns: ClockNs) -> DeviceSource:
         if values[name] != wanted:
             raise SurfaceError(
                 f'parameter {name} is {values[name]!r}, which has no meaning with source {values["source"]}: a device '
-                f'sets its own pace and waits for nobody; set it to {wanted!r}'
+                f'sets its own pace and does not wait for readers; set it to {wanted!r}'
             )
     makers = {SERIAL: _serial, CAN: _can, DYNAMIXEL: _dynamixel}
     return DeviceSource(

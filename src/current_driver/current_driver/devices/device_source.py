@@ -33,7 +33,7 @@ class DeviceSource(CurrentSource):
     """Publishes what a device measures, as it comes.
 
     A device that is not there is tried again until it is. Every connection is a stream of its own, with its own
-    `stream_id`, since nobody knows how many samples were lost while it was away.
+    `stream_id`, since it is unknown how many samples were lost while it was away.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class DeviceSource(CurrentSource):
                 self._read()
             except (LinkLostError, SurfaceError) as error:
                 self._trouble = str(error)
-            except Exception as error:  # of a library or the program: told, and no reason to give a device up
+            except Exception as error:  # of a library or the program: reported, and no reason to give a device up
                 self._trouble = f'{self._link.description}: {type(error).__name__}: {error}'
             finally:
                 self._end_stream()

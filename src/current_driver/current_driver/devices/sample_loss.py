@@ -14,7 +14,7 @@ import numpy as np
 REORDERED = 64
 GAP_PERIODS = 1.7
 CATCH_UP_PERIODS = 0.75  # a sample that is late by less has caught up
-# So many samples one after another at their usual distance, within so much of it, show that nobody catches up.
+# So many samples one after another at their usual distance, within so much of it, show that no samples are caught up.
 CALM_SAMPLES, CALM_SHARE = 4, 0.25
 HELD_SAMPLES = 256
 PERIOD_SAMPLES, PERIOD_NEEDED = 2048, 64
@@ -58,16 +58,16 @@ class SequenceCounter:
 
 
 class GapWatch(Generic[Item]):
-    """Finds missing samples by the time that passed, and tells them from a sender that was held up.
+    """Finds missing samples by the time that passed, and distinguishes them from a sender that was held up.
 
     After a loss the samples stay late by whole periods; after a stall they come faster until they are on time again. So
     what follows a gap is held back until it has come close to its time, or has gone on at its usual distance for a few
-    samples. A sender that does neither is too uneven for a loss to be told from a stall: such gaps are counted apart.
+    samples. A sender that does neither is too uneven to distinguish a loss from a stall: such gaps are counted apart.
     The period is that of the last samples, lost ones counted, so that neither stalls nor losses change it.
 
     Attributes:
         stalls: Gaps that were made up for.
-        unclear: Gaps of which it cannot be told.
+        unclear: Gaps of which it is unknown.
     """
 
     def __init__(self) -> None:
@@ -122,7 +122,7 @@ class GapWatch(Generic[Item]):
     def _decide(self, *, final: bool) -> list[tuple[Item, int]]:
         period_ns = self._steady_period_ns
         last = self._times[-1][0]
-        # A sample is late or on time, never early: the earliest of the last ones tell the schedule.
+        # A sample is late or on time, never early: the earliest of the last ones give the schedule.
         recent = [self._times[-1 - back] for back in range(min(SCHEDULE_SAMPLES, len(self._times)))]
         schedule_ns = min(time_ns - (number - last) * period_ns for number, time_ns in recent)
         late_ns = min(time_ns - schedule_ns - (1 + ahead) * period_ns for ahead, (time_ns, _) in enumerate(self._held))

@@ -47,7 +47,7 @@ class SampleStream:
             timing: How the link's readings are to be numbered and stamped.
             block_samples: Samples in a block.
             opened_ns: When the device was opened; the stream's id is made from it [ns].
-            name: What tells the device from another.
+            name: What distinguishes the device from another.
         """
         self.samples = self.lost = self.duplicates = self.restarts = 0
         self.timing = TimingMeter()
@@ -61,7 +61,7 @@ class SampleStream:
 
     @property
     def unclear(self) -> int:
-        """Gaps in time of a device too uneven to tell whether samples were lost in them."""
+        """Gaps in time of a device too uneven to show whether samples were lost in them."""
         return self._ended_unclear + self._gaps.unclear
 
     @property

@@ -22,7 +22,7 @@ class PtyBoard:
         """Plug it in; the system gives it another terminal, and the same name."""
         self._board, self._host = os.openpty()
         tty.setraw(self._host)
-        # The host's end stays open here as well: a terminal that nobody has open cannot be waited for.
+        # The host's end stays open here as well: a terminal that is open nowhere cannot be waited for.
         self.port.symlink_to(os.ttyname(self._host))
 
     def unplug(self) -> None:

@@ -96,7 +96,7 @@ def _print(diagnosis: Diagnosis) -> None:
         f'{diagnosis.seconds:.0f} s'
     )
     print(
-        f'the loss rises in {100 * fluctuation["rising_share"]:.0f} % of epochs and strays '
+        f'the loss rises in {100 * fluctuation["rising_share"]:.0f} % of epochs and deviates '
         f'{100 * fluctuation["detrended_log_std"]:.1f} % from its trend'
     )
     for verdict in diagnosis.verdicts:

@@ -82,11 +82,11 @@ def _print_model(summary: dict[str, Any]) -> None:
     data, training, scores = summary['training_data'], summary['training'], summary['scores']
     print(f'model {summary["path"]}, written by {summary["created_by"]}; files match their digests')
     print(f'takes    {summary["takes"]}')
-    print(f'tells    {", ".join(summary["classes"])}')
+    print(f'classes  {", ".join(summary["classes"])}')
     shape = summary['architecture']
     for title, network in [('network', shape), *(('member', member) for member in shape['members'])]:
-        told = ', '.join(f'{key} {value}' for key, value in network.items() if key != 'members')
-        print(f'{title:<8} {told}')
+        settings = ', '.join(f'{key} {value}' for key, value in network.items() if key != 'members')
+        print(f'{title:<8} {settings}')
     for part, values in summary['normalisation'].items():
         numbers = ', '.join(
             f'{mean:.4g} ± {scale:.4g}' for mean, scale in zip(values['mean'], values['scale'], strict=True)

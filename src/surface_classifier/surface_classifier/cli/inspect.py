@@ -147,7 +147,7 @@ def _tell(args: argparse.Namespace, logs: list[TopicLog]) -> int:
             if motion is not None:
                 print(
                     f'{args.output} also offers motion_channels of {motion.topic}, commented out: with them a model '
-                    'tells speeds and turns that were never driven'
+                    'detects speeds and turns that were never driven'
                 )
             print(f'next: surface dataset build RECORDINGS -o DATASET --channels {args.output}')
         elif block:

@@ -83,8 +83,8 @@ def _print(found: dict[str, Any]) -> None:
     print(f'{"left out":<24} windows  AUROC  detected  accuracy  of wrong, detected  of known, correct  false alarms')
     for name, row in found['groups'].items():
         print(
-            f'{name:<24} {row["windows"]:>7}  {row["auroc"]:.3f}  {row["told"]:>8.0%}  {row["accuracy"]:>8.1%}  '
-            f'{row["wrong_told"]:>18.0%}  {row["accuracy_known"]:>17.1%}  {row["false_alarms"]:>12.1%}'
+            f'{name:<24} {row["windows"]:>7}  {row["auroc"]:.3f}  {row["flagged"]:>8.0%}  {row["accuracy"]:>8.1%}  '
+            f'{row["incorrect_flagged"]:>18.0%}  {row["accuracy_known"]:>17.1%}  {row["false_alarms"]:>12.1%}'
         )
     overall = found['overall']
     print(
@@ -96,5 +96,5 @@ def _print(found: dict[str, Any]) -> None:
         f'mean AUROC {overall["auroc"]:.3f}, worst {overall["worst"]} {overall["worst_auroc"]:.3f}; trained windows: '
         f'{overall["false_alarms"]:.1%} labelled unknown ({overall["false_alarms_by_motion"]:.1%} by their motion), '
         f'accuracy {overall["accuracy_trained"]:.1%}, {stay_known}; '
-        f'{overall["wrong_told"]:.0%} of the incorrect labels on what was left out are detected'
+        f'{overall["incorrect_flagged"]:.0%} of the incorrect labels on what was left out are detected'
     )

@@ -132,7 +132,7 @@ def build_parser(verb: str | None = None) -> argparse.ArgumentParser:
     """
     parser = argparse.ArgumentParser(
         prog='surface',
-        description='Tell what surface a robot stands on from its motor current: record, train, test, classify.',
+        description='Classify the surface under a robot from its motor current: record, train, test, classify.',
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -193,7 +193,7 @@ def _run(arguments: list[str]) -> int:
         if (now := RENAMED.get(tuple(arguments[:2]))) is not None:
             raise SurfaceError(f'`surface {" ".join(arguments[:2])}` is now `{now}`')
         args = build_parser(verb).parse_args(arguments)
-        args.arguments = arguments  # results tell the command that gave them
+        args.arguments = arguments  # results hold the command that gave them
         with _terminated_by_exception():
             code = int(args.run(args))
         sys.stdout.flush()

@@ -59,7 +59,7 @@ surface record --surfaces gravel,grass --speeds 0.2,0.5,1 --name yard/01 --note 
     speed.add_argument(
         '--speeds', metavar='V,W,...', default='0.3,0.6', help='borders of the ranges [m/s] (%(default)s)'
     )
-    speed.add_argument('--speed-topic', metavar='T', default='', help='topic that tells the speed (default: the best)')
+    speed.add_argument('--speed-topic', metavar='T', default='', help='topic with the speed (default: the best)')
     speed.add_argument(
         '--wheel-radius', metavar='R', type=non_negative_float, default=0.0, help='take joint_states as well [m]'
     )

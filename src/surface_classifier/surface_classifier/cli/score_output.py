@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 _TITLES = {
     'lstm': 'LSTM',
-    'trees': 'trees on levels',
+    'trees': 'extra trees on quantile bins',
     'nearest_mean': 'nearest mean',
     'majority': 'majority',
 }
+_TITLE_WIDTH = max(len(title) for title in _TITLES.values())
 
 
 def show_scores(
@@ -57,15 +58,15 @@ def _print(summary: dict[str, Any]) -> None:
     recordings = f'{summary["recordings"]} recordings' if summary['recordings'] else 'recordings not known'
     print(f'{summary["windows"]} windows, {recordings}, {len(summary["classes"])} classes, {summary["seconds"]:.0f} s')
     print()
-    print(f'{"":<16}  accuracy  balanced  macro-F1  accuracy of each fold')
+    print(f'{"":<{_TITLE_WIDTH}}  accuracy  balanced  macro-F1  accuracy of each fold')
     for key, title in _TITLES.items():
         scores = summary[key]
         if scores is None:
-            print(f'{title:<16}  {"–":>8}  {"–":>8}  {"–":>8}  nothing to fit it on, see --baseline-data')
+            print(f'{title:<{_TITLE_WIDTH}}  {"–":>8}  {"–":>8}  {"–":>8}  nothing to fit it on, see --baseline-data')
             continue
         folds = ' '.join(f'{fold["accuracy"]:.3f}' for fold in scores['per_fold'])
         print(
-            f'{title:<16}  {scores["accuracy"]:>8.3f}  {scores["balanced_accuracy"]:>8.3f}  '
+            f'{title:<{_TITLE_WIDTH}}  {scores["accuracy"]:>8.3f}  {scores["balanced_accuracy"]:>8.3f}  '
             f'{scores["macro_f1"]:>8.3f}  {folds}'
         )
     lstm = summary['lstm']
@@ -90,11 +91,13 @@ def _print_comparison(summary: dict[str, Any]) -> None:
     for key, title in _TITLES.items():
         if key in comparison['accuracy']:
             found = comparison['accuracy'][key]
-            wrong = comparison['wholly_wrong'].get(key)
+            wrong = comparison['zero_accuracy'].get(key)
             text = '' if wrong is None else f'  0 % accuracy: {", ".join(wrong) or "none"}'
             error = summary[key].get('reliability', {}).get('expected_calibration_error')
             sure = '' if error is None else f'  calibration error {error:.3f}'
-            print(f'{title:<16}  {found["value"]:.3f} [{found["low"]:.3f}, {found["high"]:.3f}]{sure}{text}')
+            print(
+                f'{title:<{_TITLE_WIDTH}}  {found["value"]:.3f} [{found["low"]:.3f}, {found["high"]:.3f}]{sure}{text}'
+            )
     if comparison['sentence']:
         print(comparison['sentence'])
     for key, title in (('by_motion', 'motion'), ('by_speed', 'speed')):
@@ -103,15 +106,16 @@ def _print_comparison(summary: dict[str, Any]) -> None:
             for name, found in comparison[key].items():
                 print(f'{name:<20} {found["windows"]:>7}  {found["lstm"]:.3f}  {found["trees"]:.3f}')
     if summary['streams']:
-        print('\njoined streams           accuracy  median delay  missed  false changes')
+        print(f'\n{"joined streams":<{_TITLE_WIDTH + 10}}accuracy  median delay  missed  false changes')
         for key, kinds in summary['streams'].items():
             for kind, found in kinds.items():
                 print(
-                    f'{_TITLES[key]:<16} {kind:<8} {found["accuracy"]:.3f}  {found["median_delay_s"]:>9.1f} s  '
-                    f'{found["missed"]:>6.1%}  {found["false_changes_per_minute"]:.2f} a minute'
+                    f'{_TITLES[key]:<{_TITLE_WIDTH}} {kind:<8} {found["accuracy"]:.3f}  '
+                    f'{found["median_delay_s"]:>9.1f} s  {found["missed"]:>6.1%}  '
+                    f'{found["false_changes_per_minute"]:.2f} a minute'
                 )
         times = list(summary['streams']['lstm']['filtered']['by_time_on_surface'])
         print('\nfiltered, right after so long on a surface: ' + ', '.join(times))
         for key, kinds in summary['streams'].items():
             by_time = kinds['filtered']['by_time_on_surface']
-            print(f'{_TITLES[key]:<16} ' + '  '.join(f'{by_time[name]["accuracy"]:.3f}' for name in times))
+            print(f'{_TITLES[key]:<{_TITLE_WIDTH}} ' + '  '.join(f'{by_time[name]["accuracy"]:.3f}' for name in times))

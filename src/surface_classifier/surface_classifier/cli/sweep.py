@@ -255,7 +255,11 @@ def _print(summary: dict[str, Any], conclusion: list[str], recipe: Path, dataset
     found = summary['holdout']
     if found is not None:
         print(f'\n{"":<24} in the search  on {found["windows"]} unseen windows, seed by seed')
-        for name, title in (('best', 'best recipe'), ('recipe', 'recipe it began with'), ('trees', 'trees on levels')):
+        for name, title in (
+            ('best', 'best recipe'),
+            ('recipe', 'recipe it began with'),
+            ('trees', 'extra trees on quantile bins'),
+        ):
             runs = ' '.join(f'{score:.3f}' for score in found[name]['held_out'])
             print(f'{title:<24} {found[name]["search"]:>13.3f}  {_mean(found[name]["held_out"]):.3f}: {runs}')
     print()

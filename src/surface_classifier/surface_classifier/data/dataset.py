@@ -68,7 +68,7 @@ class RecordingInfo:
         name: Name of the recording, unique in the data set, such as `ASPHALT/00`.
         seconds: Length of the recording, first to last stamp [s]; 0 when it is not known.
         windows: Windows of it in the data set.
-        robot: Which robot, as noted by the operator; empty when nobody said.
+        robot: Which robot, as noted by the operator; empty when it was not noted.
         operator: Who drove.
         place: Where.
         payload: What it carried.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cuts labelled recordings into a data set of windows, through the same stream that cuts windows live.
 
-A window is taken when it lies wholly inside one labelled segment, and not close to a change of label that a person
+A window is taken when it lies entirely inside one labelled segment, and not close to a change of label that a person
 made. Recordings are read once, message by message, and windows go straight to disk, so that memory grows neither with
 the recordings nor with their number. Several recordings may be cut at once, by an executor; the data set is the same to
 the last bit whatever cuts them.
@@ -725,7 +725,7 @@ def _check_outcome(
                 f'{void_remedy(worst, _void_reason(config, tally.lowest_rate_hz))}; windows lost: {", ".join(lost)}'
             )
         raise SurfaceError(
-            f'windows lost: {", ".join(lost) or "none came out"}; no window of {config.window_s:g} s lies wholly under '
+            f'windows lost: {", ".join(lost) or "none came out"}; no window of {config.window_s:g} s lies under '
             f'one label (the longest stretch is '
             f'{longest_s:.2f} s, in {name}, and {tally.counters["label_margin"]} windows lie close to a change that a '
             'person made); make them shorter with --window-seconds or --stride-seconds, or lower --label-margin'

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where independent tasks run: in this process, in processes of this machine, or on a Ray cluster.
 
-An executor maps a function over items and gives each result as soon as it is there, so that whoever uses it need not
+An executor maps a function over items and gives each result as soon as it is there, so that its user need not
 know where the work is done. Only a few tasks more than can run at once are handed out, so that neither a million items
 nor their results pile up in memory.
 

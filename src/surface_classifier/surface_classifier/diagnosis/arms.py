@@ -46,7 +46,7 @@ class Arm:
 
 
 def forked_arms(config: TrainingConfig, windows: int) -> list[Arm]:
-    """Arms that tell what makes the loss wobble: they part from one checkpoint and differ in one thing.
+    """Arms that find what makes the loss wobble: they part from one checkpoint and differ in one thing.
 
     Args:
         config: The recipe, resolved.

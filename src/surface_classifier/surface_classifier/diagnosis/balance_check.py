@@ -1,8 +1,8 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""What rarity costs: a common surface is made as rare as the rarest, and told apart again.
+"""What rarity costs: a common surface is made as rare as the rarest, and classified again.
 
-That a rare surface is told badly proves nothing, for it may be the hardest one. Whether it is the small number of
+That a rare surface is classified badly proves nothing, for it may be the hardest one. Whether it is the small number of
 windows that costs is tried on the common surfaces, which have windows to take away and enough left to judge by.
 """
 
@@ -48,7 +48,7 @@ class RarityCost:
 
 
 def rarity_cost(features: Values, labels: Ids, splits: Sequence[tuple[Ids, Ids]], seed: int) -> RarityCost:
-    """Make each common class as rare as the rarest, and see how many of its held-out windows are still told.
+    """Make each common class as rare as the rarest, and see how many of its held-out windows are still recognised.
 
     The classifier is a discriminant to which, as to a loss without weights, a common class is likelier beforehand.
 

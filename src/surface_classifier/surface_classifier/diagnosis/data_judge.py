@@ -118,7 +118,7 @@ def _bad_sensor(dataset: Dataset, faults: Sequence[SensorFault]) -> Verdict | No
         strength_of(2.0 if worst.kind == 'duplicate' else worst.value / worst.threshold),
         Evidence(sentence, what, worst.value, worst.threshold),
         Remedy(
-            f'Mend the sensor of {name} and record again, or build the data set without this channel.',
+            f'Repair the sensor of {name} and record again, or build the data set without this channel.',
             command='surface dataset build RECORDINGS -o NEW --channels FILE   # a channels file without '
             f'{", ".join(sorted({dataset.config.input_parts[f.part].channel_names[f.channel] for f in faults}))}',
         ),
@@ -168,8 +168,8 @@ def _mislabelled(dataset: Dataset, labels: LabelFindings) -> Verdict | None:
     text = (
         f'{len(windows)} of {len(dataset)} windows carry a label that two unlike classifiers hold for nearly '
         + ('impossible' if alone is None else f'impossible, {alone} of them another one than their neighbours in time')
-        + f'; left out of training, the others are told {100 * labels.drop_gain:.1f} points better than without as '
-        f'many drawn at random. In all, about {100 * labels.noise_rate:.0f} % of the labels do not fit.'
+        + f'; left out of training, the others are classified {100 * labels.drop_gain:.1f} points better than without '
+        f'as many drawn at random. In all, about {100 * labels.noise_rate:.0f} % of the labels do not fit.'
     )
     return Verdict(
         'mislabelled_windows',
@@ -196,7 +196,7 @@ def _imbalance(findings: DataFindings, outcomes: dict[str, ArmOutcome]) -> Verdi
     text = f'The commonest surface has {rarity.imbalance:.0f} windows for one of the rarest.'
     if costs:
         text += (
-            f' That costs: where a common surface is left with as few, a discriminant tells '
+            f' That costs: where a common surface is left with as few, a discriminant recognises '
             f'{100 * rarity.thinned_recall:.0f} % of its held-out windows instead of {100 * rarity.recall:.0f} %.'
         )
     text += (

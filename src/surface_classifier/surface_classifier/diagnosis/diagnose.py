@@ -79,11 +79,11 @@ def diagnose(
     """
     begin = time.perf_counter()
     check_trainable(dataset, np.arange(len(dataset)))
-    tell = on_progress or (lambda _what, _done: None)
-    tell('looking at the data', 0.0)
+    report = on_progress or (lambda _what, _done: None)
+    report('looking at the data', 0.0)
     splits, no_recordings = _splits(dataset, seed)
     findings = look_at_data(dataset, splits, seed, no_recordings)
-    experiment = run_experiment(dataset, config, seed, splits, findings, tell, cancelled, jobs or os.cpu_count() or 1)
+    experiment = run_experiment(dataset, config, seed, splits, findings, report, cancelled, jobs or os.cpu_count() or 1)
     verdicts = judge(experiment, findings)
     outcomes = experiment.outcomes
     return Diagnosis(
@@ -144,7 +144,7 @@ def run_experiment(
     seed: int,
     splits: Splits,
     findings: DataFindings,
-    tell: Callable[[str, float], None],
+    report: Callable[[str, float], None],
     cancelled: Callable[[], bool] | None,
     jobs: int,
 ) -> Experiment:
@@ -156,11 +156,11 @@ def run_experiment(
         seed: Seed of the probes.
         splits: Folds.
         findings: What was found in the data.
-        tell: Told what comes next.
+        report: Called with what comes next.
         cancelled: Asked before every epoch.
         jobs: How many probes train at once.
     """
-    tell('the training as configured', 0.1)
+    report('the training as configured', 0.1)
     config = config.resolved(min(len(train) for train, _ in splits))
     experiment = Experiment(
         dataset, config, seed, splits, probe_epochs(dataset, config), jobs=jobs, cancelled=cancelled
@@ -169,14 +169,14 @@ def run_experiment(
     number = 0
     while (arm := experiment.next_arm(findings.rarity.imbalance)) is not None:
         number += 1
-        tell(arm.description, 0.2 + 0.75 * (1.0 - 0.8**number))
+        report(arm.description, 0.2 + 0.75 * (1.0 - 0.8**number))
         experiment.run(arm)
     if config.validation_split == 'window' and config.validation_fraction > 0 and not findings.no_recordings:
-        tell('windows of one recording on both sides', 0.95)
+        report('windows of one recording on both sides', 0.95)
         other = replace_splits(experiment, shuffled_splits(np.asarray(dataset.labels), len(splits), seed))
         experiment.outcomes[SHUFFLED] = other.run_fresh(Arm(SHUFFLED, 'held out window by window', {}))
     if _folded_share(findings) >= thresholds.ALIASED_SHARE:
-        tell('the data set with a low-pass', 0.97)
+        report('the data set with a low-pass', 0.97)
         experiment.outcomes[LOW_PASSED] = _low_passed_outcome(experiment)
     return experiment
 
@@ -234,7 +234,7 @@ def _healthy(experiment: Experiment) -> Verdict:
     judge_of_recipe = RecipeJudge(experiment)
     best = max((gain.size for gain in judge_of_recipe.gains.values()), default=0.0)
     text = (
-        f'The loss rises in {100 * base.rising:.0f} % of the epochs and strays {100 * base.wobble:.1f} % from its '
+        f'The loss rises in {100 * base.rising:.0f} % of the epochs and deviates {100 * base.wobble:.1f} % from its '
         'trend, and '
         + (
             f'no change of those tried ({len(arms)}) makes the training better by enough to name a cause.'

@@ -36,7 +36,7 @@ def rising_share(losses: ArrayLike) -> float:
 def detrended_log_std(losses: ArrayLike) -> float:
     """Standard deviation of log(loss) about its running median over 21 epochs.
 
-    A value of 0.1 means that the loss strays from its trend by about 10 % of itself. At the ends of the curve the
+    A value of 0.1 means that the loss deviates from its trend by about 10 % of itself. At the ends of the curve the
     median is taken over as many epochs before as after, so that a loss that only falls, however steeply, gives
     exactly 0.
 

@@ -3,7 +3,7 @@
 """From what was measured to verdicts: which arms made the training better, and which cause explains it best.
 
 A cause of the recipe is named only if the arm that removes it learns more, generalises better, or ends where it does
-not matter when to stop, by more than the thresholds. Where several arms do, look-alikes are told apart in the order of
+not matter when to stop, by more than the thresholds. Where several arms do, similar causes are ranked in the order of
 `RecipeJudge.causes`: a cause is dropped when a cause before it, removed alone, does as much for the training.
 """
 
@@ -96,7 +96,7 @@ class RecipeJudge:
         }
 
     def verdicts(self) -> list[Verdict]:
-        """Return the causes in the recipe, look-alikes told apart, strongest first."""
+        """Return the causes in the recipe, similar ones distinguished, strongest first."""
         found: dict[str, tuple[Verdict, str]] = {}
         for cause, judge in self.causes().items():
             if (judged := judge()) is not None:
@@ -234,7 +234,7 @@ class RecipeJudge:
         if self._base.wobble < thresholds.WOBBLE or calm > thresholds.CALM or mask > batch or not costs:
             return None
         text = (
-            f'With batches of {self._config.batch_size} the loss strays {100 * self._base.wobble:.0f} % from its '
+            f'With batches of {self._config.batch_size} the loss deviates {100 * self._base.wobble:.0f} % from its '
             f'trend; going on from one checkpoint with all windows in a step, {100 * calm:.0f} % of that is left, and '
             f'the training loss is {full.loss:.3g} instead of {same.loss:.3g} nat. '
             f"{100 * batch / (batch + mask):.0f} % of a step's noise at frozen weights is the draw of the batch."
@@ -322,7 +322,7 @@ class RecipeJudge:
             return None
         spread = self._outcomes['narrower'].spread
         text = (
-            f'The loss over all training windows strays {100 * self._base.spread:.0f} % from its trend, with '
+            f'The loss over all training windows deviates {100 * self._base.spread:.0f} % from its trend, with '
             f'{self._outcomes["narrower"].arm.description} {100 * spread:.0f} %; the training gets '
             f'{self._compared("narrower")}.'
         )

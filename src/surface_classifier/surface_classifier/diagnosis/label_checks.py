@@ -50,7 +50,7 @@ class LabelFindings:
             by `estimate_label_noise` [1].
         noise_support: How much likelier the labels are with that share than without any [nat].
         out_of_line: Suspects whose label differs from that of their neighbours in the recording, which agree; None
-            where recordings are not known or too short to tell.
+            where recordings are not known or too short to show it.
         accuracy: Balanced accuracy of the discriminant, windows shuffled [1].
         chance: What it reaches on permuted labels: the 99th percentile [1].
     """

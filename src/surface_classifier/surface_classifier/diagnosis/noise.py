@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the noise of a step comes from, measured at frozen weights: the draw of the batch, or the masks of dropout.
 
-With the weights held still nothing but these two can change the loss of a step, so they can be told apart before either
+With the weights held still nothing but these two can change the loss of a step, so they can be separated before either
 is blamed for what moving weights do.
 """
 

@@ -22,8 +22,8 @@ from torch.nn import functional
 
 from surface_classifier.training.engines.losses import class_weights, training_loss
 from surface_classifier.training.loop import EngineKind, TrainingCancelledError, build_network, make_engine
+from surface_classifier.training.parallel_training import kernel_obstacle
 from surface_classifier.training.prepared_windows import prepare_windows
-from surface_classifier.training.together import kernel_obstacle
 from surface_classifier.training.torch_state import RandomState
 from surface_classifier.training.training_config import TrainingConfig
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a diagnosis says: verdicts with their evidence, remedy and arms, and what cannot be told."""
+"""What a diagnosis says: verdicts with their evidence, remedy and arms, and what stays unknown."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Remedy:
     Attributes:
         text: One sentence.
         config: Keys of the training configuration with their new values; None: nothing is to be changed there.
-        command: A command that mends the data; None: the data stay as they are.
+        command: A command that repairs the data; None: the data stay as they are.
     """
 
     text: str

@@ -175,7 +175,7 @@ class RunningJudge:
         self._seen_epochs = self._seen_epochs + 1 if kind == self._seen else 1
         self._seen = kind
         if epochs < FIRST_VERDICT_EPOCH:
-            return f'too early to tell after {epochs} {"epoch" if epochs == 1 else "epochs"}'
+            return f'too early to judge after {epochs} {"epoch" if epochs == 1 else "epochs"}'
         if self._seen_epochs >= LASTING_EPOCHS:
             self._stated = kind
         if kind == self._stated:

@@ -55,11 +55,11 @@ HALVED = 0.65  # ... no more than this share of the loss is left [1]
 SPEEDS_UP = 0.30  # more of the training windows right at a higher rate [1]
 SMALL_LOSS = 0.02  # below it a loss does not matter [nat]
 SAME_GAIN = 0.5  # an arm explains another if it falls short of it by less than this share of LEARNS and GENERALISES
-WOBBLE = 0.04  # a loss that strays less from its trend is calm [1]
-STEADIES = 1.5  # an arm steadies if it strays so many times less
-SMALL_STEADIES = 3.0  # a small network steadies if it strays so many times less [1]
+WOBBLE = 0.04  # a loss that deviates less from its trend is calm [1]
+STEADIES = 1.5  # an arm steadies if it deviates so many times less
+SMALL_STEADIES = 3.0  # a small network steadies if it deviates so many times less [1]
 BATCH_COST = 1.15  # training loss over that of all windows in a step, from one checkpoint [1]
-RESTLESS = 0.18  # a loss that strays more from its trend makes it matter at which epoch a training stops [1]
+RESTLESS = 0.18  # a loss that deviates more from its trend makes it matter at which epoch a training stops [1]
 STRONG_DROPOUT = 0.4  # from which dropout is looked at even where the batch is noisier [1]
 CALM = 0.5  # share of the wobble that may be left where its cause is gone [1]
 

@@ -64,7 +64,7 @@ def compare(right: Mapping[str, Values], recording: Sequence[str], model: str = 
     Args:
         right: For each classifier whether each window was right, (windows,), mean over its runs [1].
         recording: Recording of each window.
-        model: The classifier whose lead is told.
+        model: The classifier whose lead is described.
     """
     lead = {
         name: bootstrap_mean(right[model] - values, recording).to_dict()
@@ -88,11 +88,11 @@ def _sentence(lead: Mapping[str, Mapping[str, float]]) -> str:
         return f'the LSTM is better than the trees: {text}'
     if found['high'] < 0:
         return f'the LSTM is worse than the trees: {text}; use the trees, or other inputs'
-    return f'the LSTM is not better than the trees as far as these recordings tell: {text}'
+    return f'the LSTM is not better than the trees as far as these recordings show: {text}'
 
 
-def wholly_wrong(right: Values, recording: Sequence[str]) -> list[str]:
-    """Return the names of the recordings of which no window was right, sorted."""
+def zero_accuracy_recordings(right: Values, recording: Sequence[str]) -> list[str]:
+    """Return the names of the recordings with 0 % accuracy, sorted."""
     names = np.asarray(recording)
     return [str(name) for name in np.unique(names) if not right[names == name].any()]
 

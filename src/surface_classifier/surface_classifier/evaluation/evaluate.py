@@ -70,7 +70,7 @@ def evaluate_folds(
             gives there, of LSTM and trees.
         motion: How the robot moved in each window, to score motions and speeds apart.
         cache: Where results of folds are kept and found again.
-        executor: What trains and tests instead of threads and processes of this machine; it tells no epochs, and must
+        executor: What trains and tests instead of threads and processes of this machine; it reports no epochs, and must
             find the data set under the same path. It trains with torch, whose weights differ from the kernel's in the
             last digits.
 
@@ -240,7 +240,7 @@ def _count_recordings(dataset: Dataset) -> int:
 
 
 def _seen_in_training(dataset: Dataset, training_data: Mapping[str, Any]) -> list[str]:
-    """Say what of the data the model was trained on, as far as digest and names tell."""
+    """Say what of the data the model was trained on, as far as digest and names show."""
     if dataset.digest == training_data['digest']:
         return ['the model was trained on this very data set: these scores say how well it remembers']
     known = {*training_data['recordings'], *training_data['held_out_recordings']}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from surface_classifier.evaluation.comparison import by_group, compare, wholly_wrong
+from surface_classifier.evaluation.comparison import by_group, compare, zero_accuracy_recordings
 from surface_classifier.evaluation.motion_scores import WindowMotion
 from surface_classifier.model.belief import BeliefSettings
 from surface_classifier.training.confidence.calibration import reliability
@@ -81,7 +81,7 @@ class EvaluationResult:
         notes: What a reader of the scores should know.
         provenance: Digest of the data set, recipe, and what else the numbers hang on.
         streams: By classifier, scores of its filtered labels on joined streams; empty if that was not asked for.
-        motion: How the robot moved in each window; None where nobody knows.
+        motion: How the robot moved in each window; None where it is unknown.
     """
 
     classes: tuple[str, ...]
@@ -107,8 +107,8 @@ class EvaluationResult:
         `reliability` compares its confidence with its accuracy.
 
         `comparison` holds the accuracy of each over all windows and the LSTM's lead, with intervals from a paired
-        bootstrap over recordings, a `sentence`, the recordings that are `wholly_wrong` and, where the motion is known,
-        accuracy `by_motion` and `by_speed`.
+        bootstrap over recordings, a `sentence`, the recordings with 0 % accuracy (`zero_accuracy`) and, where the
+        motion is known, accuracy `by_motion` and `by_speed`.
         """
         models = {name: self._model(found) if found else None for name, found in self.predictions.items()}
         if models.get('lstm') is not None:
@@ -139,7 +139,9 @@ class EvaluationResult:
         right = {name: values[tested] for name, values in right.items()}
         recording = [name for name, known in zip(self.recording_names, tested, strict=True) if known]
         comparison = compare(right, recording)
-        comparison['wholly_wrong'] = {name: wholly_wrong(right[name], recording) for name in right if name in SEQUENCED}
+        comparison['zero_accuracy'] = {
+            name: zero_accuracy_recordings(right[name], recording) for name in right if name in SEQUENCED
+        }
         if self.motion is not None:
             for key, groups in (('by_motion', self.motion.motion), ('by_speed', self.motion.speed_bin)):
                 comparison[key] = by_group(right, [name for name, known in zip(groups, tested, strict=True) if known])

@@ -3,7 +3,7 @@
 """Results of folds on disk, so that an evaluation that was stopped goes on, and a repeated one is read.
 
 A result is found again by a digest of all that it hangs on: the data set, the windows of training and test, the recipe,
-the seed, and the source code of the rooms that take part.
+the seed, and the source code of the subpackages that take part.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from current_driver.errors import SurfaceError
 from current_driver.files.documents import DocumentError, read_json
 from current_driver.files.result_files import write_result
 
-_ROOMS = ('data', 'evaluation', 'model', 'signal', 'training')
+_SUBPACKAGES = ('data', 'evaluation', 'model', 'signal', 'training')
 
 
 class FoldCache:
@@ -68,8 +68,8 @@ def code_digest() -> str:
     """Return the SHA-256 of the source code that results hang on."""
     digest = hashlib.sha256()
     package = Path(__file__).resolve().parents[1]
-    for room in _ROOMS:
-        for file in sorted((package / room).rglob('*.py')):
+    for subpackage in _SUBPACKAGES:
+        for file in sorted((package / subpackage).rglob('*.py')):
             digest.update(f'{file.relative_to(package)}\n'.encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()

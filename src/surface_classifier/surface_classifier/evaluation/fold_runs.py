@@ -44,7 +44,7 @@ from surface_classifier.training.cross_fit import (
 )
 from surface_classifier.training.hold_out import recipe_that_fits
 from surface_classifier.training.loop import EpochResult, TrainingResult, train
-from surface_classifier.training.together import TrainingRun, kernel_obstacle, train_together
+from surface_classifier.training.parallel_training import TrainingRun, kernel_obstacle, train_in_parallel
 from surface_classifier.training.torch_state import one_thread
 from surface_classifier.training.training_config import TrainingConfig
 
@@ -214,12 +214,12 @@ def _run_here(
     networks = [task for task in tasks if task.classifiers == ('lstm',)]
     if any(kernel_obstacle(task.config) for task in networks):
         return _run_tasks(tasks, jobs, report, keep)
-    trained = _train_together(dataset, networks, jobs, report, keep)
+    trained = _train_in_parallel(dataset, networks, jobs, report, keep)
     rest = _run_tasks(tasks[len(networks) :], jobs, report, lambda place, outcome: keep(len(networks) + place, outcome))
     return trained + rest
 
 
-def _train_together(
+def _train_in_parallel(
     dataset: Dataset, tasks: Sequence[FoldTask], jobs: int, report: _Report, keep: _Keep
 ) -> list[FoldOutcome]:
     found: dict[int, FoldOutcome] = {}
@@ -233,7 +233,7 @@ def _train_together(
         on_epoch(number, None)
 
     runs = [TrainingRun(dataset, task.config, task.seed, task.train) for task in tasks]
-    train_together(runs, jobs=jobs, on_epoch=on_epoch, on_result=on_result)
+    train_in_parallel(runs, jobs=jobs, on_epoch=on_epoch, on_result=on_result)
     return [found[number] for number in range(len(tasks))]
 
 

@@ -4,7 +4,7 @@
 
 For each fold and each group of windows (a surface, a speed, a motion) a network is trained, with its novelty test, on
 the training recordings without that group, and tested on all windows of the fold's test recordings: those of the group
-should be told as unknown, the others should not. The threshold comes from training recordings alone.
+should be flagged as unknown, the others should not. The threshold comes from training recordings alone.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from surface_classifier.training.confidence.novelty_fit import NOVELTY_PARTS, fi
 from surface_classifier.training.cross_fit import network_classifier, predict
 from surface_classifier.training.hold_out import recipe_that_fits
 from surface_classifier.training.loop import TrainingResult
-from surface_classifier.training.together import TrainingRun, train_together
+from surface_classifier.training.parallel_training import TrainingRun, train_in_parallel
 from surface_classifier.training.training_config import TrainingConfig
 
-# A motion with fewer windows tells nothing, and so does one that leaves fewer to train on.
+# A motion with fewer windows shows nothing, and so does one that leaves fewer to train on.
 FEWEST_WINDOWS = 50
 
 Ids = NDArray[np.int64]
@@ -60,7 +60,7 @@ def evaluate_left_out(
     cache: FoldCache | None = None,
     on_progress: Callable[[int], object] | None = None,
 ) -> dict[str, Any]:
-    """Train without each group and test what is told.
+    """Train without each group and test which of its windows are flagged as unknown.
 
     Args:
         dataset: Windows and labels.
@@ -74,15 +74,16 @@ def evaluate_left_out(
 
     Returns:
         `groups`: for each its `windows`, `auroc` of the novelty against the other windows (mean over folds), share
-        `told` as unknown (`told_by_motion`: for a motion that was never driven), `accuracy` (before anything is told),
-        share of the wrong labels that are told (`wrong_told`), accuracy of what stays known (`accuracy_known`),
+        `flagged` as unknown (`flagged_by_motion`: for a motion that was never driven), `accuracy` (before any window
+        is flagged), share of the incorrect labels that are flagged (`incorrect_flagged`), accuracy of what stays known
+        (`accuracy_known`),
         `false_alarms` (`false_alarms_by_motion`) and accuracy of the other windows (`accuracy_trained`, and of those
         that stay known `accuracy_trained_known`); `overall`: means and sums over the groups;
         `fewest_windows` of a speed or motion that is left out; `protocol`; `notes`: trainings without early stopping,
         and why.
     """
     kept = cache or FoldCache(None)
-    tell = on_progress or (lambda _: None)
+    advance = on_progress or (lambda _: None)
     jobs_left, found, notes = [], {}, []
     for fold in folds:
         for name, mask in groups.items():
@@ -102,16 +103,16 @@ def evaluate_left_out(
                 jobs_left.append((fold, name, train, recipe, key))
             else:
                 found[fold.index, name] = read
-                tell(1)
+                advance(1)
 
     def keep(number: int, result: TrainingResult) -> None:
         fold, name, train, _, key = jobs_left[number]
         found[fold.index, name] = _answer(dataset, train, fold.test, result, seed)
         kept.save(key, found[fold.index, name])
-        tell(1)
+        advance(1)
 
     runs = [TrainingRun(dataset, recipe, seed, train) for _, _, train, recipe, _ in jobs_left]
-    train_together(runs, jobs=jobs, on_result=keep)
+    train_in_parallel(runs, jobs=jobs, on_result=keep)
     rows = {
         name: _score(dataset, [(fold.test, mask[fold.test], found[fold.index, name]) for fold in folds])
         for name, mask in groups.items()
@@ -141,35 +142,35 @@ def _score(dataset: Dataset, folds: list[tuple[Ids, Mask, Mapping[str, Any]]]) -
     labels = np.asarray(dataset.labels)
     left = np.concatenate([mask for _, mask, _ in folds])
     right = np.concatenate([labels[test] == answer['predicted'] for test, _, answer in folds])
-    told = np.concatenate([np.asarray(answer['novelty']) > 1.0 for _, _, answer in folds])
+    flagged = np.concatenate([np.asarray(answer['novelty']) > 1.0 for _, _, answer in folds])
     by_motion = np.concatenate([np.asarray(answer['motion']) > 1.0 for _, _, answer in folds])
     curves = [roc_auc_score(mask, answer['novelty']) for _, mask, answer in folds if mask.any() and not mask.all()]
     return {
         'windows': int(left.sum()),
         'auroc': float(np.mean(curves)),
-        'told': _share(told[left]),
-        'told_by_motion': _share(by_motion[left]),
+        'flagged': _share(flagged[left]),
+        'flagged_by_motion': _share(by_motion[left]),
         'accuracy': _share(right[left]),
         'wrong': int((~right[left]).sum()),
-        'wrong_told': _share(told[left & ~right]),
-        'accuracy_known': _share(right[left & ~told]),
-        'false_alarms': _share(told[~left]),
+        'incorrect_flagged': _share(flagged[left & ~right]),
+        'accuracy_known': _share(right[left & ~flagged]),
+        'false_alarms': _share(flagged[~left]),
         'false_alarms_by_motion': _share(by_motion[~left]),
         'accuracy_trained': _share(right[~left]),
-        'accuracy_trained_known': _share(right[~left & ~told]),
+        'accuracy_trained_known': _share(right[~left & ~flagged]),
     }
 
 
 def _overall(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     worst = min(rows, key=lambda name: float(rows[name]['auroc']))
     wrong = np.array([row['wrong'] for row in rows.values()], dtype=np.float64)
-    told = np.nan_to_num([row['wrong_told'] for row in rows.values()])
+    flagged = np.nan_to_num([row['incorrect_flagged'] for row in rows.values()])
     mean = {
         name: float(np.mean([row[name] for row in rows.values()]))
         for name in (
             'auroc',
-            'told',
-            'told_by_motion',
+            'flagged',
+            'flagged_by_motion',
             'false_alarms',
             'false_alarms_by_motion',
             'accuracy_trained',
@@ -180,7 +181,7 @@ def _overall(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         **mean,
         'worst': worst,
         'worst_auroc': rows[worst]['auroc'],
-        'wrong_told': float(np.average(told, weights=wrong)) if wrong.any() else float('nan'),
+        'incorrect_flagged': float(np.average(flagged, weights=wrong)) if wrong.any() else float('nan'),
     }
 
 

@@ -57,8 +57,8 @@ def window_motion(dataset: Dataset) -> WindowMotion:
     part = dataset.config.motion_part
     if part is None:
         raise SurfaceError(
-            f'{dataset.path}: no part of its windows tells how the robot moved; build it with wheel speeds or a twist '
-            'in a part with `role: motion`, see config/borealtc_motion.yaml'
+            f'{dataset.path}: no part of its windows measures how the robot moved; build it with wheel speeds or a '
+            'twist in a part with `role: motion`, see config/borealtc_motion.yaml'
         )
     is_speed = speed_channels(part.channel_units)
     unit = part.channel_units[int(np.argmax(is_speed))]
@@ -73,7 +73,7 @@ def window_motion(dataset: Dataset) -> WindowMotion:
     speed, spread, turn = features[:, 0], features[:, 1], features[:, 2:]
     wheels = int(is_speed.sum()) > 1
     limits = np.array([TURNING_MPS] * wheels + [TURNING_RADPS] * (turn.shape[1] - wheels))
-    # Unmeasured samples are as good as still: the others tell.
+    # Unmeasured samples are as good as still: the others decide.
     fastest = np.nan_to_num(np.abs(series.speed)).max(axis=1)
     sharpest = np.nan_to_num(np.abs(series.turns) / limits).max(axis=(1, 2), initial=0.0)
     kinds = np.where(

@@ -19,7 +19,7 @@ NANOSECONDS = 1_000_000_000
 
 
 class BacklogGate:
-    """Tells windows that are late from those that come at their pace.
+    """Separates windows that are late from those that come at their pace.
 
     The first window after a gap, whose stamp does not account for the gap, is late as well: it may be the first of a
     burst. When the next one comes at the usual pace, the source was paused, and its windows are taken from then on.

@@ -30,7 +30,7 @@ class MotionSeries:
 
     Attributes:
         speed: Forward speed, (windows, samples).
-        turns: What tells a turn, (windows, samples, turns); without any, nothing does.
+        turns: What measures a turn, (windows, samples, turns); without any, nothing does.
     """
 
     speed: Values
@@ -81,7 +81,7 @@ def motion_features(series: MotionSeries) -> Values:
 
 @dataclass(frozen=True)
 class MotionTest:
-    """What is needed to tell whether a motion was driven.
+    """What is needed to decide whether a motion was driven.
 
     Attributes:
         is_speed: Whether a channel of the motion part is a speed; the others are turn rates, (channels,).
@@ -119,7 +119,7 @@ class MotionTest:
     def novelty(self, values: Values) -> Values:
         """Return how unlike the motions that were driven each window's is: 1 at the threshold, (windows,) [1].
 
-        0 where nothing of the motion was measured, which tells nothing.
+        0 where nothing of the motion was measured.
 
         Args:
             values: Windows of the motion part, (windows, samples, channels); NaN where unmeasured.

@@ -29,9 +29,9 @@ from surface_classifier.model.loading.model_loader import ModelLoader
 from surface_classifier.nodes.background import in_thread
 from surface_classifier.nodes.chain_health import ClassifierState, classifier_health
 from surface_classifier.nodes.conversion import describe_window_message, label_message, to_ns, window_from_message
-from surface_classifier.nodes.flow import ProgressReporter
 from surface_classifier.nodes.message_limit import MessageLimit
 from surface_classifier.nodes.parameters import CLASSIFIER_PARAMETERS
+from surface_classifier.nodes.progress_reporter import ProgressReporter
 from surface_classifier.signal.window_stream import Window
 from surface_msgs.msg import CurrentWindow, SurfaceLabel
 from surface_msgs.srv import LoadModel

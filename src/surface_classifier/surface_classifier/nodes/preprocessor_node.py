@@ -28,9 +28,9 @@ from current_driver.node.run_nodes import run
 from surface_classifier.model.contract import describe_windows
 from surface_classifier.nodes.chain_health import FIRST_MESSAGE_S, PreprocessorState, preprocessor_health
 from surface_classifier.nodes.conversion import WindowWriter
-from surface_classifier.nodes.flow import ProgressReporter
 from surface_classifier.nodes.message_limit import MessageLimit
 from surface_classifier.nodes.parameters import PREPROCESSOR_PARAMETERS
+from surface_classifier.nodes.progress_reporter import ProgressReporter
 from surface_classifier.nodes.publishers import others_beside, publishers_of
 from surface_classifier.nodes.window_parameters import window_config
 from surface_classifier.nodes.window_watch import Overdue, StreamSnapshot, WindowWatch

@@ -34,8 +34,8 @@ from current_driver.recordings.writing.recording_writer import RecordingWriter
 from surface_classifier.nodes.background import in_thread
 from surface_classifier.nodes.chain_health import TrainerState, trainer_health
 from surface_classifier.nodes.conversion import to_ns, truth_message
-from surface_classifier.nodes.flow import ProgressReporter
 from surface_classifier.nodes.parameters import TRAINER_PARAMETERS
+from surface_classifier.nodes.progress_reporter import ProgressReporter
 from surface_classifier.nodes.raw_stamps import MessageTimes, TimeReader, time_reader
 from surface_classifier.terminal.joy_labels import JoyLabels
 from surface_classifier.training_process.train_job import TrainJob

@@ -59,7 +59,7 @@ class VerdictCard:
         gauge: Length of the number's bar and place of the threshold on it, 0 to 1; None where they cannot be drawn.
         remedy: One sentence.
         diff: Lines of the change to the configuration, each with its sign: ` `, `-` or `+`.
-        command: Command that mends the data; empty where there is none.
+        command: Command that repairs the data; empty where there is none.
         picture: The arms it rests on; None where it rests on none.
         arms: The same arms as a table.
         windows: Windows it speaks of.

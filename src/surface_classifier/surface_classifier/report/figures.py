@@ -42,7 +42,7 @@ _ARM_COLOURS = (
 )
 
 _PANEL_INCHES = (4.5, 2.9)
-_DRAWN_POINTS = 400  # of a band or of raw steps: more cannot be told apart at this width
+_DRAWN_POINTS = 400  # of a band or of raw steps: more cannot be distinguished at this width
 _CHOICES = 8  # settings of a parameter that stand side by side rather than on a scale
 _LOG_RATIO = 30.0  # a loss that spans more than this is drawn on a logarithmic axis
 _SMALLEST_LOSS = 1e-7  # a cross-entropy below this is rounding in float32 [nat]
@@ -622,7 +622,7 @@ def _loss_axis(axes: Axes, losses: Sequence[Values]) -> None:
     if highest > _LOG_RATIO * lowest:
         axes.set_yscale('log')
         axes.set_ylim(lowest / 1.3, highest * 1.3)
-        # Two or three decades have room for numbers in between; more decades are told by their powers.
+        # Two or three decades have room for numbers in between; more decades are labelled by their powers.
         if highest < 2000 * lowest:
             axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:g}'))

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""One self-contained HTML page: how well a model tells surfaces apart, and why its training went as it did.
+"""One self-contained HTML page: how well a model classifies surfaces, and why its training went as it did.
 
 The page needs no network and no other file: figures are inlined, text stays text. It is built in two steps, so that the
 demo can show a live drive on the same page as `surface evaluate` shows folds and `surface report` a diagnosis: a
@@ -289,7 +289,7 @@ def diagnosis_page(result: Mapping[str, Any], *, dataset: Dataset | None = None)
         title='Why this training goes as it does',
         lead=(
             f'A training on {count_text(data["windows"])} windows of {len(classes)} surfaces ({data["path"]}) was '
-            'repeated with one thing changed at a time, to tell why its loss moves as it does.'
+            'repeated with one thing changed at a time, to find why its loss moves as it does.'
         ),
         verdict='',
         classes=classes,
@@ -307,7 +307,7 @@ def _fluctuation_sentence(fluctuation: Mapping[str, Any]) -> str:
     rising, wobble = number(fluctuation['rising_share']), number(fluctuation['detrended_log_std'])
     texts = [
         *((f'rises in {100 * rising:.0f} % of the epochs',) if np.isfinite(rising) else ()),
-        *((f'strays from its trend by {100 * wobble:.1f} % of itself',) if np.isfinite(wobble) else ()),
+        *((f'deviates from its trend by {100 * wobble:.1f} % of itself',) if np.isfinite(wobble) else ()),
     ]
     return f'The loss {" and ".join(texts)}.' if texts else ''
 
@@ -382,7 +382,7 @@ def _sections(page: ReportPage) -> Iterable[tuple[str, str]]:
         (anchor, name)
         for anchor, name, there in (
             ('causes', 'Verdict' if diagnosis and len(diagnosis.cards) == 1 else 'Verdicts', diagnosis is not None),
-            ('open', 'What cannot be told', diagnosis is not None and diagnosis.open_questions),
+            ('open', 'What is still unknown', diagnosis is not None and diagnosis.open_questions),
             ('training', 'The training', page.training is not None),
             ('suspects', 'Suspected labels', diagnosis is not None and diagnosis.suspects),
             ('scores', 'Scores', page.scores),
@@ -414,7 +414,7 @@ def data_rows(dataset: Dataset) -> Iterable[tuple[str, str]]:
     yield 'window', f'{span}, a new one every {stride}'
     for part in window.parts:
         channels = ', '.join(f'{channel.name} [{channel.unit}]' for channel in part.channels)
-        motion = ', which tell the motion' if part.role == 'motion' else ''
+        motion = ', which measure the motion' if part.role == 'motion' else ''
         yield f'part {part.name}', f'{part.sample_rate_hz:g} Hz: {channels}{motion}'
     labels = np.asarray(dataset.labels)
     for index, name in enumerate(dataset.classes):

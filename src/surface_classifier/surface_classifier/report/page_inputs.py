@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finds out what the files given to `surface report` are, and puts them on one page.
 
-Each of them tells its kind by what it holds: results of `surface diagnose`, `evaluate`, `test`, `train` and `sweep`,
+The kind of each follows from what it holds: results of `surface diagnose`, `evaluate`, `test`, `train` and `sweep`,
 written with `--json`, and the folder of a model.
 """
 
@@ -209,7 +209,7 @@ def _with_scores(page: ReportPage, scores: ReportPage) -> ReportPage:
 
 def _model_lead(contract: ModelContract, path: str) -> str:
     data, training = contract.training_data, contract.training
-    text = f'The model {path} tells {len(contract.classes)} surfaces apart'
+    text = f'The model {path} distinguishes {len(contract.classes)} surfaces'
     if 'windows' in data and 'epochs_run' in training:
         text += (
             f'; it was trained on {count_text(data["windows"])} windows for {training["epochs_run"]} epochs, of which '

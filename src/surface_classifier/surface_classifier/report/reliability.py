@@ -54,17 +54,17 @@ def comparison_sentences(result: Mapping[str, Any]) -> Iterator[str]:
     if comparison.get('sentence'):
         text = str(comparison['sentence'])
         yield f'{text[0].upper()}{text[1:]}.'
-    wrong = (comparison.get('wholly_wrong') or {}).get('lstm') or []
+    wrong = (comparison.get('zero_accuracy') or {}).get('lstm') or []
     if wrong:
         yield f'The LSTM gets no window right of {len(wrong)} recordings: {", ".join(wrong)}.'
     for key, title in (('lstm', 'LSTM'), ('trees', 'Trees')):
         found = ((result.get('streams') or {}).get(key) or {}).get('filtered')
         if found:
             delay = found['median_delay_s']
-            told = 'more often missed than told'
+            found_after = 'more often missed than detected'
             if delay is not None and math.isfinite(delay):
-                told = f'told after {delay:.1f} s (median)'
+                found_after = f'detected after {delay:.1f} s (median)'
             yield (
                 f'{title} with the belief filter on streams of joined recordings: accuracy {found["accuracy"]:.3f}, a '
-                f'change of surface is {told}, {found["false_changes_per_minute"]:.2f} false changes a minute.'
+                f'change of surface is {found_after}, {found["false_changes_per_minute"]:.2f} false changes a minute.'
             )

@@ -22,7 +22,7 @@ from surface_classifier.report.figures import (
 SLICED_PARAMETERS = 3  # the most important ones are drawn one by one
 LISTED_TRIALS = 20  # the best ones; the others are folded away
 
-_HOLDOUT_ROWS = {'best': 'best recipe', 'recipe': 'recipe it began with', 'trees': 'trees on levels'}
+_HOLDOUT_ROWS = {'best': 'best recipe', 'recipe': 'recipe it began with', 'trees': 'extra trees on quantile bins'}
 
 
 @dataclass(frozen=True)

@@ -43,11 +43,11 @@ GRIDS: Mapping[Network, tuple[str, ...]] = {
 
 # A loss jumps if it rises in this share of the epochs [1], the limit the default recipe has to keep ...
 JUMPING_RISING_SHARE = 0.10
-# ... by more than a plot shows: it strays from its trend by at least 1 % [1].
+# ... by more than a plot shows: it deviates from its trend by at least 1 % [1].
 JUMPING_LOG_STD = 0.01
 # One fluctuation is larger than another from this ratio on [1]; medians of five equal arms differ by less.
 RATIO_MARGIN = 1.25
-# Below this a fluctuation is not told from none [1]: the rounding of a mean of float32 losses.
+# Below this a fluctuation counts as none [1]: the rounding of a mean of float32 losses.
 SMALLEST_LOG_STD = 1e-4
 # Accuracies differ from this on [1]: about two standard errors of a difference on 600 fresh windows.
 ACCURACY_MARGIN = 0.05
@@ -673,7 +673,7 @@ def _is_it_normal(results: Mapping[str, ClaimResult]) -> dict[str, str]:
         parts.append(f'It does not jump with {_listed([test.test.subject for test in calm])}.')
     easy = [test for test in results['easy-classes-jump'].tests if test.verdict == 'holds']
     if easy:
-        parts.append('Two classes that are easy to tell apart do not end it, so it is no sign of a hard task.')
+        parts.append('Two classes that are easy to distinguish do not end it, so it is no sign of a hard task.')
     avoidable = results['jumps-are-avoidable']
     falls, scores = avoidable.tests
     if falls.verdict == 'holds':

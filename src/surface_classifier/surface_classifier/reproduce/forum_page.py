@@ -313,7 +313,7 @@ def _fluctuation_pictures(result: ForumResult) -> list[Picture]:
         ('rising_share', 'How often the loss rises', 'epochs in which it rises [1]', JUMPING_RISING_SHARE),
         (
             'detrended_log_std',
-            'How much it strays from its trend',
+            'How much it deviates from its trend',
             'std of log loss about its trend [1]',
             JUMPING_LOG_STD,
         ),

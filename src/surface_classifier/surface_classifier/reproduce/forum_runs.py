@@ -289,8 +289,8 @@ def _train(
     import torch
 
     from surface_classifier.training.loop import EngineKind, EpochResult, train
+    from surface_classifier.training.parallel_training import kernel_obstacle
     from surface_classifier.training.prepared_windows import predict_logits
-    from surface_classifier.training.together import kernel_obstacle
 
     epoch_s = task.seconds / config.epochs
     every = max(1, config.epochs // _REPORTS)

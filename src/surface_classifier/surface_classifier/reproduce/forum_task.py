@@ -5,7 +5,7 @@
 Three generators make the same kind of task by different mechanisms, so that what is tuned on one can be tested on
 another:
 
-| generator | what tells the surfaces apart |
+| generator | what distinguishes the surfaces |
 |---|---|
 | `texture` | standard deviation, skewness and colour (second-order autoregression) of the noise |
 | `ripple` | bands and amplitudes of sinusoids, rate and shape of impulses (joints, stones) |

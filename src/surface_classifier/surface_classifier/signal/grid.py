@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The even time grid: which stamp grid point k has, and which grid point comes next after a stamp.
 
-Point k of a grid lies k sample periods after the epoch, whoever listens and since when: that is why a late subscriber
+Point k of a grid lies k sample periods after the epoch, for any reader at any time: that is why a late subscriber
 and a reader of the recording cut the same windows. Rates such as 6.5 Hz have no whole number of nanoseconds in a
 period, so points are computed exactly, as rational numbers, and only the stamp itself is rounded, to the nearest
 nanosecond.

@@ -13,7 +13,7 @@ import numpy as np
 
 from surface_classifier.signal.field_path import field_names, string_arrays, texts, type_name
 
-# Longer arrays are scans, pictures and matrices; deeper messages, and more numbers, are nobody's motor currents.
+# Longer arrays are scans, pictures and matrices; deeper messages, and more numbers, are no motor currents.
 MOST_ELEMENTS = 32
 MOST_DEPTH = 6
 MOST_NUMBERS = 400
@@ -94,5 +94,5 @@ def _labels(values: Any, named: dict[str, list[Any]]) -> list[str]:
 
 
 def are_usable(names: Sequence[str]) -> bool:
-    """Whether names tell elements apart and can stand in a field path."""
+    """Whether names distinguish elements and can stand in a field path."""
     return len(set(names)) == len(names) and all(_USABLE_NAME.fullmatch(name) for name in names)

@@ -77,7 +77,7 @@ class Resampler(ABC):
 
     def reset(self) -> None:
         """Forget all samples; the counter of gaps stays."""
-        # Index of the next point to give out, and of the first one that the samples of this run tell.
+        # Index of the next point to give out, and of the first one that the samples of this run define.
         self._next: int | None = None
         self._known_from = 0
         self._newest_ns = 0

@@ -3,7 +3,7 @@
 """Order at the entrance: samples of one topic leave here with strictly increasing stamps.
 
 Duplicates and late samples are dropped and counted, lost ones are seen in the sample numbers of the source, and a clock
-that was set back is told apart from a late sample. All decisions are taken sample by sample, so that they do not depend
+that was set back is separated from a late sample. All decisions are taken sample by sample, so that they do not depend
 on how the samples are split into messages.
 """
 

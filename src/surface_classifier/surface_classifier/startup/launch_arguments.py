@@ -177,7 +177,7 @@ def _driver(arguments: Mapping[str, str]) -> Parameters:
 
 
 def _reader(arguments: Mapping[str, str]) -> Parameters:
-    """Return what every node behind the driver is told."""
+    """Return the parameters of every node behind the driver."""
     parameters: Parameters = {}
     if truth_value('use_sim_time', arguments['use_sim_time']):
         parameters['use_sim_time'] = True

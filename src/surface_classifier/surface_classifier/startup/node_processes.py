@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts the project's nodes as processes of their own, and leaves none of them behind.
 
-Every node gets a log file; a node that ends with an error is told with the end of its log.
+Every node gets a log file; a node that ends with an error is reported with the end of its log.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ def find_executable(package: str, executable: str) -> Path:
 
 
 def free_domain_id() -> int:
-    """A ROS domain that nobody on this machine uses; it is this process's until the process ends.
+    """A ROS domain that no process on this machine uses; it is this process's until the process ends.
 
     The first participant of domain d listens on UDP port 7410 + 250 d (DDSI-RTPS 9.6.1.1); domains above 101 would fall
     into Linux's range of ephemeral ports. A lock file keeps the domain from others that ask here before a node runs.

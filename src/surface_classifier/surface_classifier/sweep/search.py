@@ -46,8 +46,8 @@ from surface_classifier.sweep.sweep_storage import GRACE_HEARTBEATS, open_storag
 from surface_classifier.training.hold_out import hold_out
 from surface_classifier.training.loop import EngineKind, TrainingCancelledError, train
 from surface_classifier.training.metrics import scores
+from surface_classifier.training.parallel_training import kernel_obstacle
 from surface_classifier.training.prepared_windows import predict_logits, resident
-from surface_classifier.training.together import kernel_obstacle
 from surface_classifier.training.training_config import TrainingConfig
 
 Indices = NDArray[np.int64]
@@ -63,7 +63,7 @@ GOOD_SHARE = 0.5
 MOST_FOLDS = 5
 RETRIES = 1  # of a trial whose worker was lost; one more, and the trial itself may be what kills them
 POLL_S = 0.5
-STOP_S = 20.0  # for a worker to stop after it was told to
+STOP_S = 20.0  # for a worker to stop after it was asked to
 DIVERGENCE = 'training diverged'  # what `train` says of a loss that is not finite
 _COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)
 _SETTINGS = 'settings'
@@ -135,7 +135,7 @@ class SweepResult:
             all of them), `estimate` (the same, put at what its folds let expect, for a pruned trial), `folds` (balanced
             accuracy of each), `params` (values of the recipe's keys; a full batch as the windows of a fold), `state`
             (Optuna's) and `seconds`.
-        importances: Share of each searched key in what tells good trials from the rest; they add up to 1.
+        importances: Share of each searched key in what separates good trials from the rest; they add up to 1.
         best: `number`, `value` and `params` of the best trial.
         config: The best recipe.
         holdout: Balanced accuracy of `best`, of `recipe` (the one the sweep began with) and of `trees`, in the `search`
@@ -320,7 +320,7 @@ def _fitted_windows(dataset: Dataset, config: TrainingConfig, windows: Indices, 
 
 @dataclass(frozen=True)
 class _Job:
-    """What a worker process is told."""
+    """What a worker process is given."""
 
     dataset: Path
     settings: SweepSettings
@@ -540,7 +540,7 @@ def _score_fold(
     except SurfaceError as error:
         if DIVERGENCE not in str(error):
             raise
-        # What cannot be trained tells as much as a guess.
+        # What cannot be trained informs the search as much as a guess.
         return 1 / len(dataset.classes), str(error)
     predicted = predict_logits(network, resident(dataset, fold.test)).argmax(dim=1).numpy()
     return scores(np.asarray(dataset.labels)[fold.test], predicted)['balanced_accuracy'], ''
@@ -559,7 +559,7 @@ def _run_workers(
     report: Callable[[SweepProgress], object],
     message: Callable[[str], object],
 ) -> int:
-    """Run workers in processes of their own, and tell how the study gets on.
+    """Run workers in processes of their own, and report the progress of the study.
 
     Returns:
         How many of them were lost; the others did their work.
@@ -837,7 +837,7 @@ def _estimate(trial: FrozenTrial, complete: Sequence[FrozenTrial]) -> float:
 
 
 def _importances(trials: Sequence[FrozenTrial], estimates: Mapping[int, float], space: Space) -> dict[str, float]:
-    """Share of each key in what tells good trials from the rest, by PED-ANOVA; empty where all trials are alike.
+    """Share of each key in what separates good trials from the rest, by PED-ANOVA; empty where all trials are alike.
 
     Watanabe et al., PED-ANOVA: Efficiently Quantifying Hyperparameter Importance in Arbitrary Subspaces, IJCAI 2023.
     Pruned trials count, with their estimates: among those that were left to end, what got the others pruned would look

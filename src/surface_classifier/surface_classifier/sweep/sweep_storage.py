@@ -64,7 +64,7 @@ def open_storage(address: str, heartbeat_s: int, retries: int) -> RDBStorage:
             'written, and the user and password in the address'
         ) from error
     except RuntimeError as error:
-        # Optuna's own sentence says which command mends tables of another version.
+        # Optuna's own sentence says which command upgrades tables of another version.
         raise SurfaceError(f'--storage {shown}: {" ".join(str(error).split())}') from error
 
 

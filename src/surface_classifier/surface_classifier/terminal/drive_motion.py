@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""How fast a robot drives and whether it turns, from whatever tells it; free of ROS's graph.
+"""How fast a robot drives and whether it turns, from any message that shows it; free of ROS's graph.
 
 Odometry is asked first, then the speeds of wheels, and what was commanded only where nothing was measured.
 """
@@ -45,7 +45,7 @@ class Motion:
 
 
 def motion_of(msgtype: str, message: Any, wheel_radius_m: float = 0.0) -> Motion | None:
-    """Return the motion that a message tells, None when it tells none.
+    """Return the motion that a message holds, None when it holds none.
 
     Args:
         msgtype: Full type name, one of `MOTION_TYPES`.
@@ -73,11 +73,11 @@ def motion_of(msgtype: str, message: Any, wheel_radius_m: float = 0.0) -> Motion
 
 
 def preferred_topics(published: Mapping[str, Sequence[str]], wheel_radius_m: float) -> list[tuple[str, str]]:
-    """Return the topics that may tell the motion, with their types, the best first.
+    """Return the topics that may hold the motion, with their types, the best first.
 
     Args:
-        published: Types of each topic that somebody publishes.
-        wheel_radius_m: As for `motion_of`; without it joint states tell nothing [m].
+        published: Types of each topic that is published.
+        wheel_radius_m: As for `motion_of`; without it joint states hold no speed [m].
     """
     usable = [msgtype for msgtype in MOTION_TYPES if msgtype != 'sensor_msgs/msg/JointState' or wheel_radius_m > 0.0]
     return [

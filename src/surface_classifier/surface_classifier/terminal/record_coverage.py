@@ -45,7 +45,7 @@ class Coverage:
         seconds: Time under each label [s].
         by_range: Time under each label in each speed range, where the speed is known [s].
         turning: Time under each label in turns [s].
-        knows_motion: Whether anybody told the speed so far.
+        knows_motion: Whether a speed was received so far.
     """
 
     def __init__(self, surfaces: Sequence[str], speed_edges_mps: Sequence[float] = DEFAULT_SPEED_EDGES_MPS) -> None:
@@ -77,7 +77,7 @@ class Coverage:
         Args:
             surface: Its label; empty: it is not labelled, and does not count.
             seconds: How long it lasted [s].
-            motion: What the robot did; None: nobody tells.
+            motion: What the robot did; None: unknown.
         """
         if not surface:
             return

@@ -46,9 +46,9 @@ class WatchState:
         surface: Latest label; empty before the first.
         known: Whether the latest label may be trusted.
         confidence: Confidence of the latest label, 0 to 1.
-        reason: Why the latest label is not known; empty when it is, or nobody said.
+        reason: Why the latest label is not known; empty when it is, or no reason came.
         probabilities: Latest probabilities, one per class.
-        truth: Surface the robot really stands on, where somebody says so; empty otherwise.
+        truth: Surface the robot really stands on, where it is published; empty otherwise.
         labels: Number of labels so far.
         right: Number of labels that agree with the truth, among `compared` ones.
         compared: Number of labels that could be compared with a truth.
@@ -131,7 +131,7 @@ class WatchState:
         self.truth = surface
 
     def truth_at(self, stamp_ns: int) -> str:
-        """The surface that was really there at `stamp_ns` [ns]; empty when nobody said."""
+        """The surface that was really there at `stamp_ns` [ns]; empty when it is unknown."""
         return next((surface for start, surface in reversed(self._truths) if start <= stamp_ns), '')
 
     def colour_of(self, surface: str) -> str:
@@ -230,8 +230,8 @@ def _headline(state: WatchState) -> Text:
     name = state.surface if state.known else 'unknown'
     text = Text(no_wrap=True, overflow='ellipsis')
     text.append(f' {name.upper()} ', style=f'bold #101010 on {state.colour_of(name)}')
-    told = f'{100 * state.confidence:3.0f} % sure' if state.known or not state.reason else state.reason
-    text.append(f'  {told}', style='bold')
+    certainty = f'{100 * state.confidence:3.0f} % sure' if state.known or not state.reason else state.reason
+    text.append(f'  {certainty}', style='bold')
     if state.truth:
         agrees = state.known and name == state.truth
         text.append('   really: ', style='dim')

@@ -64,7 +64,7 @@ class RobotWindows:
         recording: Recording of each window as an index into `recordings`, (windows,).
         stamps_ns: Stamp of each window's last sample, (windows,) [ns].
         recordings: Names of the recordings they come from.
-        motion: The part that tells the motion, (windows, samples, channels); None: the model has none.
+        motion: The part that measures the motion, (windows, samples, channels); None: the model has none.
     """
 
     parts: Sequence[Values]

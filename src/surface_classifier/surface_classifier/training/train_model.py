@@ -107,6 +107,6 @@ def _describe_training_data(dataset: Dataset, result: TrainingResult) -> dict[st
 
 
 def _scores_of_early_stopping(held_out: Predictions) -> dict[str, float]:
-    """Scores on the windows that chose the best epoch, so a little better than on data nobody has looked at."""
+    """Scores on the windows that chose the best epoch, so a little better than on unseen data."""
     rows = held_out.rows(held_out.chose_epoch)
     return scores(rows.labels, rows.predicted) if len(rows) else {}

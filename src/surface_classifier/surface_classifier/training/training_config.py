@@ -191,7 +191,7 @@ def _with_dropout(network: NetworkConfig, windows: int) -> NetworkConfig:
 
 
 # The set-ups of the forum question: one raw channel, the last state, a constant rate, 1,500 epochs, nothing held out.
-# The picture of the large network is lost; with these layers it has the parameters that were told of it.
+# The picture of the large network is lost; with these layers it has the parameters that the question states.
 _FORUM_NETWORKS = {
     'simple': NetworkConfig(hidden_sizes=(32,), dropout=0.0),
     'large': NetworkConfig(hidden_sizes=(128, 128), dropout=0.2),

@@ -21,7 +21,7 @@ from surface_classifier.training_process.train_files import TrainFiles
 
 # Longer than the child's own deadline, which ends it unless it is stopped altogether.
 CANCEL_TIMEOUT_S = 10.0
-# Libraries of linear algebra take every core unless they are told otherwise before they are loaded.
+# Libraries of linear algebra take every core unless they are configured otherwise before they are loaded.
 ONE_THREAD = dict.fromkeys(('OMP_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'MKL_NUM_THREADS'), '1')
 
 
@@ -42,7 +42,7 @@ class TrainJob:
         self._files = TrainFiles(Path(goal['model']))
         self._builds_dataset = False
         self._ended = threading.Event()
-        # Not a pipe: nobody reads it while the child runs, and a full pipe would stop the child.
+        # Not a pipe: it is not read while the child runs, and a full pipe would stop the child.
         self._complaints = tempfile.TemporaryFile('w+', encoding='utf-8')  # noqa: SIM115 - lives as long as the job
         # A session of its own: Ctrl-C at the terminal is for the node, which then ends its child.
         self._process = subprocess.Popen(

@@ -98,7 +98,7 @@ class _Training:
         self._epochs = 0
         self._told_s = 0.0
 
-    def tell(self, event: str, **values: Any) -> None:
+    def send(self, event: str, **values: Any) -> None:
         """Send one event to the parent."""
         self._answers.write(json.dumps({'event': event, **values}) + '\n')
         self._answers.flush()
@@ -106,7 +106,7 @@ class _Training:
     def fail(self, message: str) -> None:
         """Say why the goal cannot be met; the parent does not wait for this process any longer."""
         self.clean_up()
-        self.tell('error', message=message)
+        self.send('error', message=message)
 
     def clean_up(self) -> None:
         """Remove what is unfinished."""
@@ -124,14 +124,14 @@ class _Training:
         os.killpg(os.getpid(), signal.SIGKILL)
 
     def run(self) -> None:
-        """Build the data set if the goal names recordings, train, diagnose if asked to, and tell the result."""
+        """Build the data set if the goal names recordings, train, diagnose if asked to, and send the result."""
         begin_s = time.monotonic()
         goal, files = self._goal, self._files
         from current_driver.recordings.recording import find_recordings
         from surface_classifier.data.dataset import Dataset, check_dataset_target
         from surface_classifier.training.training_config import load_training_config
 
-        # What stands in the way is told before time is spent, on loading torch to begin with.
+        # What stands in the way is reported before time is spent, on loading torch to begin with.
         require_training_packages()
         config = load_training_config(goal['config'] or 'default')
         self._epochs = config.epochs
@@ -155,7 +155,7 @@ class _Training:
         contract, _ = train_model(
             dataset, files.model, config, goal['seed'], on_epoch=on_epoch, cancelled=self.cancelled.is_set
         )
-        self.tell(
+        self.send(
             'trained',
             model=str(files.model),
             model_digest=contract.weights_sha256,
@@ -163,7 +163,7 @@ class _Training:
             balanced_accuracy=contract.scores.get('balanced_accuracy', math.nan),
         )
         findings = self._diagnose(dataset, config) if goal['diagnose'] else {}
-        self.tell('result', duration=time.monotonic() - begin_s, **findings)
+        self.send('result', duration=time.monotonic() - begin_s, **findings)
 
     def _build_dataset(self, recordings: list[Recording]) -> Dataset:
         from surface_classifier.data.dataset_builder import build_dataset, motor_window_config, recording_seconds
@@ -182,18 +182,18 @@ class _Training:
             window_config = motor_window_config(recordings)
             return build_dataset(recordings, window_config, self._files.dataset, on_progress=on_progress).dataset
         except SurfaceError:
-            self._builds_dataset = False  # what is there now, if anything, was put there by somebody else
+            self._builds_dataset = False  # what is there now, if anything, was put there by another process
             raise
 
     def _epoch_teller(self, dataset: Dataset, config: TrainingConfig) -> Callable[[EpochResult], None]:
-        """Return what tells each epoch, with what the run looks like so far."""
+        """Return what reports each epoch, with what the run looks like so far."""
         from surface_classifier.diagnosis.running_verdict import RunningJudge
 
         judge = RunningJudge.of_training(dataset, config, self._goal['seed'], self._goal['config'])
 
         def on_epoch(epoch: EpochResult) -> None:
             verdict = judge.add(epoch)
-            self.tell(
+            self.send(
                 'epoch',
                 **asdict(epoch),
                 progress=epoch.epoch / epoch.epochs,
@@ -229,14 +229,14 @@ class _Training:
         }
 
     def _enter(self, stage: str) -> None:
-        self.tell('stage', stage=stage, epochs=self._epochs)
+        self.send('stage', stage=stage, epochs=self._epochs)
 
     def _progress(self, activity: str, share: float) -> None:
-        """Tell how far the stage is, but not more often than a person can read."""
+        """Send how far the stage is, but not more often than a person can read."""
         now_s = time.monotonic()
         if now_s - self._told_s >= PROGRESS_PERIOD_S:
             self._told_s = now_s
-            self.tell('progress', activity=activity, progress=share, epochs=self._epochs)
+            self.send('progress', activity=activity, progress=share, epochs=self._epochs)
 
 
 def _give_way() -> None:

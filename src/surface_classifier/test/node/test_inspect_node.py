@@ -69,7 +69,9 @@ def test_one_topic_is_looked_at_alone(graph: Graph) -> None:
     assert [log.topic for log in listen(['/base/warmth'], 1.0, graph.context)] == ['/base/warmth']
 
 
-def test_a_topic_that_nobody_publishes_is_named(graph: Graph) -> None:
+def test_a_topic_that_no_node_publishes_is_named(graph: Graph) -> None:
     publish_a_robot(graph)
-    with pytest.raises(SurfaceError, match=r'nobody publishes /base/joint; the topics of the graph are .*/base/joints'):
+    with pytest.raises(
+        SurfaceError, match=r'no node publishes /base/joint; the topics of the graph are .*/base/joints'
+    ):
         listen(['/base/joint'], 0.5, graph.context)

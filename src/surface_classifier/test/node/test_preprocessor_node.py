@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""The preprocessor node: any topic by parameters alone, bad input told and survived, jumps of the clock, silence."""
+"""The preprocessor node: any topic by parameters alone, bad input reported, jumps of the clock, silence."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ def test_it_records_by_itself_and_completes_the_bag_when_interrupted(graph: Grap
     assert (tmp_path / 'view.svg').is_file()
 
 
-def test_a_refusal_of_the_trainer_is_told(graph: Graph, tmp_path: Path) -> None:
+def test_a_refusal_of_the_trainer_is_reported(graph: Graph, tmp_path: Path) -> None:
     graph.start(TrainerNode, {'output_dir': str(tmp_path)})
     (tmp_path / 'taken').mkdir()
     terminal = TerminalProcess('--surfaces', 'ice', '--name', 'taken')

@@ -489,7 +489,7 @@ def test_training_from_recordings_builds_the_data_set_first(graph: Graph, tmp_pa
 
 def test_what_a_failed_goal_built_is_removed_and_what_was_there_stays(graph: Graph, tmp_path: Path) -> None:
     pytest.importorskip('torch')
-    # One recording of a surface: none can be held out, as is told when the data set is there.
+    # One recording of a surface: none can be held out, as is reported when the data set is there.
     write_drives(tmp_path / 'drives', recordings=1)
     graph.start(TrainerNode, {'output_dir': str(tmp_path)})
     goal = {'recordings': [str(tmp_path / 'drives')], 'model': str(tmp_path / 'models' / 'model')}
@@ -557,8 +557,8 @@ def test_a_diagnosis_follows_the_training_when_it_is_asked_for(
     assert list(result.evidence) == [verdict['evidence']['text'] for verdict in written['verdicts']]
     assert list(result.cannot_tell) == [entry['id'] for entry in written['cannot_tell']]
     assert written['dataset']['digest'] == load_contract(model).training_data['digest']
-    told = [feedback for feedback in client.feedback if feedback.stage == 'diagnose']
-    assert any(feedback.activity and 0 <= feedback.progress <= 1 for feedback in told)
+    reports = [feedback for feedback in client.feedback if feedback.stage == 'diagnose']
+    assert any(feedback.activity and 0 <= feedback.progress <= 1 for feedback in reports)
     # Another model under the same name would take the old diagnosis for its own.
     shutil.rmtree(model)
     status, result = client.result(client.send(model=str(model), **goal))

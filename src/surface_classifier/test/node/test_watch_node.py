@@ -95,7 +95,7 @@ def test_the_view_is_fed_by_labels_windows_and_the_truth(graph: Graph) -> None:
     np.testing.assert_allclose(levels, [1.0, 1.0, *np.arange(2.0, 11.0)], atol=0.03)
 
 
-def test_a_silent_graph_is_told_with_the_topic(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_graph_is_reported_with_the_topic(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('surface_classifier.nodes.clients.watch_node.SILENCE_S', 0.0)
     node: WatchNode = graph.add(WatchNode(context=graph.context, namespace='/robot_1'))
     node.refresh_notice()
@@ -177,7 +177,7 @@ def test_a_trainer_that_refuses_is_quoted(graph: Graph, tmp_path: Path) -> None:
     with TrainerClient() as trainer:
         with pytest.raises(SurfaceError, match='stop_recording: '):
             trainer.stop_recording()
-        started = trainer.start_recording(name='walk', surface='grass', operator_name='somebody')
+        started = trainer.start_recording(name='walk', surface='grass', operator_name='operator')
         assert Path(started.path).name == 'walk'
         trainer.set_surface('sand')
         assert trainer.stop_recording(discard=True).success

@@ -91,7 +91,7 @@ class Page:
         deadline = time.monotonic() + REPLY_SECONDS
         while not self._loaded:
             self._handle(self._receive(deadline))
-        # Pictures are decoded after the load event, and only their decoding tells that they are sound.
+        # Pictures are decoded after the load event, and only their decoding shows that they are sound.
         broken = self.evaluate(
             'Promise.all([...document.images].map(image => image.decode().then(() => null, () => image.alt)))'
         )

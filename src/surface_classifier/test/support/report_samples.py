@@ -164,7 +164,7 @@ def healthy_diagnosis() -> dict[str, Any]:
         _verdict(
             'healthy',
             0.9,
-            'The loss strays from its trend by 2 % of itself, and that costs no accuracy.',
+            'The loss deviates from its trend by 2 % of itself, and that costs no accuracy.',
             ('wobble', 0.02, 0.05),
             'Nothing needs to be changed.',
             ['as_configured'],

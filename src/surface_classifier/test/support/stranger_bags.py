@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bags of robots that nobody has described: twelve topics under random names, one of which holds the motors' current.
+"""Bags of unknown robots: twelve topics under random names, one of which holds the motors' current.
 
 A robot drives and stands on two surfaces. Its motors are of one of the kinds that robots publish; beside them come a
 battery, an IMU, odometry, commands, joint positions, temperatures, voltages and counters, some as plain numbers.

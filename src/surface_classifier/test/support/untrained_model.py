@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Complete models with random weights: they tell nothing about surfaces, but every window gets another answer."""
+"""Complete models with random weights: they know no surface, but every window gets another answer."""
 
 from __future__ import annotations
 

@@ -251,10 +251,10 @@ def widen_receive_buffer(bus: Any) -> None:
 
 
 def frames_dropped(bus: Any) -> int:
-    """Return how many frames the kernel has dropped because the bus's socket was full; 0 where it does not tell."""
+    """Return how many frames the kernel has dropped because the bus's socket was full; 0 where it does not count."""
     with suppress(OSError, NotImplementedError, AttributeError, ValueError, struct.error), _socket_of(bus) as sock:
-        told = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4 * _MEMINFO_VALUES)
-        return int(struct.unpack(f'={_MEMINFO_VALUES}I', told)[_MEMINFO_DROPS])
+        memory = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4 * _MEMINFO_VALUES)
+        return int(struct.unpack(f'={_MEMINFO_VALUES}I', memory)[_MEMINFO_DROPS])
     return 0
 
 

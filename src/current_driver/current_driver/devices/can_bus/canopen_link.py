@@ -169,7 +169,7 @@ class CanopenLink(DeviceLink):
     def close(self) -> None:
         """Leave the bus."""
         if self._network is not None:
-            with suppress(Exception):  # it raises again what ended its thread, which has been told
+            with suppress(Exception):  # it raises again what ended its thread, which has been reported
                 self._network.disconnect()
             self._network = None
 

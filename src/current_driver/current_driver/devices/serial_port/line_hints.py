@@ -14,7 +14,7 @@ _NAMES = re.compile(r'[A-Za-z_]\w*(?:\s*[,;\t]\s*[A-Za-z_]\w*)+')
 
 
 def line_hint(text: str) -> str:
-    """Say what an unread line is, with the remedy; empty for a line that tells nothing, such as noise.
+    """Say what an unread line is, with the remedy; empty for a line without information, such as noise.
 
     Args:
         text: The line, without its end.

@@ -28,7 +28,7 @@ BOARD = '/dev/ttyUSB0 (csv at 115200 baud)'
         (DeviceState(BOARD, samples=9, warning='no priority'), Level.WARN, ('no priority',)),
     ],
 )
-def test_a_state_is_told_in_a_sentence(state: DeviceState, level: Level, words: tuple[str, ...]) -> None:
+def test_a_state_is_reported_in_a_sentence(state: DeviceState, level: Level, words: tuple[str, ...]) -> None:
     for health in (device_health(state), driver_health(DriverState(stage='publishing', device=device_health(state)))):
         assert health.level is level
         for word in words:

@@ -144,7 +144,7 @@ def test_a_poll_without_a_whole_answer_is_a_lost_sample(tmp_path: Path, fault: s
         assert source.health().level is Level.WARN
 
 
-def test_servos_that_do_not_answer_are_told_and_found_again(tmp_path: Path) -> None:
+def test_servos_that_do_not_answer_are_reported_and_found_again(tmp_path: Path) -> None:
     mute = True
 
     def answer(number: int, address: int, length: int, servos: list[int]) -> bytes:
@@ -159,7 +159,7 @@ def test_servos_that_do_not_answer_are_told_and_found_again(tmp_path: Path) -> N
         assert len(reader.samples(5)) >= 5
 
 
-def test_a_port_that_is_unplugged_is_told_and_found_again(tmp_path: Path) -> None:
+def test_a_port_that_is_unplugged_is_reported_and_found_again(tmp_path: Path) -> None:
     values = {'source': 'dynamixel', 'dynamixel.port': str(tmp_path / 'ttyBOARD'), 'dynamixel.motors': ['left=1']}
     source = make_source(check_all(DRIVER_PARAMETERS, {**values, 'device.retry_s': 0.05}), time.time_ns())
     assert isinstance(source, DeviceSource)

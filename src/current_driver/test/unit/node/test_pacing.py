@@ -57,7 +57,7 @@ def test_asking_again_gives_what_is_left() -> None:
     assert pacer.delay_s(SECOND, 0.3) == pytest.approx(0.2)
 
 
-def test_a_step_back_and_the_next_recording_begin_anew() -> None:
+def test_a_step_back_and_the_next_recording_restart() -> None:
     pacer = Pacer()
     pacer.delay_s(50 * SECOND, 0.0)
     assert pacer.delay_s(51 * SECOND, 0.0) == 1.0

@@ -28,7 +28,7 @@ recordings' own rate, where that is lower), a new window each half window. --cha
 at which rates; any type of message will do: a window configuration (YAML), a parameter file of the preprocessor, or a
 preset. `surface inspect RECORDING` writes such a file, `surface inspect --presets` lists the presets.
 
-A window is taken when it lies wholly under one label; the label is a latched topic inside each bag. People say late, or
+A window is taken when all of it lies under one label; the label is a latched topic inside each bag. People say late, or
 early, that the surface changes: --label-margin leaves out what lies close to a change they made.
 
 Recordings are cut by --jobs processes at once; the data set is the same to the last bit, however many. Those who

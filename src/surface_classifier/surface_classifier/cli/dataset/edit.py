@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""`surface dataset relabel | drop | merge | split | balance`: mend and divide data sets."""
+"""`surface dataset relabel | drop | merge | split | balance`: edit and divide data sets."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Show what a data set holds and what it covers.
 
 For each class: windows, recordings, seconds, robots. How the samples came: rate, jitter, gaps, share that was measured.
 Channels that are constant, dead, saturated or a copy of another. Power above the Nyquist frequency of the grid, from
-the recordings before they were decimated, where these are still there. Speeds and turns, where a channel in m/s tells.
+the recordings before they were decimated, where these are still there. Speeds and turns, where a channel is in m/s.
 """
 
 # Channels are looked at in so many windows, evenly over the data set: a fault that matters shows in these.
@@ -157,7 +157,7 @@ def channel_faults(dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def power_above(dataset: Dataset) -> dict[str, Any]:
-    """Power above the Nyquist frequency by part, and why it cannot be told."""
+    """Power above the Nyquist frequency by part, and why it is unknown."""
     from surface_classifier.data.survey.aliasing import PowerAbove, power_above_nyquist
 
     try:
@@ -227,7 +227,7 @@ def _print_spectrum(spectrum: dict[str, Any]) -> None:
             f'about {entry["strongest_hz"]:.0f} Hz, {what}'
         )
     if spectrum['why']:
-        print(f'power above the Nyquist frequency: cannot tell, {spectrum["why"]}')
+        print(f'power above the Nyquist frequency: unknown, {spectrum["why"]}')
 
 
 def _print_motion(motion: Motion) -> None:

@@ -44,7 +44,7 @@ def print_dataset(dataset: Dataset, covered: Mapping[str, ClassSurvey] | None = 
     print(f'{len(dataset)} windows of {config.window_s:g} s, every {config.stride_s:g} s')
     for index, part in enumerate(config.parts):
         names = ', '.join(f'{channel.name} [{channel.unit}]' for channel in part.channels)
-        motion = ', which tell the motion' if part.role == 'motion' else ''
+        motion = ', which measure the motion' if part.role == 'motion' else ''
         print(
             f'  {part.name}: {config.samples_of_part(index)} samples at {part.sample_rate_hz:g} Hz of {names}{motion}'
         )

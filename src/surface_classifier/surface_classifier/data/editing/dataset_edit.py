@@ -1,8 +1,8 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Mends a data set: other labels for some windows, or without some windows, recordings, classes or channels.
+"""Edits a data set: other labels for some windows, or without some windows, recordings, classes or channels.
 
-Every change writes a new data set, whose history tells it; the recordings are never touched.
+Every change writes a new data set, whose history lists it; the recordings are never touched.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LISTED_CHANGES = 10_000
 
 @dataclass(frozen=True)
 class EditResult:
-    """A mended data set.
+    """An edited data set.
 
     Attributes:
         dataset: The new data set.

@@ -146,9 +146,9 @@ def select_windows(
         probable = {entry.window: entry.probable for entry in doubted}
         described['diagnosis'] = str(diagnosis)
     if spans is not None:
-        wholly, touched = _by_time(dataset, spans)
-        partly = inside & touched & ~wholly
-        inside &= wholly
+        entirely, touched = _by_time(dataset, spans)
+        partly = inside & touched & ~entirely
+        inside &= entirely
         described['spans'] = [f'{span.recording}:{span.start_s:g}-{span.end_s:g}' for span in spans]
     if not described:
         raise SurfaceError(
@@ -249,8 +249,8 @@ def _by_number(dataset: Dataset, windows: Sequence[int]) -> NDArray[np.bool_]:
 
 
 def _by_time(dataset: Dataset, spans: Sequence[TimeSpan]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Windows that lie wholly inside one of the stretches, and windows that any of them touches."""
-    wholly, touched = np.zeros(len(dataset), dtype=bool), np.zeros(len(dataset), dtype=bool)
+    """Windows that lie entirely inside one of the stretches, and windows that any of them touches."""
+    entirely, touched = np.zeros(len(dataset), dtype=bool), np.zeros(len(dataset), dtype=bool)
     recording, start_ns, end_ns = (np.asarray(a) for a in (dataset.recording, dataset.start_ns, dataset.end_ns))
     for span in spans:
         for index in match_recordings(dataset, [span.recording]).tolist():
@@ -260,9 +260,9 @@ def _by_time(dataset: Dataset, spans: Sequence[TimeSpan]) -> tuple[NDArray[np.bo
             origin_ns = span_origin_ns(dataset, index)
             begin = origin_ns + round(span.start_s * NANOSECONDS)
             end = np.iinfo(np.int64).max if np.isinf(span.end_s) else origin_ns + round(span.end_s * NANOSECONDS)
-            wholly |= mine & (start_ns >= begin) & (end_ns < end)
+            entirely |= mine & (start_ns >= begin) & (end_ns < end)
             touched |= mine & (end_ns >= begin) & (start_ns < end)
-    return wholly, touched
+    return entirely, touched
 
 
 def _what(described: dict[str, Any]) -> str:

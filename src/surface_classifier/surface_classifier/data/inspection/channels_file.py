@@ -27,7 +27,7 @@ def channels_file(guess: CurrentGuess, timing: TopicTiming, motion: MotionGuess 
     Args:
         guess: The channels.
         timing: When their samples come.
-        motion: What tells the robot's motion; it is offered in a comment.
+        motion: What measures the robot's motion; it is offered in a comment.
     """
     lines = [f'# {guess.field} of {guess.topic} ({guess.msgtype}), written by `surface inspect`.', '#']
     lines += [f'# {text}' for text in _remarks(guess, timing)]
@@ -50,7 +50,7 @@ def channels_file(guess: CurrentGuess, timing: TopicTiming, motion: MotionGuess 
 def _motion_lines(motion: MotionGuess) -> list[str]:
     rate_hz = min(HIGHEST_MOTION_GRID_HZ, float(f'{motion.rate_hz:.2g}'))
     lines = [
-        f'    ## {motion.topic} tells how the robot moves. Without their # the next lines let a model say so at speeds',
+        f'    ## {motion.topic} shows how the robot moves. Without their # the next lines let a model say so at speeds',
         '    ## and turns that were never driven; the topic must then be there whenever the model runs.',
         '    # motion_channels:',
     ]

@@ -168,7 +168,7 @@ class _KnownField:
 
 @dataclass(frozen=True)
 class _Motion:
-    """A signal that tells how much the robot moves: its size in each step of half a second."""
+    """A signal that shows how much the robot moves: its size in each step of half a second."""
 
     topic: str
     path: str
@@ -235,7 +235,7 @@ def silent_currents(logs: Sequence[TopicLog]) -> list[str]:
 
 
 def kind_of(path: str) -> str:
-    """A field path without what tells the motors apart: names, indices and sides.
+    """A field path without what distinguishes the motors: names, indices and sides.
 
     An interface stays what it is: `values[left/effort]` and `values[left/velocity]` are of two kinds.
     """
@@ -414,7 +414,7 @@ _SHAKING_FIELDS = ('linear_acceleration.x', 'linear_acceleration.y', 'linear_acc
 
 
 def _motion_signals(logs: Sequence[TopicLog]) -> list[_Motion]:
-    """How much the robot moves in each step of half a second, by each signal that tells."""
+    """How much the robot moves in each step of half a second, by each signal that shows it."""
     found: list[_Motion] = []
     for log in logs:
         fields = _MOTION_FIELDS.get(log.msgtype, ())
@@ -429,7 +429,7 @@ def _motion_signals(logs: Sequence[TopicLog]) -> list[_Motion]:
 
 @dataclass(frozen=True)
 class MotionGuess:
-    """What tells how fast the robot drives and turns.
+    """What measures how fast the robot drives and turns.
 
     Attributes:
         topic: Its topic.
@@ -443,7 +443,7 @@ class MotionGuess:
 
 
 def guess_motion(logs: Sequence[TopicLog]) -> MotionGuess | None:
-    """Return what tells how fast the robot drives and turns; None where nothing does.
+    """Return what measures how fast the robot drives and turns; None where nothing does.
 
     Wheel speeds that come with the currents go first, as they are there whenever the currents are, and an odometry goes
     before a twist, which may be a command only.

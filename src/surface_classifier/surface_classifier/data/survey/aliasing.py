@@ -46,7 +46,7 @@ class AliasingFindings:
 
     Attributes:
         folded: The part with most power above its grid's Nyquist frequency; None when no part can alias.
-        why: Why it cannot be told; empty when it can.
+        why: Why it is unknown; empty when it is known.
         supply: What to supply, so that it can.
     """
 
@@ -61,7 +61,7 @@ class PowerAbove:
 
     Attributes:
         found: For each part whose samples came faster than its grid.
-        why: Why it cannot be told; empty when it can.
+        why: Why it is unknown; empty when it is known.
     """
 
     found: tuple[FoldedPower, ...] = ()
@@ -134,9 +134,9 @@ def low_passed(dataset: Dataset, target: Path) -> Dataset:
 
 
 def _windows_of(rebuilt: Dataset, dataset: Dataset, target: Path) -> Dataset:
-    """Those windows of a rebuilt data set that a mended one has, with the labels that they have there.
+    """Those windows of a rebuilt data set that an edited one has, with the labels that they have there.
 
-    Windows begin on absolute multiples of the stride, so recording and stamp tell which is which.
+    Windows begin on absolute multiples of the stride, so recording and stamp identify them.
     """
     names = rebuilt.recording_names
     row_of = {

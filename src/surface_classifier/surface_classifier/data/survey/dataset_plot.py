@@ -30,7 +30,7 @@ Values = NDArray[np.float64]
 
 SUFFIXES = ('.png', '.svg', '.pdf')
 
-# Told apart by people who see colours differently, too; more classes than these get colours from a scale.
+# Distinct for people who see colours differently, too; more classes than these get colours from a scale.
 _COLOURS = (
     '#2f6db5',
     '#e07b28',

@@ -25,7 +25,7 @@ class ClassSurvey:
     Attributes:
         windows: Number of windows.
         recordings: Number of recordings with such windows; 0 where none are known.
-        robots: Names of the robots, as noted with the recordings; empty where nobody said.
+        robots: Names of the robots, as noted with the recordings; empty where none was noted.
         seconds: Time that its windows cover together, overlaps counted once [s].
     """
 
@@ -96,7 +96,7 @@ class Motion:
     Attributes:
         speed_channels: Channels whose mean is the speed.
         speed_unit: Their unit.
-        turn: What turning is read from; empty where nothing tells.
+        turn: What turning is read from; empty where nothing measures it.
         turn_unit: Its unit.
         classes: By name of the class.
         warnings: One sentence for each class that lacks what others have.
@@ -120,7 +120,7 @@ class Survey:
         inputs: By part.
         voided: Windows left out because too little of them was measured, when it was built.
         lost_samples: Samples that the source counted but that never came.
-        motion: Speeds and turns; None where no channel tells.
+        motion: Speeds and turns; None where no channel measures them.
     """
 
     classes: Mapping[str, ClassSurvey]

@@ -60,7 +60,7 @@ class InspectNode(Node):
     def _subscribe(self, topic: str, types: Sequence[str]) -> None:
         offers = [info.qos_profile for info in self.get_publishers_info_by_topic(topic)]
         if not offers:
-            return  # somebody listens, nobody speaks
+            return  # a reader without a publisher
         try:
             if len(types) != 1:
                 raise SurfaceError(f'it is published as {" and as ".join(types)}')
@@ -123,6 +123,6 @@ def _check_found(node: InspectNode, topics: Sequence[str]) -> None:
     missing = [topic for topic in topics if topic not in node.logs]
     if missing and not node.warnings:
         there = ', '.join(sorted(topic for topic, _ in node.get_topic_names_and_types())) or 'none'
-        raise SurfaceError(f'nobody publishes {", ".join(missing)}; the topics of the graph are {there}')
+        raise SurfaceError(f'no node publishes {", ".join(missing)}; the topics of the graph are {there}')
     if not topics and not node.logs:
-        raise SurfaceError('nobody publishes anything; start the robot, or check ROS_DOMAIN_ID')
+        raise SurfaceError('no node publishes anything; start the robot, or check ROS_DOMAIN_ID')

@@ -67,8 +67,8 @@ class RecordOptions:
         namespace: Namespace of this node, and of the trainer.
         own_trainer: Parameters of a trainer to start in this process; None: that of the graph.
         fields: Fields of `surface_msgs/srv/StartRecording`, such as `name` or `operator_name`.
-        speed_topic: Topic that tells the speed; empty: what is found.
-        wheel_radius_m: For joint states that tell it; 0: not known [m].
+        speed_topic: Topic with the speed; empty: what is found.
+        wheel_radius_m: For joint states with the speed; 0: not known [m].
         speed_edges_mps: Speeds that part the ranges [m/s].
     """
 
@@ -93,7 +93,7 @@ class RecordNode(Node):
     """
 
     def __init__(self, options: RecordOptions, context: rclpy.Context | None = None) -> None:
-        """Make the clients and look for whatever tells the speed."""
+        """Make the clients and look for a topic with the speed."""
         super().__init__('surface_record', namespace=options.namespace, context=context)
         self.lock = threading.RLock()
         self._options = options
@@ -284,7 +284,7 @@ class RecordNode(Node):
                 elif self.state.recording and troubled and not values.get('recording'):
                     self.state.recording = ''  # the trainer ended it, as on a full disk
                     self._pending.clear()
-                # The label of the trainer is what the bag holds, whoever set it: a key, a joystick or a topic.
+                # The label of the trainer is what the bag holds, however it was set: a key, a joystick or a topic.
                 # A report that was on its way when a key was answered is older than the answer.
                 if time.monotonic() - self._answered_s > ANSWER_HOLDS_S:
                     self.state.surface = values.get('surface', self.state.surface)
@@ -305,7 +305,7 @@ class RecordNode(Node):
         return f'{names} publishes surface_truth as well; shown and recorded is the label of {self.trainer_name}'
 
     def _find_speed(self) -> None:
-        """Listen to the best topic there is that tells the speed."""
+        """Listen to the best topic there is with the speed."""
         published = {topic: types for topic, types in self.get_topic_names_and_types() if self.count_publishers(topic)}
         if self._options.speed_topic:
             wanted = self.resolve_topic_name(self._options.speed_topic)

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node behind `surface watch`: feeds the terminal view from windows, labels and, where somebody says it, the truth.
+"""The node behind `surface watch`: feeds the terminal view from windows, labels and, where it is published, the truth.
 
 The current is taken from `current_window`, not from the robot's topic, so that the strip shows what the classifier gets
 whatever type and name the input has.

@@ -37,7 +37,7 @@ def first_belief(
     """Return settings from the labels of recordings alone, before any classifier has predicted.
 
     The mean time on a surface is that of the labelled stretches in recordings with a change of surface. A recording of
-    one surface says nothing of it, since whoever made it stopped there; and two changes after 20 s each are assumed
+    one surface says nothing of it, since the recording was stopped there; and two changes after 20 s each are assumed
     before any is seen. Windows of which so many overlap count as one together.
 
     Args:

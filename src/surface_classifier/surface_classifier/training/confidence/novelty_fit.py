@@ -102,7 +102,7 @@ def fit_novelty(
     parts = []
     for (kept, held), mask in zip(divisions, unseen, strict=True):
         test = _fit(dataset, kept, seed, memory_s)
-        # A held-out window with a motion of its own is told by that: its currents do not say what is usual.
+        # A held-out window with a motion of its own is detected by that: its currents do not say what is usual.
         components = test.components(dataset.inputs(held))
         parts.append(HeldOutNovelty(components, *_places(dataset, held)).rows(~mask))
     usual, threshold = novelty_threshold(join_novelty(parts), false_alarms, memory_s)
@@ -133,7 +133,7 @@ def novelty_threshold(held_out: HeldOutNovelty, false_alarms: float, memory_s: f
 
 
 def window_novelty(test: NoveltyTest, dataset: Dataset, windows: Ids) -> tuple[Values, Values]:
-    """Return how unlike the training data windows of a data set are, as the live path tells it.
+    """Return how unlike the training data windows of a data set are, as the live path computes it.
 
     Only the test for dead sensors and a standing robot, which there comes first, is not made.
 

@@ -51,14 +51,14 @@ def fit_motion(
     false_alarms: float,
     seed: int = 0,
 ) -> FittedMotion | None:
-    """Fit the test on training windows; None where none of them tells its motion.
+    """Fit the test on training windows; None where none of them measures its motion.
 
     A recording that was driven as no other was is unlike all others from end to end, and may hold more windows than
     they do. So that such a one does not make everything else look usual, recordings count the same, not windows; and
     where there are so few that one is more than the stated share, the one that is most unlike the others is left out.
 
     Args:
-        motions: The part of all windows that tells the motion, (windows, samples, channels).
+        motions: The part of all windows that measures the motion, (windows, samples, channels).
         units: Units of its channels.
         recording: Recording of each of all windows, (windows,).
         windows: Indices of the training windows.

@@ -271,7 +271,7 @@ def give_random_state(random: NDArray[np.uint32], drawn: NDArray[np.int64], stat
 
 @functools.cache
 def draws_like_torch(keep: float) -> bool:
-    """Tell whether the kernel draws the masks that torch draws; on some processors torch leaves that to a library."""
+    """Return whether the kernel draws the masks that torch draws; on some processors torch leaves that to a library."""
     generator = torch.Generator().manual_seed(1)
     random, drawn = np.empty(kernel.MT_WORDS, dtype=np.uint32), np.empty(1, dtype=np.int64)
     take_random_state(random, drawn, generator.get_state())

@@ -308,7 +308,7 @@ _let_lanes(operator.truediv, 'fdiv')
 
 
 def _may_cache() -> bool:
-    """Tell whether Numba finds a folder for compiled code, beside this file or below the user's home."""
+    """Return whether Numba finds a folder for compiled code, beside this file or below the user's home."""
     try:
         njit(cache=True)(_may_cache)
     except RuntimeError:

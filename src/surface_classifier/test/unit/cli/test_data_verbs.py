@@ -280,7 +280,7 @@ def test_an_interrupted_drive_leaves_no_bag(tmp_path: Path, monkeypatch: pytest.
     assert not (tmp_path / 'drive').exists()
 
 
-def test_a_disk_that_fills_up_is_told_and_leaves_nothing(
+def test_a_disk_that_fills_up_is_reported_and_leaves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bag = write_drive(tmp_path / 'bag', [('ice', 3.0), ('snow', 3.0)])

@@ -37,7 +37,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> str:
     return error
 
 
-def test_a_data_set_is_mended_step_by_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_data_set_is_edited_step_by_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_dataset(tmp_path / 'set', COUNTS)
     shown = run(
         capsys, 'relabel', tmp_path / 'set', '-o', tmp_path / 'a', '--recordings', 'ice/3', '--to', 'mud', '--new-class'
@@ -94,7 +94,7 @@ def test_a_diagnosis_mends_labels(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert shown['history'][-1]['changes'] == [[2, 'ice', 'snow']]
 
 
-def test_info_tells_what_a_data_set_covers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_shows_what_a_data_set_covers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_drive(tmp_path / 'r' / 'a', [('ice', 3.0), ('snow', 3.0)], rate_hz=1000.0, metadata={'robot': 'husky'})
     assert main(['dataset', 'build', str(tmp_path / 'r'), '-o', str(tmp_path / 'set')]) == 0
     shown = run(capsys, 'info', tmp_path / 'set')
@@ -186,7 +186,7 @@ def test_bags_and_csv_files_in_one_build_by_whatever_is_asked_for(
         (['plot', 'SET', '-o', 'NEW.txt'], 'is no picture'),
     ],
 )
-def test_wrong_input_is_told_in_a_sentence(
+def test_wrong_input_is_reported_in_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     save_dataset(tmp_path / 'SET', COUNTS)

@@ -66,7 +66,7 @@ REFUSALS: Mapping[str, tuple[str, str]] = {
     'dataset balance': ('NOTHING -o OUT/set', 'NOTHING'),
     'train': ('NOTHING -o OUT/model', 'NOTHING'),
     'evaluate': ('WORK/data --folds-file NOTHING', 'NOTHING'),
-    'leave-out': ('WORK/data --by motion --folds 2', 'no part of its windows tells how the robot moved'),
+    'leave-out': ('WORK/data --by motion --folds 2', 'no part of its windows measures how the robot moved'),
     'test': ('NOTHING WORK/data', 'NOTHING'),
     'diagnose': ('WORK/data --config NOTHING', 'NOTHING is neither a file nor one of the presets'),
     'reproduce fluctuating-loss': ('-o WORK/recipe.yaml/forum', 'recipe.yaml/forum/runs: cannot be made'),
@@ -169,8 +169,8 @@ def test_bad_input_is_refused_in_a_sentence(
     command: str, words: Callable[[str, str], list[str]], tmp_path: Path, refused: Callable[..., str]
 ) -> None:
     arguments, part = REFUSALS[command]
-    told = part.replace('NOTHING', str(tmp_path / 'nothing'))
-    assert told in refused(*words(command, arguments))
+    expected = part.replace('NOTHING', str(tmp_path / 'nothing'))
+    assert expected in refused(*words(command, arguments))
     assert list(tmp_path.iterdir()) == [], 'nothing is left of a refused command'
 
 

@@ -103,7 +103,7 @@ def test_a_guess_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.Cap
     assert '--guess 9: there are 1 guesses' in capsys.readouterr().err
 
 
-def test_motion_is_offered_where_a_topic_tells_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_motion_is_offered_where_a_topic_holds_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bag = write_stranger_bag(tmp_path / 'bag', 3, 'puma')
     file = tmp_path / 'robot.yaml'
     assert main(['inspect', str(bag.path), '-o', str(file)]) == 0
@@ -137,7 +137,7 @@ def test_wheel_speeds_beside_the_currents_are_offered(tmp_path: Path, capsys: py
     assert "field: 'wheel_speed[right]', unit: m/s}" in printed
 
 
-def test_no_motion_is_offered_where_nothing_tells_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_motion_is_offered_where_no_topic_holds_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     csv = tmp_path / 'drive.csv'
     lines = [f'{n / 50},{1 + (n % 7) / 7}' for n in range(200)]
     csv.write_text('time,current_left\n' + '\n'.join(lines) + '\n', encoding='utf-8')

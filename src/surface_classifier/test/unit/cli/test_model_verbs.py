@@ -121,7 +121,7 @@ def test_evaluate_by_recording_and_with_a_model(work: Path, tmp_path: Path, caps
     assert run('evaluate', work / 'data', '--folds', 2, *options, '--report', tmp_path / 'r.html') == 0
     printed = capsys.readouterr().out
     assert 'leave-recordings-out' in printed
-    assert 'trees on levels' in printed
+    assert 'extra trees on quantile bins' in printed
     folds = read(tmp_path / 'folds.json')
     assert folds['lstm']['accuracy'] > 0.9
     assert len(folds['lstm']['per_fold']) == 2
@@ -134,14 +134,14 @@ def test_evaluate_by_recording_and_with_a_model(work: Path, tmp_path: Path, caps
     assert 'remembers' in capsys.readouterr().err
 
 
-def test_info_tells_recordings_data_sets_and_models_apart(work: Path, tmp_path: Path) -> None:
+def test_info_distinguishes_recordings_data_sets_and_models(work: Path, tmp_path: Path) -> None:
     for path, kind in (('recordings', 'recordings'), ('data', 'data set'), ('model', 'model')):
         assert run('info', work / path, '--json', tmp_path / 'info.json') == 0
         assert read(tmp_path / 'info.json')['kind'] == kind
     assert 'left [A], right [A]' in read(tmp_path / 'info.json')['takes']
 
 
-def test_info_tells_the_networks_beside_the_first(
+def test_info_shows_the_networks_beside_the_first(
     work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = tmp_path / 'recipe.yaml'

@@ -30,7 +30,7 @@ from surface_classifier.signal.window_stream import WindowStream
 SECOND = messages.NANOSECONDS
 
 
-def test_windows_lie_wholly_under_one_label(tmp_path: Path) -> None:
+def test_windows_lie_entirely_under_one_label(tmp_path: Path) -> None:
     write_drive(tmp_path / 'r' / 'a', [('ice', 3.0), ('', 2.0), ('snow', 3.2)], metadata={'robot': 'husky'})
     write_drive(tmp_path / 'r' / 'b', [('snow', 2.0)], seed=1)
     result = build_dataset(find_recordings([tmp_path / 'r']), default_window_config(), tmp_path / 'set')
@@ -152,7 +152,7 @@ def test_windows_longer_than_every_recording_are_refused(tmp_path: Path) -> None
     assert not (tmp_path / 'set').exists()
 
 
-def test_a_recording_too_short_for_a_window_is_told(tmp_path: Path) -> None:
+def test_a_recording_too_short_for_a_window_is_reported(tmp_path: Path) -> None:
     write_drive(tmp_path / 'r' / 'a', [('ice', 3.0), ('snow', 3.0), ('mud', 0.5)])
     write_drive(tmp_path / 'r' / 'short', [('ice', 0.5)])
     result = build_dataset(find_recordings([tmp_path / 'r']), default_window_config(), tmp_path / 'set')
@@ -300,7 +300,7 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
     assert grown_kib < 10_000
 
 
-def test_a_recording_at_another_rate_than_the_first_one_is_told(tmp_path: Path) -> None:
+def test_a_recording_at_another_rate_than_the_first_one_is_reported(tmp_path: Path) -> None:
     write_drive(tmp_path / 'r' / 'a', [('ice', 3.0), ('snow', 3.0)])
     write_drive(tmp_path / 'r' / 'b', [('ice', 3.0), ('snow', 3.0)], rate_hz=1000.0)
     recordings = find_recordings([tmp_path / 'r'])
@@ -311,7 +311,7 @@ def test_a_recording_at_another_rate_than_the_first_one_is_told(tmp_path: Path) 
     )
 
 
-def test_a_rate_that_differs_without_harm_to_the_filter_is_told(tmp_path: Path) -> None:
+def test_a_rate_that_differs_without_harm_to_the_filter_is_reported(tmp_path: Path) -> None:
     for name, rate_hz in (('a', 100.0), ('b', 120.0)):
         write_drive(tmp_path / 'r' / name, [('ice', 3.0), ('snow', 3.0)], rate_hz=rate_hz)
     recordings = find_recordings([tmp_path / 'r'])

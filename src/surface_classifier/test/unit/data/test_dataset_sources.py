@@ -74,7 +74,7 @@ def test_a_columns_file_says_which_files_are_one_recording(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize('name', ['nothing', 'missing'])
-def test_a_path_without_a_recording_is_told(tmp_path: Path, name: str) -> None:
+def test_a_path_without_a_recording_is_reported(tmp_path: Path, name: str) -> None:
     (tmp_path / 'nothing').mkdir()
     with pytest.raises(SurfaceError, match=f'{name}: (holds no recording|no such file or folder)'):
         find_sources([tmp_path / name])

@@ -98,7 +98,7 @@ def test_recordings_without_windows_are_in_no_fold(tmp_path: Path) -> None:
     assert 'empty' not in {name for fold in folds for name in fold.test_recordings}
 
 
-def test_a_class_that_a_fold_does_not_test_is_told(tmp_path: Path) -> None:
+def test_a_class_that_a_fold_does_not_test_is_reported(tmp_path: Path) -> None:
     counts = {f'ice_{index}': {'ice': 4} for index in range(3)} | {f'snow_{index}': {'snow': 4} for index in range(2)}
     dataset = save_dataset(tmp_path / 'set', counts, config=TINY)
     folds = stratified_folds(dataset, 3)

@@ -206,13 +206,13 @@ def test_power_above_the_nyquist_frequency_is_found_where_no_low_pass_was(tmp_pa
     assert np.std(rebuilt.parts['motor']) < 0.5 * np.std(dataset.parts['motor'])
 
 
-def test_a_mended_data_set_is_low_passed_with_its_labels(tmp_path: Path) -> None:
+def test_a_edited_data_set_is_low_passed_with_its_labels(tmp_path: Path) -> None:
     dataset = folded_dataset(tmp_path, tone_a=0.3, input_rate_hz=100.0)
     one = relabel(dataset, tmp_path / 'one', select_windows(dataset, recordings=['drive_1']), 'wood').dataset
     two = drop(one, tmp_path / 'two', select_windows(one, recordings=['drive_2'])).dataset
     assert find_aliasing(two).folded is not None
     rebuilt = low_passed(two, tmp_path / 'rebuilt')
-    # The low-pass takes a window at either end of a drive; the others are those of the mended data set.
+    # The low-pass takes a window at either end of a drive; the others are those of the repaired data set.
     assert 0 < len(two) - len(rebuilt) <= 2 * 3
     assert set(rebuilt.recording_names) >= {'drive_0', 'drive_1', 'drive_3'}
     labels = {

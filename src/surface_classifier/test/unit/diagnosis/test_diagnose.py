@@ -88,20 +88,20 @@ def test_a_diagnosis_is_the_same_whatever_the_number_of_jobs(dataset: Dataset) -
     assert alone == together
 
 
-def test_progress_is_told_and_a_diagnosis_can_be_cancelled(dataset: Dataset) -> None:
-    told: list[float] = []
+def test_progress_is_reported_and_a_diagnosis_can_be_cancelled(dataset: Dataset) -> None:
+    reported: list[float] = []
     with pytest.raises(TrainingCancelledError):
         diagnose(
             dataset,
             load_training_config('default'),
-            on_progress=lambda _what, done: told.append(done),
-            cancelled=lambda: len(told) >= 2,
+            on_progress=lambda _what, done: reported.append(done),
+            cancelled=lambda: len(reported) >= 2,
         )
-    assert told == sorted(told)
-    assert 0.0 <= told[-1] <= 1.0
+    assert reported == sorted(reported)
+    assert 0.0 <= reported[-1] <= 1.0
 
 
-def test_accuracies_that_hold_no_recording_out_are_told(tmp_path: Path) -> None:
+def test_accuracies_that_hold_no_recording_out_are_reported(tmp_path: Path) -> None:
     task = forum_task('texture', 0, 36, 20, recordings_per_surface=1)
     found = diagnose(task.save(tmp_path / 'set'), replace(load_training_config('default'), epochs=4))
     (entry,) = [entry for entry in found.cannot_tell if entry.id == 'recording_leakage']

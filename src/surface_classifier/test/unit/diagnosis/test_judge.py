@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""From made-up outcomes of arms to verdicts: what is enough, what is not, and how look-alikes are told apart."""
+"""From made-up outcomes of arms to verdicts: what is enough, what is not, and how similar causes are distinguished."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_two_causes_are_named_where_each_remedy_does_what_the_other_cannot(tmp_p
     assert sorted(bench.ids()) == ['learning_rate_too_low', 'uninformative_input']
 
 
-def test_a_large_first_gradient_tells_an_exploding_one_from_a_high_rate(tmp_path: Path) -> None:
+def test_a_large_first_gradient_shows_an_exploding_one_from_a_high_rate(tmp_path: Path) -> None:
     calm = Bench(tmp_path / 'calm').set(BASE, gradient=1.0)
     wild = Bench(tmp_path / 'wild').set(BASE, gradient=100.0)
     for bench in (calm, wild):
@@ -124,7 +124,7 @@ def test_a_large_first_gradient_tells_an_exploding_one_from_a_high_rate(tmp_path
     assert wild.ids() == ['exploding_gradient']
 
 
-def test_a_slow_training_that_would_get_there_is_not_told_to_hurry(tmp_path: Path) -> None:
+def test_a_slow_training_that_would_get_there_is_not_blamed(tmp_path: Path) -> None:
     patient = replace(CONFIG, epochs=1500)
     bench = Bench(tmp_path, patient).set(BASE, loss=1.0).set('faster', loss=0.3, train_accuracy=0.9)
     for curve in bench.experiment.outcomes[BASE].curves:

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""The runs that a diagnosis compares: forks differ in nothing but what was changed, and noise is told apart."""
+"""The runs that a diagnosis compares: forks differ in nothing but what was changed, and noise is separated."""
 
 from __future__ import annotations
 

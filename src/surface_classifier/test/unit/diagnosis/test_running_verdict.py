@@ -50,8 +50,8 @@ def wobbling(share: float, count: int = 60) -> np.ndarray[tuple[int], np.dtype[n
 @pytest.mark.parametrize(
     ('epochs', 'words'),
     [
-        ([Epoch(1.7)], 'too early to tell after 1 epoch;'),
-        ([Epoch(1.7)] * 7, 'too early to tell after 7 epochs'),
+        ([Epoch(1.7)], 'too early to judge after 1 epoch;'),
+        ([Epoch(1.7)] * 7, 'too early to judge after 7 epochs'),
         ([Epoch(1.78)] * 30, 'has not left chance level, 1.79 nat: it looks as if the learning rate is too low'),
         ([Epoch(9.0)] * 30, 'is above chance level'),
         ([Epoch(value) for value in falling(60)], 'falls smoothly'),

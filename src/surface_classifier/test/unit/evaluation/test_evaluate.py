@@ -23,7 +23,7 @@ from surface_classifier.data.splits import stratified_folds
 from surface_classifier.evaluation import fold_runs
 from surface_classifier.evaluation.evaluate import EvaluationProgress, evaluate_folds, evaluate_model
 from surface_classifier.signal.window_config import WindowConfig
-from surface_classifier.training import loop, together
+from surface_classifier.training import loop, parallel_training
 from surface_classifier.training.train_model import train_model
 
 REQUIRES = ('torch',)
@@ -73,7 +73,7 @@ def test_scores_follow_from_the_predictions(summary: dict[str, Any], dataset: Da
     assert np.sum(model['confusion']) == sum(len(truth) for truth, _ in runs.values())
 
 
-def test_the_classifiers_are_told_apart(summary: dict[str, Any]) -> None:
+def test_the_classifiers_are_distinguished(summary: dict[str, Any]) -> None:
     assert summary['lstm']['accuracy'] > 0.75
     assert summary['trees']['accuracy'] > 0.75
     assert summary['majority']['balanced_accuracy'] == pytest.approx(1 / 3)
@@ -93,7 +93,7 @@ def test_training_never_sees_the_tested_recordings(dataset: Dataset, monkeypatch
         trained.append(set(dataset.recording[windows].tolist()))
         return fit(*args, windows=windows, **settings)
 
-    for module in (fold_runs, together):
+    for module in (fold_runs, parallel_training):
         monkeypatch.setattr(module, 'train', train)
     result = evaluate_folds(dataset, stratified_folds(dataset, 3), replace(QUICK, epochs=1), jobs=1)
     runs = result.predictions['lstm']
@@ -108,28 +108,28 @@ def test_without_the_kernel_runs_are_processes_and_score_the_same(
     summary: dict[str, Any], dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fold_runs, 'kernel_obstacle', lambda _: 'a test')
-    told: list[EvaluationProgress] = []
-    again = evaluate_folds(dataset, stratified_folds(dataset, 2), QUICK, (0, 1), jobs=2, on_progress=told.append)
+    reports: list[EvaluationProgress] = []
+    again = evaluate_folds(dataset, stratified_folds(dataset, 2), QUICK, (0, 1), jobs=2, on_progress=reports.append)
     found = again.to_dict()
     for name in MODELS[1:]:
         assert found[name] == summary[name]
     # The last digits of the weights differ, which may change a window between two classes.
     assert found['lstm']['accuracy'] == pytest.approx(summary['lstm']['accuracy'], abs=0.01)
-    assert sum(progress.epoch is None for progress in told) == 8
-    assert sum(progress.epoch is not None for progress in told) == len(summary['lstm']['epochs'])
+    assert sum(progress.epoch is None for progress in reports) == 8
+    assert sum(progress.epoch is not None for progress in reports) == len(summary['lstm']['epochs'])
 
 
 def test_an_executor_gives_the_same(dataset: Dataset) -> None:
     folds, config = stratified_folds(dataset, 2), replace(QUICK, epochs=2)
     here = evaluate_folds(dataset, folds, config, jobs=1).to_dict()
-    told: list[EvaluationProgress] = []
+    reports: list[EvaluationProgress] = []
     with make_executor('local', 1) as executor:
-        there = evaluate_folds(dataset, folds, config, executor=executor, on_progress=told.append).to_dict()
+        there = evaluate_folds(dataset, folds, config, executor=executor, on_progress=reports.append).to_dict()
     for classifier in MODELS:
         # Without the kernel, the last digits of the weights differ, which may change a window between two classes.
         assert there[classifier]['accuracy'] == pytest.approx(here[classifier]['accuracy'], abs=0.01)
         assert there[classifier]['predictions'].keys() == here[classifier]['predictions'].keys()
-    assert [step.epoch for step in told] == [None] * 4
+    assert [step.epoch for step in reports] == [None] * 4
 
 
 def test_shuffled_labels_score_at_chance(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_a_finished_model_is_tested_on_unseen_data(model: Path, dataset: Dataset
     assert torch_engine['lstm']['predictions'] == alone['lstm']['predictions']
 
 
-def test_data_the_model_has_seen_is_told(model: Path, dataset: Dataset, tmp_path: Path) -> None:
+def test_data_the_model_has_seen_is_reported(model: Path, dataset: Dataset, tmp_path: Path) -> None:
     assert 'remembers' in evaluate_model(dataset, model).notes[0]
     assert 'very windows' in evaluate_model(dataset, model, dataset).notes[1]
     other = learnable_dataset(tmp_path / 'set', seed=1)

@@ -22,7 +22,7 @@ from surface_classifier.evaluation.evaluate import evaluate_folds
 from surface_classifier.evaluation.fold_cache import FoldCache
 from surface_classifier.evaluation.leave_out import evaluate_left_out, left_out_classes, left_out_motions
 from surface_classifier.evaluation.motion_scores import speed_bin, window_motion
-from surface_classifier.training import loop, together
+from surface_classifier.training import loop, parallel_training
 
 REQUIRES = ('torch',)
 
@@ -50,7 +50,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     )
 
 
-def test_motions_are_told_from_wheel_speeds(dataset: Dataset, tmp_path: Path) -> None:
+def test_motions_are_reported_from_wheel_speeds(dataset: Dataset, tmp_path: Path) -> None:
     left = np.full(len(dataset), 0.2)
     right = left.copy()
     left[:60], right[:60] = 0.0, 0.0
@@ -69,11 +69,11 @@ def test_motions_are_told_from_wheel_speeds(dataset: Dataset, tmp_path: Path) ->
     assert 'varying' not in groups
     with pytest.raises(SurfaceError, match=r"speeds of part 'motion' are in rad/s"):
         window_motion(with_motion(dataset, tmp_path / 'wheels', left, right, unit='rad/s'))
-    with pytest.raises(SurfaceError, match=r'no part of its windows tells how the robot moved'):
+    with pytest.raises(SurfaceError, match=r'no part of its windows measures how the robot moved'):
         window_motion(dataset)
 
 
-def test_each_class_is_left_out_of_training_and_told(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_class_is_left_out_of_training_and_reported(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     trained: list[set[int]] = []
     fit = loop.train
 
@@ -81,7 +81,7 @@ def test_each_class_is_left_out_of_training_and_told(dataset: Dataset, monkeypat
         trained.append(set(np.asarray(found.labels)[windows].tolist()))
         return fit(found, *args, windows=windows, **settings)
 
-    monkeypatch.setattr(together, 'train', train)
+    monkeypatch.setattr(parallel_training, 'train', train)
     result = evaluate_left_out(
         dataset, stratified_folds(dataset, 2), replace(QUICK, epochs=2), left_out_classes(dataset), jobs=1
     )
@@ -138,7 +138,7 @@ def test_too_few_recordings_for_early_stopping_are_no_reason_not_to_leave_classe
     assert all('trained for all epochs' in note for note in found['notes'])
 
 
-def test_the_command_tells_streams_motions_intervals_and_calibration(
+def test_the_command_shows_streams_motions_intervals_and_calibration(
     dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     speed = np.where(np.arange(len(dataset)) % 2, 0.2, 0.5)
@@ -167,8 +167,8 @@ def test_the_command_tells_streams_motions_intervals_and_calibration(
     assert 'mean AUROC' in text
     assert 'groups of fewer than 50 windows are not left out' in text
     left_out = json.loads((tmp_path / 'left_out.json').read_text(encoding='utf-8'))
-    # Half of the windows were driven at another speed, which nothing but the motion can tell.
-    assert left_out['overall']['wrong_told'] == 1.0
+    # Half of the windows were driven at another speed, which only the motion can show.
+    assert left_out['overall']['incorrect_flagged'] == 1.0
     assert left_out['overall']['told_by_motion'] == 1.0
     assert main(['leave-out', str(dataset.path), '--by', 'motion']) == EXIT_BAD_INPUT
-    assert 'no part of its windows tells how the robot moved' in capsys.readouterr().err
+    assert 'no part of its windows measures how the robot moved' in capsys.readouterr().err

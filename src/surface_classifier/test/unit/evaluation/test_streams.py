@@ -135,7 +135,7 @@ def test_delay_missed_changes_and_false_changes_are_counted() -> None:
     assert perfect['accuracy'] == pytest.approx(15 / 17)  # the warm-up counts
 
 
-def test_accuracy_is_told_by_the_time_on_a_surface() -> None:
+def test_accuracy_is_reported_by_the_time_on_a_surface() -> None:
     stream, labels = made_stream([0] * 8 + [1] * 8, [0] * 11 + [1] * 5)
     found = score_streams([stream], [labels])['by_time_on_surface']
     assert found['0 to 5 s']['accuracy'] < 1.0

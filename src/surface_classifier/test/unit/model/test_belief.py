@@ -163,7 +163,7 @@ def test_a_window_that_says_nothing_lets_time_pass() -> None:
 
 
 @pytest.mark.parametrize('step_s', [20.1, 0.0, -3600.0], ids=['gap', 'same stamp', 'clock jumps back'])
-def test_after_a_gap_or_a_jump_of_the_clock_the_filter_starts_anew(step_s: float) -> None:
+def test_after_a_gap_or_a_jump_of_the_clock_the_filter_restarts(step_s: float) -> None:
     belief = BeliefFilter(belief_settings())
     for stamp in stamps(10):
         belief.update(answer(1), stamp)

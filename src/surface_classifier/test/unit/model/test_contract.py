@@ -74,7 +74,7 @@ def test_a_contract_edited_by_hand_is_refused(tmp_path: Path) -> None:
         load_contract(tmp_path)
 
 
-def test_another_format_is_told_apart_from_damage(tmp_path: Path) -> None:
+def test_another_format_is_distinguished_from_damage(tmp_path: Path) -> None:
     save_contract(replace(CONTRACT, format_version=99), tmp_path)
     with pytest.raises(SurfaceError, match='has format 99, this version reads format 2'):
         load_contract(tmp_path)
@@ -86,7 +86,7 @@ def test_a_folder_without_a_contract_is_no_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('classes', [('ice',), (), ('ice', 'ice')])
-def test_a_model_tells_two_classes_apart_at_least(classes: tuple[str, ...]) -> None:
+def test_a_model_has_two_classes_at_least(classes: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match='two or more different classes'):
         replace(CONTRACT, classes=classes)
 
@@ -111,7 +111,7 @@ def test_a_file_of_the_model_is_compared_with_its_digest(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ('config', 'told'),
+    ('config', 'expected'),
     [
         (replace(MOTOR_CONFIG, window_samples=13), '13 samples'),
         (replace(MOTOR_CONFIG, parts=(PartConfig('motor', 20.0, channels('left', 'right')),)), '20 Hz'),
@@ -120,13 +120,13 @@ def test_a_file_of_the_model_is_compared_with_its_digest(tmp_path: Path) -> None
         (TWO_PART_CONFIG, 'imu (ax [m/s^2]) at 100 Hz'),
     ],
 )
-def test_other_windows_are_refused_with_both_sides_named(config: WindowConfig, told: str) -> None:
+def test_other_windows_are_refused_with_both_sides_named(config: WindowConfig, expected: str) -> None:
     contract = replace(CONTRACT, config=MOTOR_CONFIG, classes=CLASSES)
     with pytest.raises(SurfaceError) as refusal:
         check_compatible(contract, config, 'data set drives')
     text = str(refusal.value)
     assert 'data set drives' in text
-    assert told in text
+    assert expected in text
     assert describe_windows(MOTOR_CONFIG) in text
 
 

@@ -36,7 +36,7 @@ def test_the_robot_s_engine_imports_neither_torch_nor_safetensors_nor_sklearn(mo
 
 
 def test_the_robot_s_engine_writes_nothing_to_the_home_folder(model: Path, tmp_path: Path) -> None:
-    # ONNX Runtime's official builds keep a device id there and report to their maker, unless told not to.
+    # ONNX Runtime's official builds keep a device id there and report to their maker, unless that is switched off.
     code = (
         'import sys\n'
         'from surface_classifier.model.engine import load_engine\n'
@@ -98,9 +98,9 @@ def test_cuda_gives_what_the_cpu_gives(model: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('engine', 'device', 'told'),
+    ('engine', 'device', 'expected'),
     [('tensorrt', 'auto', "engine 'tensorrt'"), ('auto', 'tpu', "device 'tpu'"), ('onnx', 'cuda', 'CPU only')],
 )
-def test_what_there_is_not_is_refused_by_name(model: Path, engine: str, device: str, told: str) -> None:
-    with pytest.raises(SurfaceError, match=told):
+def test_what_there_is_not_is_refused_by_name(model: Path, engine: str, device: str, expected: str) -> None:
+    with pytest.raises(SurfaceError, match=expected):
         load_engine(model, engine, device)  # type: ignore[arg-type]

@@ -86,7 +86,7 @@ def test_the_order_of_samples_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    ('settings', 'told'),
+    ('settings', 'expected'),
     [
         ({'hidden_sizes': ()}, 'hidden_sizes'),
         ({'hidden_sizes': 64}, 'hidden_sizes'),
@@ -116,8 +116,8 @@ def test_the_order_of_samples_counts() -> None:
         ({'input_gain': -1.0}, 'input_gain'),
     ],
 )
-def test_shapes_no_network_can_have_are_refused(settings: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_shapes_no_network_can_have_are_refused(settings: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValueError, match=expected):
         NetworkConfig(**settings)
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""The test for windows unlike the training data: scikit-learn's forest, false alarms as stated, faults told."""
+"""The test for windows unlike the training data: scikit-learn's forest, false alarms as stated, faults detected."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_features_follow_the_scale_of_the_channels_and_bear_gaps() -> None:
     assert np.isfinite(distribution_features([values], np.ones(2))).all()
 
 
-def test_a_surface_that_was_left_out_is_told(dataset: Dataset) -> None:
+def test_a_surface_that_was_left_out_is_flagged(dataset: Dataset) -> None:
     labels, everything = np.asarray(dataset.labels), np.arange(len(dataset))
     test_recordings = np.asarray(dataset.recording) % 6 == 0
     train = everything[~test_recordings & (labels != 2)]
@@ -73,12 +73,12 @@ def test_as_many_held_out_windows_are_above_the_threshold_as_stated(dataset: Dat
     parts = held_out_parts(dataset, windows, 2, 0)
     found = fit_novelty(dataset, windows, parts, false_alarms=0.3)
     # Scored by tests that were fitted without them, with what is usual as the whole test has it.
-    told = []
+    flagged = []
     for kept, held in parts:
         apart = replace(fit_novelty(dataset, kept, []), usual=found.usual, threshold=found.threshold)
         scores = apart.score([np.asarray(dataset.parts['motor'])[held]])
-        told.append(average_scores(dataset, held, scores, float(found.memory_s[0])) > found.threshold[0])
-    assert np.concatenate(told).mean() == pytest.approx(0.3, abs=0.02)
+        flagged.append(average_scores(dataset, held, scores, float(found.memory_s[0])) > found.threshold[0])
+    assert np.concatenate(flagged).mean() == pytest.approx(0.3, abs=0.02)
 
 
 def test_the_test_comes_back_from_its_file(dataset: Dataset, whole_test: NoveltyTest) -> None:
@@ -89,7 +89,7 @@ def test_the_test_comes_back_from_its_file(dataset: Dataset, whole_test: Novelty
     assert again.to_bytes() == found.to_bytes()
 
 
-def test_dead_railed_and_doubled_channels_and_a_standing_robot_are_told(
+def test_dead_railed_and_doubled_channels_and_a_standing_robot_are_flagged(
     dataset: Dataset, whole_test: NoveltyTest
 ) -> None:
     found = whole_test
@@ -124,7 +124,7 @@ def test_a_bump_does_not_make_all_that_follows_unknown(dataset: Dataset, whole_t
     assert found[-1] < 1.0
 
 
-def test_the_average_fades_and_starts_anew_after_a_gap() -> None:
+def test_the_average_fades_and_restarts_after_a_gap() -> None:
     average = NoveltyAverage(10.0)
     assert average.add(4.0, 0) == 4.0
     faded = np.exp(-0.5)

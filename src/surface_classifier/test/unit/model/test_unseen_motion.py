@@ -176,7 +176,7 @@ def test_one_odd_recording_of_few_is_left_out(tmp_path: Path, recordings_per_cla
     assert (fitted.test.novelty(driven(1.0, 1.0)) > 1.0).all()
 
 
-def test_without_a_motion_part_nothing_is_told(source: Dataset) -> None:
+def test_without_a_motion_part_nothing_is_flagged(source: Dataset) -> None:
     assert fit_novelty(source, np.arange(len(source)), []).motion is None
 
 
@@ -233,9 +233,9 @@ def test_held_out_windows_with_a_motion_of_their_own_do_not_say_what_is_usual(so
     moved = with_motion(strange, tmp_path / 'moved', speed, speed)
     windows = np.arange(len(strange))
     divisions = held_out_parts(strange, windows, 4, 0)
-    alone, told = (fit_novelty(of, windows, divisions, false_alarms=0.06) for of in (strange, moved))
-    assert told.usual[0, 0] < alone.usual[0, 0]
-    assert told.motion is not None
+    alone, with_motion_test = (fit_novelty(of, windows, divisions, false_alarms=0.06) for of in (strange, moved))
+    assert with_motion_test.usual[0, 0] < alone.usual[0, 0]
+    assert with_motion_test.motion is not None
 
 
 def test_windows_without_a_measured_motion_are_labelled(model: Path, dataset: Dataset) -> None:
@@ -288,7 +288,7 @@ def test_a_finished_model_is_scored_on_a_data_set_with_motion_and_refuses_anothe
     assert main(['dataset', 'info', str(dataset.path)]) == 0
     text = capsys.readouterr().out
     assert 'duplicate' not in text
-    assert 'right [m/s], which tell the motion' in text
+    assert 'right [m/s], which measure the motion' in text
 
 
 def test_the_command_names_motions_and_what_is_called_what(

@@ -89,9 +89,9 @@ def test_a_drive_in_real_time_begins_now_and_one_on_its_own_time_does_not() -> N
         own = make_source(driver(**values), NOW_NS)
         assert isinstance(own, SimulatorSource)
         assert own.config.start_ns == 10**18
-    told = make_source(driver(simulator__start_s=5), NOW_NS)
-    assert isinstance(told, SimulatorSource)
-    assert told.config.start_ns == 5 * 10**9
+    source = make_source(driver(simulator__start_s=5), NOW_NS)
+    assert isinstance(source, SimulatorSource)
+    assert source.config.start_ns == 5 * 10**9
 
 
 def test_the_simulators_parameters_arrive() -> None:

@@ -123,14 +123,14 @@ def test_diagnosis_shows_each_verdict_with_evidence_arms_and_remedy() -> None:
     assert 'surface dataset relabel data/floors' in text
 
 
-def test_diagnosis_shows_what_cannot_be_told_and_the_run() -> None:
+def test_diagnosis_shows_what_is_unknown_and_the_run() -> None:
     result = report_samples.diagnosis()
     text = diagnosis_text(result)
     assert 'Whether fast changes were folded into the signal when it was decimated' in text
     assert result['cannot_tell'][0]['why'] in text
     assert 'Supply: The recordings at their full rate, with surface dataset build.' in text
     assert 'All arms: 8' in text
-    assert 'The loss rises in 47 % of the epochs and strays from its trend by 21.3 % of itself.' in text
+    assert 'The loss rises in 47 % of the epochs and deviates from its trend by 21.3 % of itself.' in text
     assert 'Every step of the optimiser, 25 steps an epoch.' in text
     assert result['command'] in text
     assert result['dataset']['digest'] in text
@@ -141,7 +141,7 @@ def test_healthy_diagnosis_says_so() -> None:
     text = diagnosis_text(report_samples.healthy_diagnosis())
     assert 'Nothing wrong was found: this training is healthy.' in text
     assert 'Suspected labels' not in text
-    assert 'What cannot be told' not in text
+    assert 'What is still unknown' not in text
 
 
 def test_every_cause_has_plain_words() -> None:

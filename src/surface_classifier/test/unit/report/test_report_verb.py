@@ -76,7 +76,7 @@ def test_diagnosis_scores_and_sweep_become_one_page() -> None:
     html = report('scores.json', 'sweep.json', 'diagnosis.json')
     assert headings(html) == [
         'Verdicts',
-        'What cannot be told',
+        'What is still unknown',
         'The training',
         'Suspected labels',
         'Scores',

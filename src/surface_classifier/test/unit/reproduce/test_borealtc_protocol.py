@@ -117,4 +117,4 @@ def test_the_protocol_by_command(pieces: Dataset, tmp_path: Path, capsys: pytest
     found = json.loads(scores.read_text())
     assert found['windows'] == 6 * 33 + 13 * 15
     assert len(found['lstm']['per_fold']) == 5
-    assert found['lstm']['accuracy'] > 0.9, 'the texture tells these surfaces apart'
+    assert found['lstm']['accuracy'] > 0.9, 'the texture distinguishes these surfaces'

@@ -66,7 +66,7 @@ def test_every_arm_of_a_claim_is_run(network: Network) -> None:
         names = {f'{grid}-{optimizer}-{batch}' for optimizer in claims.OPTIMIZERS for batch in claims.BATCHES}
         assert names <= set(arms)
         used |= names
-    # What nobody looks at is not worth its time.
+    # What is not shown is not worth its time.
     assert set(arms) == used
 
 
@@ -202,7 +202,7 @@ def test_tests_make_a_claim(verdicts: list[Verdict], together: Verdict) -> None:
     assert claims.together(verdicts) == together
 
 
-def test_a_claim_with_a_test_that_was_not_run_cannot_be_told() -> None:
+def test_a_claim_with_a_test_that_was_not_run_is_unknown() -> None:
     test = claims.jumps('a', 'jumps', 'there')
     claim = Claim('claim', 'user', 'It jumps.', (test, claims.jumps('b', 'jumps', 'missing')))
     runs = {('there', seed): make_run('there', seed, wobble=0.05) for seed in range(5)}

@@ -119,7 +119,7 @@ def test_wrong_labels_are_as_many_as_said_and_all_wrong() -> None:
 @pytest.mark.usefixtures('few_arms')
 def test_a_stopped_command_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class StoppedError(Exception):
-        """Somebody pressed Ctrl-C."""
+        """Act as Ctrl-C does."""
 
     run_task = forum_runs._run_task
     ran: list[tuple[str, int]] = []

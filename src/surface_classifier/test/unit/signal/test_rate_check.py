@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Rates of incoming samples that do not suit a configuration are told, with what to set."""
+"""Rates of incoming samples that do not suit a configuration are reported, with what to set."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def test_a_dropped_sample_is_no_loss() -> None:
     assert (gate.lost_samples, gate.duplicates, gate.out_of_order) == (0, 2, 1)
 
 
-def test_another_stream_or_numbers_that_go_back_begin_anew() -> None:
+def test_another_stream_or_numbers_that_go_back_restart() -> None:
     gate = SampleGate()
     admitted(gate, samples([10, 20], 0, stream_id=1))
     other = admitted(gate, samples([30, 40], 0, stream_id=2))

@@ -457,7 +457,7 @@ def test_configured_topics_are_found_among_those_available() -> None:
     assert stream.resolve_topics(['/a/motor_current', '/imu', '/b/imu']) == {'/a/motor_current': MOTOR, '/imu': IMU}
 
 
-def test_samples_stamped_on_receipt_are_told() -> None:
+def test_samples_stamped_on_receipt_are_reported() -> None:
     stream = WindowStream(config())
     stream.push(even_signal(1).block(0, 1)._replace(receive_stamped=True))
     assert stream.counters.receive_stamped == 1

@@ -244,7 +244,7 @@ def test_truth_values_are_read_in_any_case() -> None:
     assert [truth_value('plot', text) for text in ('true', 'True', 'false', 'False')] == [True, True, False, False]
 
 
-def test_one_parameter_file_tells_the_nodes_of_a_process_apart() -> None:
+def test_one_parameter_file_distinguishes_the_nodes_of_a_process() -> None:
     parameters = bringup_parameters(arguments('bringup', use_sim_time='true'))
     assert yaml.safe_load(parameter_file(parameters)) == {
         '/**/current_driver': {

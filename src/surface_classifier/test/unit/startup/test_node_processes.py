@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes as processes: parameters survive the command line, failures are told with the log, nothing is left."""
+"""Nodes as processes: parameters survive the command line, failures are reported with the log, nothing is left."""
 
 from __future__ import annotations
 
@@ -77,7 +77,9 @@ def test_parameters_arrive_as_they_were_given(tmp_path: Path, make_executable: C
     assert isinstance(parsed['number'], float)
 
 
-def test_a_node_that_fails_is_told_with_its_log(tmp_path: Path, make_executable: Callable[[str, str], None]) -> None:
+def test_a_node_that_fails_is_reported_with_its_log(
+    tmp_path: Path, make_executable: Callable[[str, str], None]
+) -> None:
     make_executable('broken_node', 'echo the reason; exit 3')
     with NodeProcesses(tmp_path / 'log', os.environ) as nodes:
         node = nodes.start('some_package', 'broken_node', {})
@@ -87,7 +89,9 @@ def test_a_node_that_fails_is_told_with_its_log(tmp_path: Path, make_executable:
             nodes.check()
 
 
-def test_a_node_that_does_not_end_in_time_is_told(tmp_path: Path, make_executable: Callable[[str, str], None]) -> None:
+def test_a_node_that_does_not_end_in_time_is_reported(
+    tmp_path: Path, make_executable: Callable[[str, str], None]
+) -> None:
     make_executable('endless_node', 'exec sleep 600')
     with NodeProcesses(tmp_path / 'log', os.environ) as nodes:
         node = nodes.start('some_package', 'endless_node', {})

@@ -195,7 +195,7 @@ def test_a_search_in_two_runs_is_the_search_in_one(
     assert [trial['params'] for trial in again.trials] == [trial['params'] for trial in once.trials]
 
 
-def test_a_pruned_trial_saves_folds_and_still_tells_what_matters(
+def test_a_pruned_trial_saves_folds_and_still_shows_what_matters(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scored = score_by(monkeypatch, closeness)
@@ -353,7 +353,7 @@ def test_two_workers_go_on_after_one_was_killed_in_mid_trial(dataset: Dataset, t
     assert killed.state == TrialState.RUNNING
     assert len(killed.user_attrs['folds']) == 1
 
-    told: list[int] = []
+    reports: list[int] = []
     settings = replace(SETTINGS, holdout=0.0)
     result = run_sweep(
         dataset,
@@ -363,10 +363,10 @@ def test_two_workers_go_on_after_one_was_killed_in_mid_trial(dataset: Dataset, t
         3,
         workers=2,
         heartbeat_s=1,
-        on_progress=lambda progress: told.append(progress.finished),
+        on_progress=lambda progress: reports.append(progress.finished),
     )
-    assert told == sorted(told)
-    assert told[-1] == 3
+    assert reports == sorted(reports)
+    assert reports[-1] == 3
     states = [trial['state'] for trial in result.trials]
     # Two workers that find the dead one's trial at the same moment queue it twice; the next sweep would run the second.
     assert states.count('WAITING') <= 1

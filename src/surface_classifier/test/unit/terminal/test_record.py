@@ -56,7 +56,7 @@ def test_seconds_are_counted_by_surface_speed_and_turning() -> None:
     assert coverage.turning['ice'] == 2.0
 
 
-def test_a_surface_that_falls_behind_is_told_once_something_leads() -> None:
+def test_a_surface_that_falls_behind_is_reported_once_something_leads() -> None:
     coverage = Coverage(['ice', 'snow', 'mud'])
     coverage.add('ice', 19.0, None)
     assert texts(coverage) == []
@@ -68,7 +68,7 @@ def test_a_surface_that_falls_behind_is_told_once_something_leads() -> None:
     assert texts(coverage) == []
 
 
-def test_a_speed_that_falls_behind_is_told_in_all_and_by_surface() -> None:
+def test_a_speed_that_falls_behind_is_reported_in_all_and_by_surface() -> None:
     coverage = Coverage(['ice', 'snow'], (0.3, 0.6))
     for surface in ('ice', 'snow'):
         coverage.add(surface, 30.0, SLOW)
@@ -81,7 +81,7 @@ def test_a_speed_that_falls_behind_is_told_in_all_and_by_surface() -> None:
     assert texts(coverage) == []
 
 
-def test_turning_that_falls_behind_is_told_in_all_and_by_surface() -> None:
+def test_turning_that_falls_behind_is_reported_in_all_and_by_surface() -> None:
     coverage = Coverage(['ice', 'snow'], (0.5,))
     for surface in ('ice', 'snow'):
         coverage.add(surface, 40.0, SLOW)
@@ -159,7 +159,7 @@ def twist(forward: float, sideways: float = 0.0, turn: float = 0.0) -> Message:
     return Message(linear=Message(x=forward, y=sideways), angular=Message(z=turn))
 
 
-def test_speed_and_turning_are_read_from_whatever_tells_them() -> None:
+def test_speed_and_turning_are_read_from_any_message_that_holds_them() -> None:
     assert motion_of('geometry_msgs/msg/Twist', twist(-3.0, 4.0)) == Motion(5.0, turning=False)
     assert motion_of('geometry_msgs/msg/TwistStamped', Message(twist=twist(0.5, turn=-0.3))) == Motion(
         0.5, turning=True

@@ -126,7 +126,7 @@ def test_unmeasured_samples_do_not_pull_the_mean_down() -> None:
     assert state.strip(1)[0][0] == pytest.approx(3.0)
 
 
-def test_a_jump_back_in_time_begins_anew() -> None:
+def test_a_jump_back_in_time_restarts() -> None:
     state = WatchState()
     current(state, 10_000.0, 2.0)
     label(state, 10_000.0, 'sand')
@@ -138,7 +138,7 @@ def test_a_jump_back_in_time_begins_anew() -> None:
     assert state.truth_at(START_NS + SECOND_NS) == ''
 
 
-def test_the_next_recording_a_day_later_begins_anew() -> None:
+def test_the_next_recording_a_day_later_restarts() -> None:
     state = WatchState()
     state.add_truth(START_NS, 'sand')
     current(state, 0.0, 1.0)

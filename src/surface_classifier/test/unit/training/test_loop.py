@@ -129,13 +129,13 @@ def test_training_stops_when_the_held_out_loss_gets_no_better(
 
 
 def test_without_held_out_recordings_the_last_epoch_counts(dataset: Dataset) -> None:
-    told: list[EpochResult] = []
-    result = train(dataset, replace(QUICK, epochs=3, validation_fraction=0.0, patience=1), 0, on_epoch=told.append)
-    assert (len(told), result.best_epoch, len(result.validation_windows)) == (3, 3, 0)
+    reports: list[EpochResult] = []
+    result = train(dataset, replace(QUICK, epochs=3, validation_fraction=0.0, patience=1), 0, on_epoch=reports.append)
+    assert (len(reports), result.best_epoch, len(result.validation_windows)) == (3, 3, 0)
     assert len(result.train_windows) == len(dataset)
-    assert math.isnan(told[-1].validation_loss)
-    assert told[-1].loss < told[0].loss
-    assert told[-1].loss_noise > 0
+    assert math.isnan(reports[-1].validation_loss)
+    assert reports[-1].loss < reports[0].loss
+    assert reports[-1].loss_noise > 0
 
 
 def test_training_can_be_cancelled(dataset: Dataset) -> None:

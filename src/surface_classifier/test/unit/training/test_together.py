@@ -21,9 +21,9 @@ from model_samples import TWO_PART_CONFIG, learnable_dataset, quick_recipe
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.network_config import NetworkConfig
-from surface_classifier.training import together
+from surface_classifier.training import parallel_training
 from surface_classifier.training.loop import EpochResult, TrainingCancelledError, TrainingResult, train
-from surface_classifier.training.together import TrainingRun, kernel_obstacle, train_together
+from surface_classifier.training.parallel_training import TrainingRun, kernel_obstacle, train_in_parallel
 from surface_classifier.training.training_config import TrainingConfig
 
 REQUIRES = ('torch',)
@@ -54,9 +54,9 @@ def two_parts(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture
 def without_numba(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setitem(sys.modules, 'numba', None)
-    together._numba_problem.cache_clear()
+    parallel_training._numba_problem.cache_clear()
     yield
-    together._numba_problem.cache_clear()
+    parallel_training._numba_problem.cache_clear()
 
 
 def one_by_one(runs: Sequence[TrainingRun]) -> list[TrainingResult]:
@@ -86,12 +86,12 @@ def test_runs_of_all_shapes_end_as_if_trained_alone(dataset: Dataset, two_parts:
         TrainingRun(two_parts, replace(QUICK, batch_size=33), 3),
         TrainingRun(dataset, QUICK, 4),
     ]
-    assert_same(train_together(runs, jobs=2, measure_training=True), one_by_one(runs))
+    assert_same(train_in_parallel(runs, jobs=2, measure_training=True), one_by_one(runs))
 
 
 def test_weights_do_not_depend_on_the_number_of_threads(dataset: Dataset) -> None:
     runs = [TrainingRun(dataset, config, 3) for config in (QUICK, OTHER, QUICK)]
-    one, two = (train_together(runs, jobs=jobs) for jobs in (1, 2))
+    one, two = (train_in_parallel(runs, jobs=jobs) for jobs in (1, 2))
     for result, other in zip(one, two, strict=True):
         weights = other.network.state_dict()
         for name, weight in result.network.state_dict().items():
@@ -113,7 +113,7 @@ def test_what_the_caller_hears_is_said_in_its_thread(dataset: Dataset) -> None:
 
     configs = (QUICK, WITH_BATCH_NORM, replace(QUICK, epochs=2))
     runs = [TrainingRun(dataset, config, 7) for config in configs]
-    found = train_together(runs, jobs=2, on_epoch=on_epoch, on_result=on_result)
+    found = train_in_parallel(runs, jobs=2, on_epoch=on_epoch, on_result=on_result)
     for number, result in enumerate(found):
         assert results[number] is result
         assert epochs[number] == list(result.epochs)
@@ -124,7 +124,7 @@ def test_the_callers_random_state_and_threads_stay_as_they_were(dataset: Dataset
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    train_together([TrainingRun(dataset, replace(QUICK, epochs=1), seed) for seed in (1, 2)], jobs=2)
+    train_in_parallel([TrainingRun(dataset, replace(QUICK, epochs=1), seed) for seed in (1, 2)], jobs=2)
     assert torch.equal(torch.rand(3), expected)
     assert torch.get_num_threads() == threads
 
@@ -134,7 +134,9 @@ def test_training_together_can_be_cancelled(dataset: Dataset, config: TrainingCo
     heard: list[EpochResult] = []
     runs = [TrainingRun(dataset, replace(config, epochs=10_000, patience=10_000), seed) for seed in range(3)]
     with pytest.raises(TrainingCancelledError):
-        train_together(runs, jobs=2, on_epoch=lambda _, epoch: heard.append(epoch), cancelled=lambda: len(heard) >= 3)
+        train_in_parallel(
+            runs, jobs=2, on_epoch=lambda _, epoch: heard.append(epoch), cancelled=lambda: len(heard) >= 3
+        )
     assert 3 <= len(heard) < 1000
     assert not [thread for thread in threading.enumerate() if thread.name.startswith('training')]
 
@@ -148,7 +150,7 @@ def test_a_failing_run_ends_the_others_with_its_sentence(dataset: Dataset, tmp_p
     endless = replace(QUICK, epochs=10_000, patience=10_000)
     runs = [TrainingRun(dataset, endless, 0), TrainingRun(Dataset.load(broken.path), endless, 0)]
     with pytest.raises(SurfaceError, match='infinite values'):
-        train_together(runs, jobs=2)
+        train_in_parallel(runs, jobs=2)
 
 
 def test_an_error_of_the_caller_ends_training(dataset: Dataset) -> None:
@@ -157,14 +159,14 @@ def test_an_error_of_the_caller_ends_training(dataset: Dataset) -> None:
 
     endless = replace(QUICK, epochs=10_000, patience=10_000)
     with pytest.raises(KeyError):
-        train_together([TrainingRun(dataset, endless, 0)] * 3, jobs=2, on_epoch=on_epoch)
+        train_in_parallel([TrainingRun(dataset, endless, 0)] * 3, jobs=2, on_epoch=on_epoch)
 
 
 @pytest.mark.usefixtures('without_numba')
 def test_without_numba_torch_trains_and_says_so_once(dataset: Dataset, caplog: pytest.LogCaptureFixture) -> None:
     runs = [TrainingRun(dataset, config, 3) for config in (QUICK, OTHER)]
     with caplog.at_level(logging.WARNING):
-        found = train_together(runs, measure_training=True)
+        found = train_in_parallel(runs, measure_training=True)
     (said,) = (record.getMessage() for record in caplog.records)
     assert 'Numba cannot be imported' in said
     assert 'takes longer' in said
@@ -175,10 +177,10 @@ def test_what_the_kernel_is_not_for_is_named() -> None:
     pytest.importorskip('numba', reason='numba is not installed')
     assert kernel_obstacle(QUICK) is None
     assert 'batch normalisation' in str(kernel_obstacle(WITH_BATCH_NORM))
-    wide = replace(QUICK, network=NetworkConfig(hidden_sizes=(16, together.LARGEST_UNITS + 1)))
+    wide = replace(QUICK, network=NetworkConfig(hidden_sizes=(16, parallel_training.LARGEST_UNITS + 1)))
     assert 'units' in str(kernel_obstacle(wide))
     assert 'mixed' in str(kernel_obstacle(replace(QUICK, mixup_alpha=1.0)))
     joined = replace(QUICK, network=NetworkConfig(hidden_sizes=(16,), members=(NetworkConfig(),)))
-    assert together.kernel_obstacle(joined) == 'the network has others beside it'
+    assert parallel_training.kernel_obstacle(joined) == 'the network is an ensemble'
     deep = replace(QUICK, network=NetworkConfig(hidden_sizes=(16,), head_sizes=(8,)))
     assert 'hidden layers' in str(kernel_obstacle(deep))

@@ -48,7 +48,7 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ('text', 'told'),
+    ('text', 'expected'),
     [
         ('epoch: 7', 'unknown epoch; known are network, epochs'),
         ('network: {units: 3}', 'unknown units'),
@@ -89,15 +89,15 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         ('epochs: [', 'is not YAML'),
     ],
 )
-def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, told: str) -> None:
+def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, expected: str) -> None:
     file = tmp_path / 'recipe.yaml'
     file.write_text(text, encoding='utf-8')
-    with pytest.raises(SurfaceError, match=re.escape(told)) as refusal:
+    with pytest.raises(SurfaceError, match=re.escape(expected)) as refusal:
         load_training_config(file)
     assert str(file) in str(refusal.value)
 
 
-def test_neither_preset_nor_file_is_told(tmp_path: Path) -> None:
+def test_what_is_neither_preset_nor_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(
         SurfaceError, match='neither a file nor one of the presets default, accurate, accurate-imu, fluctuating-loss, '
     ):
@@ -113,12 +113,12 @@ def test_neither_preset_nor_file_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_an_old_name_of_a_preset_gets_an_error_that_names_the_new_one(tmp_path: Path, old: str, now: str) -> None:
-    told = f'the preset {old} is now called {now}'
-    with pytest.raises(SurfaceError, match=f'^{told}$'):
+    expected = f'the preset {old} is now called {now}'
+    with pytest.raises(SurfaceError, match=f'^{expected}$'):
         load_training_config(old)
     file = tmp_path / 'recipe.yaml'
     file.write_text(f'preset: {old}\nepochs: 7\n', encoding='utf-8')
-    with pytest.raises(SurfaceError, match=re.escape(f'{file}: {told}')):
+    with pytest.raises(SurfaceError, match=re.escape(f'{file}: {expected}')):
         load_training_config(file)
 
 

@@ -95,7 +95,7 @@ def test_a_child_that_does_not_end_is_killed_and_its_data_set_removed(tmp_path: 
     assert list(model.parent.iterdir()) == []
 
 
-def test_a_child_that_dies_is_told_with_its_last_words(tmp_path: Path) -> None:
+def test_a_child_that_dies_is_reported_with_its_last_words(tmp_path: Path) -> None:
     running = Running(endless(tmp_path))
     os.kill(running.pid, signal.SIGKILL)
     running.join()
@@ -129,7 +129,7 @@ def test_a_child_that_swallows_its_end_ends_itself_within_the_deadline(tmp_path:
         def stuck(training):
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             training._files.partial(training._files.model, os.getpid()).mkdir()
-            training.tell('stage', stage='train')
+            training.send('stage', stage='train')
             while True:
                 signal.pause()
 

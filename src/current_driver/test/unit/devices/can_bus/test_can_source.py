@@ -230,7 +230,7 @@ def test_parameters_that_cannot_be_used_are_refused(parameters: dict[str, object
         assert word in str(refused.value)
 
 
-def test_a_bus_that_is_not_there_is_told_with_the_remedy() -> None:
+def test_a_bus_that_is_not_there_is_reported_with_the_remedy() -> None:
     values = {'source': 'can', 'can.channel': 'can_none', 'can.motors': ['left=1'], 'device.retry_s': 0.05}
     source = make_source(check_all(DRIVER_PARAMETERS, values), time.time_ns())
     assert isinstance(source, DeviceSource)

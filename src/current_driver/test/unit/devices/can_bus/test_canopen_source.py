@@ -94,7 +94,7 @@ def canopen_source(network: Any, **parameters: object) -> DeviceSource:
 def test_the_actual_current_is_found_in_the_pdo_and_scaled_by_the_rated_current(
     network: Any, rated_current_a: float
 ) -> None:
-    # One drive maps the current behind an object of its maker that nobody else knows.
+    # One drive maps the current behind an object of its maker that no other maker uses.
     left = Drive(network, 5, [(MAKERS_OWN, 1, 8), (MAKERS_OWN, 2, 8), (CURRENT, 0, 16)], 5_000)
     right = Drive(network, 6, [(CURRENT, 0, 16), (STATUS_WORD, 0, 16)], 12_500)
     with canopen_source(network, motors=['left=5', 'right=6'], rated_current_a=rated_current_a) as source:

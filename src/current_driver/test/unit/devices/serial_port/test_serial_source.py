@@ -239,7 +239,7 @@ def test_a_real_time_priority_is_that_of_the_sampling_thread_or_a_warning(
         assert source.health().level is Level.WARN
 
 
-def test_blocks_that_nobody_takes_are_dropped_and_counted(board: PtyBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_that_no_reader_takes_are_dropped_and_counted(board: PtyBoard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('current_driver.devices.device_source.QUEUED_BLOCKS', 4)
     with serial_source(board.port) as source:
         reader = BlockReader(source)
@@ -250,6 +250,6 @@ def test_blocks_that_nobody_takes_are_dropped_and_counted(board: PtyBoard, monke
             assert time.monotonic() < end_s
             time.sleep(0.01)
         reader.samples(20)
-        # The newest are kept, and the step in their numbers tells of the others.
+        # The newest are kept, and the step in their numbers shows the loss of the others.
         assert reader.numbers() == list(range(30, 50))
         assert reader.value('overruns') == '30'

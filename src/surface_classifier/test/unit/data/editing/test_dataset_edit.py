@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Mending data sets: the windows that are meant and no others, a history that tells it, and a source left as it was."""
+"""Editing data sets: the windows that are meant and no others, a history of it, and a source left as it was."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_what_is_no_list_of_windows_is_refused(text: str) -> None:
         parse_numbers(text)
 
 
-def test_nothing_to_do_is_told(tmp_path: Path) -> None:
+def test_nothing_to_do_is_reported(tmp_path: Path) -> None:
     dataset = save_dataset(tmp_path / 'set', COUNTS)
     with pytest.raises(SurfaceError, match='carry that label already'):
         relabel(dataset, tmp_path / 'new', select_windows(dataset, classes=['ice']), 'ice')

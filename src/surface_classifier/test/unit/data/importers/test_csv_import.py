@@ -79,7 +79,7 @@ def test_a_second_file_at_another_rate(tmp_path: Path, storage: str) -> None:
     assert block.current[1] == pytest.approx(0.1e-3)
 
 
-def test_files_without_motor_currents_are_told(tmp_path: Path) -> None:
+def test_files_without_motor_currents_are_reported(tmp_path: Path) -> None:
     write_csv(tmp_path / 'csv' / 'ice' / '0.csv')
     write_csv(tmp_path / 'csv' / 'ice' / 'imu_0.csv', header='time,wx,wy,wz,ax,ay,az')
     result = import_csv(tmp_path / 'csv', tmp_path / 'bags')
@@ -127,7 +127,7 @@ def test_recordings_that_came_meanwhile_are_not_replaced(tmp_path: Path) -> None
     assert [path.name for path in (tmp_path / 'bags').iterdir()] == ['other']
 
 
-def test_files_beside_the_folders_are_left_out_and_told(tmp_path: Path) -> None:
+def test_files_beside_the_folders_are_left_out_and_reported(tmp_path: Path) -> None:
     write_csv(tmp_path / 'csv' / 'ice' / 'a.csv')
     write_csv(tmp_path / 'csv' / 'loose.csv')
     result = import_csv(tmp_path / 'csv', tmp_path / 'bags')

@@ -57,7 +57,7 @@ def ranked(*logs: TopicLog) -> dict[str, CurrentGuess]:
     return {f'{guess.topic} {guess.field}': guess for guess in guess_currents([*logs, odometry_log()])}
 
 
-def test_plain_numbers_are_told_apart_by_their_course_alone() -> None:
+def test_plain_numbers_are_distinguished_by_their_course_alone() -> None:
     guesses = ranked(
         number_log('/a', CURRENT_A),
         number_log('/b', 20 + TIME_S / 10 + 0.001 * RNG.normal(size=COUNT)),

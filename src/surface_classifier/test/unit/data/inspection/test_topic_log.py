@@ -85,7 +85,7 @@ def test_names_that_tell_nothing_apart_give_way_to_indices(names: list[str]) -> 
     assert set(numeric_fields(joint_state(START_NS, [1.5, 2.5], names))) == {'effort[0]', 'effort[1]'}
 
 
-def test_timing_tells_rate_jitter_gaps_and_disorder() -> None:
+def test_timing_shows_rate_jitter_gaps_and_disorder() -> None:
     stamps = np.cumsum([0, *[10] * 50, 100, *[10] * 49]) * MS
     log = log_of('joint_states', *[joint_state(START_NS + int(stamp), [1.0, 2.0]) for stamp in stamps])
     timing = log.timing
@@ -99,7 +99,7 @@ def test_timing_tells_rate_jitter_gaps_and_disorder() -> None:
     assert math.isnan(log_of('joint_states', joint_state(START_NS, [1.0, 2.0])).timing.rate_hz)
 
 
-def test_messages_without_a_stamp_are_told_by_their_receipt() -> None:
+def test_messages_without_a_stamp_are_reported_by_their_receipt() -> None:
     log = log_of('value', *[filled_message('std_msgs/msg/Float32', data=float(n)) for n in range(10)])
     assert log.timing.stamped == 'receipt'
     assert log.timing.rate_hz == pytest.approx(100.0)

@@ -147,7 +147,7 @@ def test_speeds_and_turns_of_each_class(tmp_path: Path) -> None:
     assert sum('hardly ever turns left' in warning for warning in motion.warnings) == 2
 
 
-def test_a_class_driven_at_one_speed_is_told(tmp_path: Path) -> None:
+def test_a_class_driven_at_one_speed_is_reported(tmp_path: Path) -> None:
     dataset = driven(tmp_path / 'set', {'ice': (0.5, 0.5), 'snow': (2.0, 2.0)})
     values = np.load(tmp_path / 'set' / 'part_motor.npy', mmap_mode='r+')
     values[np.flatnonzero(dataset.labels == 0), :, 2:] = 0.5

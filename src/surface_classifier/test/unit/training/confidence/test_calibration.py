@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from surface_classifier.evaluation.comparison import bootstrap_mean, by_group, compare, wholly_wrong
+from surface_classifier.evaluation.comparison import bootstrap_mean, by_group, compare, zero_accuracy_recordings
 from surface_classifier.model.engine import softmax
 from surface_classifier.training.confidence.calibration import (
     LARGEST_LOG_SHARPENING,
@@ -100,7 +100,7 @@ def test_too_few_recordings_state_no_high_level() -> None:
 def test_the_interval_is_over_recordings_not_windows() -> None:
     rng = np.random.default_rng(0)
     recording = [str(k) for k in np.repeat(np.arange(20), 50)]
-    values = np.repeat((rng.random(20) < 0.7).astype(float), 50)  # a recording is wholly right or wholly wrong
+    values = np.repeat((rng.random(20) < 0.7).astype(float), 50)  # a recording has an accuracy of 100 % or 0 %
     found = bootstrap_mean(values, recording)
     assert found.low < found.value < found.high
     assert found.high - found.low > 0.25
@@ -125,6 +125,6 @@ def test_the_comparison_is_paired_and_says_who_is_better() -> None:
 
 def test_recordings_without_a_right_window_and_groups_are_named() -> None:
     right = np.array([0.0, 0.0, 1.0, 0.0, 1.0, 1.0])
-    assert wholly_wrong(right, ['a', 'a', 'b', 'b', 'c', 'c']) == ['a']
+    assert zero_accuracy_recordings(right, ['a', 'a', 'b', 'b', 'c', 'c']) == ['a']
     groups = by_group({'lstm': right}, ['fast', 'slow', 'slow', '', 'slow', 'fast'])
     assert groups == {'fast': {'windows': 2, 'lstm': 0.5}, 'slow': {'windows': 3, 'lstm': pytest.approx(2 / 3)}}

@@ -100,7 +100,7 @@ def test_products_are_those_of_numpy(rows: int, columns: int, depth: int, transp
 
 
 def nearly_tied(output: torch.Tensor) -> bool:
-    """Tell whether two outputs of a unit over time, (windows, samples, units), are the highest but for rounding."""
+    """Return whether two outputs of a unit over time, (windows, samples, units), are the highest but for rounding."""
     if output.shape[1] < 2:
         return False
     highest = output.topk(2, dim=1).values

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a reader tells a replay how far it has come, so that nothing is lost at any speed."""
+"""Reports of a reader's progress to a replay, so that nothing is lost at any speed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _reported_topics: WeakKeyDictionary[MonitoredNode, list[str]] = WeakKeyDictionar
 class ProgressReporter:
     """Reports on `TOPIC/progress` how many messages of a topic a node has taken in and processed.
 
-    The last report is repeated while somebody listens: a replay that starts later must find its readers, and the first
+    The last report is repeated while a node listens: a replay that starts later must find its readers, and the first
     reports of a new publisher go out before everybody has found it. Reports may come from any thread.
 
     Attributes:
@@ -74,7 +74,7 @@ class ProgressReporter:
             self.publish()
 
     def publish(self) -> None:
-        """Send the present state to whoever listens."""
+        """Send the present state to all that listen."""
         self._reported = self.done
         if not self._publisher.get_subscription_count():
             return

@@ -1,10 +1,10 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Trains several networks together, such as folds or seeds: each on a thread of its own, with the compiled kernel.
+"""Train several networks in parallel, such as folds or seeds: each on a thread of its own, with the compiled kernel.
 
-The kernel (`lstm_kernel`) lets go of Python while it trains, so that as many networks train at once as there are cores.
-What comes out is what `train` gives for each run alone: the same batches, first weights and dropout masks, and weights
-that differ in the last digits only. A run that the kernel cannot train goes to torch, one after another.
+The kernel (`lstm_kernel`) releases Python's lock while it trains, so that as many networks train at once as there are
+cores. The results are those of `train` for each run alone: the same batches, first weights and dropout masks, and
+weights that differ in the last digits only. A run that the kernel cannot train goes to torch, one after another.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class TrainingRun:
     windows: Indices | None = None
 
 
-def train_together(
+def train_in_parallel(
     runs: Sequence[TrainingRun],
     *,
     jobs: int | None = None,
@@ -105,7 +105,7 @@ def train_together(
 def kernel_obstacle(config: TrainingConfig) -> str | None:
     """Say why the kernel does not train a network; None if it does."""
     if config.network.members:
-        return 'the network has others beside it'
+        return 'the network is an ensemble'
     if config.network.batch_norm:
         return 'the network has batch normalisation'
     if config.network.head_sizes:
@@ -127,7 +127,7 @@ def _train_in_threads(
     measure_training: bool,
 ) -> None:
     """Train some runs in threads, and call back in this one."""
-    told: queue.SimpleQueue[tuple[int, EpochResult] | tuple[int, Future[TrainingResult]]] = queue.SimpleQueue()
+    reports: queue.SimpleQueue[tuple[int, EpochResult] | tuple[int, Future[TrainingResult]]] = queue.SimpleQueue()
     stop = threading.Event()
 
     def train_one(number: int) -> TrainingResult:
@@ -139,7 +139,7 @@ def _train_in_threads(
                 run.config,
                 run.seed,
                 windows=run.windows,
-                on_epoch=lambda epoch: told.put((number, epoch)),
+                on_epoch=lambda epoch: reports.put((number, epoch)),
                 cancelled=stop.is_set,
                 measure_training=measure_training,
                 engine='kernel',
@@ -149,13 +149,13 @@ def _train_in_threads(
         try:
             for number in numbers:
                 future = pool.submit(train_one, number)
-                future.add_done_callback(functools.partial(lambda number, done: told.put((number, done)), number))
+                future.add_done_callback(functools.partial(lambda number, done: reports.put((number, done)), number))
             left = len(numbers)
             while left:
                 if cancelled is not None and cancelled():
                     raise TrainingCancelledError(f'cancelled with {left} of {len(numbers)} networks in training')
                 try:
-                    number, found = told.get(timeout=_POLL_S)
+                    number, found = reports.get(timeout=_POLL_S)
                 except queue.Empty:
                     continue
                 if isinstance(found, EpochResult):
