@@ -57,7 +57,7 @@ def last_progress(reports: list[StreamProgress]) -> tuple[int, int]:
 
 @pytest.mark.parametrize('node_type', [PreprocessorNode, ClassifierNode, TrainerNode])
 def test_a_lossless_reader_counts_it_as_processed(graph: Graph, tmp_path: Path, node_type: type[Any]) -> None:
-    topic, message_type, good, parameters = {
+    inputs: dict[type, tuple[str, type, bytes, dict[str, Any]]] = {
         PreprocessorNode: ('motor_current', MotorCurrent, block_cdr(0), {**WINDOWS, 'readers': 0}),
         ClassifierNode: ('current_window', CurrentWindow, serialize_message(CurrentWindow()), {}),
         TrainerNode: (
@@ -66,7 +66,8 @@ def test_a_lossless_reader_counts_it_as_processed(graph: Graph, tmp_path: Path, 
             serialize_message(truth_message(START_NS, 'ice', 'topic')),
             {'topics': ['motor_current'], 'label_topic': 'surface_truth', 'output_dir': str(tmp_path)},
         ),
-    }[node_type]
+    }
+    topic, message_type, good, parameters = inputs[node_type]
     reports = graph.collect(StreamProgress, f'{topic}/progress')
     publisher = graph.watcher.create_publisher(message_type, topic, stream_qos(100, reliable=True))
     graph.start(node_type, {'lossless': True, **parameters})
