@@ -74,8 +74,10 @@ setup(
             'surface = surface_classifier.cli.main:main',
             'bringup = surface_classifier.startup.executables:bringup',
             'classifier_node = surface_classifier.startup.executables:classifier_node',
+            'surface_plot = surface_classifier.startup.executables:plot',
             'preprocessor_node = surface_classifier.startup.executables:preprocessor_node',
             'trainer_node = surface_classifier.startup.executables:trainer_node',
-        ]
+        ],
+        'ros2cli.command': ['surface = surface_classifier.startup.ros2_command:SurfaceCommand'],
     },
 )

@@ -19,8 +19,8 @@ from untrained_model import save_untrained_model
 
 from current_driver.testing.drives import write_drive
 from current_driver.testing.ros_graph import LosslessReader, open_graph
+from surface_classifier.nodes.classifier_node import LABEL_TOPIC
 from surface_classifier.signal.window_config import default_window_config
-from surface_classifier.startup.launch_arguments import LABEL_TOPIC, plotted_fields
 from surface_msgs.msg import SurfaceLabel, SurfaceTruth
 from surface_msgs.srv import LoadModel
 
@@ -60,6 +60,12 @@ class Launched:
         with self._changed:
             found = self._changed.wait_for(lambda: re.search(pattern, ''.join(self._lines)), DEADLINE_S)
         assert found, f'waited in vain for {pattern!r} in:\n{self.output}'
+
+    def process_of(self, executable: str) -> psutil.Process:
+        """Find the process of a node."""
+        started = psutil.Process(self.process.pid).children(recursive=True)
+        (found,) = [process for process in started if any(part.endswith(executable) for part in process.cmdline())]
+        return found
 
     def interrupt(self) -> int:
         """Press Ctrl-C, which reaches every process of the terminal, and return the exit code."""
@@ -150,7 +156,7 @@ def test_without_a_model_it_says_so_and_takes_one_later(
     assert launched.interrupt() == 0
 
 
-@pytest.mark.parametrize('speed', [['rate:=0'], ['rate:=20', 'lossless:=true']])
+@pytest.mark.parametrize('speed', [['rate:=0', 'respawn:=true'], ['rate:=20', 'lossless:=true']])
 def test_a_replay_ends_the_launch_when_it_is_done(
     ros2_launch: type[Launched], ros_domain: int, model: str, tmp_path: Path, speed: list[str]
 ) -> None:
@@ -168,6 +174,7 @@ def test_a_replay_ends_the_launch_when_it_is_done(
         # 10 s in windows of 1 s, one every 0.5 s; none is lost.
         labels.wait_for(19)
         assert launched.end() == 0, launched.output
+        assert 'starting it again' not in launched.output
         first = labels[0].window_index
         assert [label.window_index for label in labels] == list(range(first, first + 19))
 
@@ -188,30 +195,110 @@ def test_a_refused_argument_starts_nothing(ros2_launch: type[Launched], argument
     assert 'process started' not in launched.output
 
 
+@pytest.mark.parametrize('composed', ['false', 'true'])
+def test_a_node_with_bad_parameters_ends_the_launch_with_an_error_and_the_reason(
+    ros2_launch: type[Launched], model: str, tmp_path: Path, composed: str
+) -> None:
+    parameters = tmp_path / 'parameters.yaml'
+    parameters.write_text('/**/classifier: {ros__parameters: {queue_size: 0}}\n', encoding='utf-8')
+    arguments = (f'model:={model}', f'params_file:={parameters}', f'composed:={composed}', 'respawn:=true')
+    launched = ros2_launch('bringup.launch.py', *arguments)
+    assert launched.end() == 1, launched.output
+    name = 'bringup' if composed == 'true' else 'classifier'
+    reason = rf'{name} ended with exit status 2: .*queue_size'
+    assert re.search(reason, launched.output), launched.output
+    assert 'starting it again' not in launched.output
+
+
+def test_the_recorder_ends_with_an_error_as_well(ros2_launch: type[Launched], tmp_path: Path) -> None:
+    parameters = tmp_path / 'parameters.yaml'
+    parameters.write_text('/**/trainer: {ros__parameters: {input_timeout_s: -1.0}}\n', encoding='utf-8')
+    launched = ros2_launch('record.launch.py', f'params_file:={parameters}', f'output_dir:={tmp_path}')
+    assert launched.end() == 1, launched.output
+    assert re.search(r'trainer ended with exit status 2: .*input_timeout_s', launched.output), launched.output
+
+
+def test_without_respawn_a_killed_node_ends_the_launch_with_an_error(
+    ros2_launch: type[Launched], ros_domain: int, model: str
+) -> None:
+    launched = ros2_launch('bringup.launch.py', f'model:={model}')
+    with open_graph(ros_domain) as graph:
+        graph.collect(SurfaceLabel, LABEL_TOPIC).wait_for(1, DEADLINE_S)
+    launched.process_of('classifier_node').kill()
+    assert launched.end() == 1, launched.output
+    assert 'classifier was ended by signal 9' in launched.output
+
+
+def test_respawn_starts_a_killed_node_again(ros2_launch: type[Launched], ros_domain: int, model: str) -> None:
+    launched = ros2_launch('bringup.launch.py', f'model:={model}', 'respawn:=true')
+    with open_graph(ros_domain) as graph:
+        labels = graph.collect(SurfaceLabel, LABEL_TOPIC)
+        labels.wait_for(1, DEADLINE_S)
+        launched.process_of('classifier_node').kill()
+        launched.wait_for(r'classifier was ended by signal 9; starting it again in 2 s \(1 of 5\)')
+        # The window of the kill may have been labelled before it.
+        labels.wait_for(len(labels) + 2, DEADLINE_S)
+    assert launched.interrupt() == 0, launched.output
+
+
+def install_program(folder: Path, package: str, name: str, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install a Python program as an executable of a package that hides the genuine one."""
+    program = folder / 'lib' / package / name
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!{sys.executable}\n{body}', encoding='utf-8')
+    program.chmod(0o755)
+    index = folder / 'share' / 'ament_index' / 'resource_index' / 'packages'
+    index.mkdir(parents=True, exist_ok=True)
+    (index / package).touch()
+    (folder / 'share' / package).mkdir(exist_ok=True)
+    monkeypatch.setenv('AMENT_PREFIX_PATH', f'{folder}:{os.environ["AMENT_PREFIX_PATH"]}')
+
+
+def test_a_node_that_fails_again_and_again_is_started_five_times(
+    ros2_launch: type[Launched], tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_program(tmp_path / 'broken', 'current_driver', 'current_driver_node', 'raise SystemExit(3)\n', monkeypatch)
+    launched = ros2_launch('bringup.launch.py', f'model:={model}', 'respawn:=true')
+    launched.wait_for(r'\(5 of 5\)')
+    assert launched.end() == 1, launched.output
+    assert len(re.findall(r'starting it again in 2 s', launched.output)) == 5
+    assert 'current_driver ended with exit status 3; it was started again 5 times' in launched.output
+
+
 @pytest.mark.skipif('rqt_plot' in get_packages_with_prefixes(), reason='rqt_plot is installed')
 def test_a_plot_without_rqt_plot_says_what_to_install(ros2_launch: type[Launched], model: str) -> None:
     launched = ros2_launch('bringup.launch.py', f'model:={model}', 'plot:=true')
     assert launched.end() == 1
-    assert re.search(r'plot:=true needs rqt_plot.*apt install ros-\S+-rqt-plot', launched.output), launched.output
+    assert re.search(r'plot:=rqt needs .*rqt_plot.*apt install .*ros-\S+-rqt-plot', launched.output), launched.output
     assert 'process started' not in launched.output
 
 
-def test_the_plot_opens_at_the_first_label(
+def test_a_plot_tool_opens_with_the_layout_of_the_robot(
     ros2_launch: type[Launched], model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A stand-in that says what it is asked to show, since the genuine one needs a screen.
-    program = tmp_path / 'rqt' / 'lib' / 'rqt_plot' / 'rqt_plot'
-    program.parent.mkdir(parents=True)
-    program.write_text(f'#!{sys.executable}\nimport signal, sys\nprint("plotted:", *sys.argv[1:])\nsignal.pause()\n')
-    program.chmod(0o755)
-    index = tmp_path / 'rqt' / 'share' / 'ament_index' / 'resource_index' / 'packages'
-    index.mkdir(parents=True)
-    (index / 'rqt_plot').touch()
-    (tmp_path / 'rqt' / 'share' / 'rqt_plot').mkdir()
-    monkeypatch.setenv('AMENT_PREFIX_PATH', f'{tmp_path / "rqt"}:{os.environ["AMENT_PREFIX_PATH"]}')
-
-    launched = ros2_launch('bringup.launch.py', f'model:={model}', 'plot:=true', 'namespace:=robot1')
-    fields = ' '.join(f'/robot1/{LABEL_TOPIC}/{field}' for field in plotted_fields(len(CLASSES)))
-    launched.wait_for(rf'plotted: {re.escape(fields)}( --ros-args|\n)')
+    # Stands in for PlotJuggler, and prints the curves of the layout that it is given.
+    body = (
+        'import re, signal, sys\n'
+        'layout = open(sys.argv[sys.argv.index("--layout") + 1]).read()\n'
+        'print("plotted:", *re.findall(r\'curve name="([^"]+)"\', layout), flush=True)\n'
+        'signal.pause()\n'
+    )
+    install_program(tmp_path / 'tool', 'plotjuggler', 'plotjuggler', body, monkeypatch)
+    install_program(tmp_path / 'plugins', 'plotjuggler_ros', 'none', '', monkeypatch)
+    monkeypatch.setenv('ROS_HOME', str(tmp_path / 'home'))
+    launched = ros2_launch('bringup.launch.py', f'model:={model}', 'plot:=plotjuggler', 'namespace:=robot1')
+    launched.wait_for(r'plotted: /robot1/motor_current/current\[0\] .*/robot1/surface_label/probabilities\[1\]')
+    assert 'surface_label/probabilities[2]' not in launched.output
     assert 'probabilities[0] is ice, probabilities[1] is snow' in launched.output
     assert launched.interrupt() == 0
+
+
+def test_the_surface_command_is_a_command_of_ros2(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [ROS2, 'surface', 'info', str(tmp_path / 'none')], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, '')
+    assert 'surface: error' in done.stderr
+    help_text = subprocess.run([ROS2, 'surface', '--help'], capture_output=True, text=True, check=True).stdout
+    assert help_text.startswith('usage: surface')
+    assert ' surface ' in subprocess.run([ROS2, '--help'], capture_output=True, text=True, check=True).stdout

@@ -13,21 +13,13 @@ An example for each source:
 import os
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
 from launch import LaunchContext, LaunchDescription
-from launch.actions import (
-    DeclareLaunchArgument,
-    ExecuteProcess,
-    LogInfo,
-    OpaqueFunction,
-    RegisterEventHandler,
-    Shutdown,
-)
-from launch.event_handlers import OnProcessExit, OnShutdown
-from launch.events.process import ProcessExited
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, RegisterEventHandler
+from launch.event_handlers import OnShutdown
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import Node
@@ -35,19 +27,18 @@ from launch_ros.parameter_descriptions import ParameterFile
 from launch_ros.substitutions import FindPackageShare
 
 from surface_classifier.model.contract import load_contract
+from surface_classifier.nodes.launching.supervision import supervised
 from surface_classifier.startup.launch_arguments import (
     CLASSIFIER,
     DRIVER,
     DRIVER_ARGUMENTS,
-    LABEL_TOPIC,
-    LABEL_TYPE,
     PREPROCESSOR,
     bringup_parameters,
     parameter_file,
-    plotted_fields,
     resolve_name,
     truth_value,
 )
+from surface_classifier.startup.plot_layouts import check_installed, plot_tool
 
 PACKAGE = 'surface_classifier'
 
@@ -96,12 +87,20 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         'plot',
         default_value='false',
-        description='true: open rqt_plot on the confidence and the probability of each class, at the first label.',
+        choices=['false', 'true', 'rqt', 'plotjuggler', 'foxglove'],
+        description='Opens a window on currents, labels, probabilities, novelty and diagnostics: rqt (true: the same) or '
+        'plotjuggler; foxglove: starts foxglove_bridge for Foxglove or Lichtblick.',
     ),
     *[
         DeclareLaunchArgument(name, default_value='', description=argument.description)
         for name, argument in DRIVER_ARGUMENTS.items()
     ],
+    DeclareLaunchArgument(
+        'respawn',
+        default_value='false',
+        description='true: start a node that ended with an error again, after 2 s and at most five times; never after bad '
+        'parameters (exit status 2) or the end of a replay.',
+    ),
     DeclareLaunchArgument(
         'log_level', default_value='info', description='Severity from which the nodes log: debug, info, warn, error.'
     ),
@@ -122,9 +121,9 @@ def start_chain(context: LaunchContext) -> list[LaunchDescriptionEntity]:
                 'Models are made with `surface train`.'
             )
         )
-    # First the plot: what it lacks is told before anything has been started.
-    if truth_value('plot', arguments['plot']):
-        actions += plot(arguments, parameters[CLASSIFIER].get('model'))
+    # First the plot: a missing package is reported before anything has been started.
+    if (tool := plot_tool(arguments['plot'])) is not None:
+        actions += plot(tool, arguments, parameters[CLASSIFIER].get('model'))
     if truth_value('composed', arguments['composed']):
         actions += composed_chain(arguments, parameters)
     else:
@@ -139,16 +138,18 @@ def separate_chain(
     packages = {DRIVER: 'current_driver', PREPROCESSOR: PACKAGE, CLASSIFIER: PACKAGE}
     if arguments['source'] == 'topic':
         del packages[DRIVER]
-    return [
-        Node(
+    actions: list[LaunchDescriptionEntity] = []
+    for name, package in packages.items():
+        make_node = partial(
+            Node,
             package=package,
             executable=f'{name}_node',
             name=name,
             parameters=[given_parameters(arguments), parameters[name]],
-            **common_options(arguments, f'{name} has ended'),
+            **common_options(arguments),
         )
-        for name, package in packages.items()
-    ]
+        actions += supervised(name, make_node, respawn=truth_value('respawn', arguments['respawn']))
+    return actions
 
 
 def composed_chain(
@@ -159,13 +160,15 @@ def composed_chain(
     descriptor, path = tempfile.mkstemp(prefix='bringup_', suffix='.yaml')
     with os.fdopen(descriptor, 'w') as file:
         file.write(parameter_file(parameters))
+    make_node = partial(
+        Node,
+        package=PACKAGE,
+        executable='bringup',
+        parameters=[given_parameters(arguments), path],
+        **common_options(arguments),
+    )
     return [
-        Node(
-            package=PACKAGE,
-            executable='bringup',
-            parameters=[given_parameters(arguments), path],
-            **common_options(arguments, 'the chain has ended'),
-        ),
+        *supervised('bringup', make_node, respawn=truth_value('respawn', arguments['respawn'])),
         RegisterEventHandler(OnShutdown(on_shutdown=lambda *_: Path(path).unlink(missing_ok=True))),
     ]
 
@@ -175,52 +178,32 @@ def given_parameters(arguments: Mapping[str, str]) -> ParameterFile:
     return ParameterFile(os.path.expanduser(arguments['params_file']), allow_substs=True)  # noqa: PTH111
 
 
-def common_options(arguments: Mapping[str, str], end: str) -> dict[str, Any]:
-    """Return what all nodes are started with; the end of one ends the whole, because none is of use alone."""
+def common_options(arguments: Mapping[str, str]) -> dict[str, Any]:
+    """Return what all nodes are started with."""
     return {
         'namespace': arguments['namespace'],
         'output': 'screen',
         'ros_arguments': ['--log-level', arguments['log_level']],
-        'on_exit': Shutdown(reason=end),
     }
 
 
-def plot(arguments: Mapping[str, str], model: str | None) -> list[LaunchDescriptionEntity]:
-    """Return what opens rqt_plot at the first label: it shows nothing of a topic that does not exist when it starts.
+def plot(tool: str, arguments: Mapping[str, str], model: str | None) -> list[LaunchDescriptionEntity]:
+    """Return what opens a window on the labels; the chain does not depend on it.
 
     Raises:
-        RuntimeError: rqt_plot is not installed.
+        SurfaceError: The tool is not installed.
     """
-    try:
-        get_package_share_directory('rqt_plot')
-    except PackageNotFoundError as error:
-        distribution = os.environ.get('ROS_DISTRO', '$ROS_DISTRO')
-        raise RuntimeError(
-            'plot:=true needs rqt_plot, which is not installed: '
-            f'sudo apt install ros-{distribution}-rqt-plot, or leave plot:=true out'
-        ) from error
+    check_installed(tool)
     classes = load_contract(model).classes if model else ()
-    topic = resolve_name(arguments['namespace'], LABEL_TOPIC)
-    curves = [f'{topic}/{field}' for field in plotted_fields(len(classes))]
     named = ', '.join(f'probabilities[{index}] is {name}' for index, name in enumerate(classes))
-    first_label = ExecuteProcess(
-        name='first_label',
-        cmd=['ros2', 'topic', 'echo', '--once', '--field', 'surface', topic, LABEL_TYPE],
-        output='log',
-    )
-
-    def open_plot(event: ProcessExited, context: LaunchContext) -> list[LaunchDescriptionEntity]:
-        if event.returncode != 0 or context.is_shutdown:
-            return []
-        return [Node(package='rqt_plot', executable='rqt_plot', arguments=curves, output='screen')]
-
+    options = ['--namespace', arguments['namespace']]
+    if classes:
+        options += ['--classes', str(len(classes))]
+    if arguments['source'] != 'topic':
+        options.append('--currents')
     return [
-        LogInfo(
-            msg=f'rqt_plot opens at the first label; {named or "without model:= it shows the confidence alone"}. '
-            f'It looks for topics only once: if it opens empty, enter {curves[0]} in its field Topic.'
-        ),
-        first_label,
-        RegisterEventHandler(OnProcessExit(target_action=first_label, on_exit=open_plot)),
+        LogInfo(msg=f'{tool} opens when the labels have a publisher; {named or "without model:= six classes are shown"}'),
+        Node(package=PACKAGE, executable='surface_plot', arguments=[tool, *options], output='screen'),
     ]
 
 

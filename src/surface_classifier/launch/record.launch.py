@@ -10,22 +10,25 @@ An example for each source:
 """
 
 import os
+from functools import partial
 from typing import Any
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction, Shutdown
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.launch_description_entity import LaunchDescriptionEntity
 from launch.substitutions import PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterFile
 from launch_ros.substitutions import FindPackageShare
 
+from surface_classifier.nodes.launching.supervision import supervised
 from surface_classifier.startup.launch_arguments import (
     DRIVER,
     DRIVER_ARGUMENTS,
     TRAINER,
     record_parameters,
     resolve_name,
+    truth_value,
 )
 
 PACKAGE = 'surface_classifier'
@@ -88,6 +91,12 @@ ARGUMENTS = [
         for name, argument in DRIVER_ARGUMENTS.items()
     ],
     DeclareLaunchArgument(
+        'respawn',
+        default_value='false',
+        description='true: start a node that ended with an error again, after 2 s and at most five times; never after bad '
+        'parameters (exit status 2) or the end of a replay.',
+    ),
+    DeclareLaunchArgument(
         'log_level', default_value='info', description='Severity from which the nodes log: debug, info, warn, error.'
     ),
 ]
@@ -97,6 +106,7 @@ def start_recorder(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Return the nodes that the arguments ask for."""
     arguments = dict(context.launch_configurations)
     parameters = record_parameters(arguments)
+    respawn = truth_value('respawn', arguments['respawn'])
     options: dict[str, Any] = {
         'namespace': arguments['namespace'],
         'output': 'screen',
@@ -110,25 +120,31 @@ def start_recorder(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             '"{name: drive1, surface: gravel}"; '
             f'then {trainer}/set_surface at every change of surface, and {trainer}/stop_recording.'
         ),
-        Node(
-            package=PACKAGE,
-            executable='trainer_node',
-            name=TRAINER,
-            parameters=[given, parameters[TRAINER]],
-            on_exit=Shutdown(reason='the trainer has ended'),
-            **options,
+        *supervised(
+            TRAINER,
+            partial(
+                Node,
+                package=PACKAGE,
+                executable='trainer_node',
+                name=TRAINER,
+                parameters=[given, parameters[TRAINER]],
+                **options,
+            ),
+            respawn=respawn,
         ),
     ]
     if arguments['source'] != 'topic':
-        actions.append(
-            Node(
+        actions += supervised(
+            DRIVER,
+            partial(
+                Node,
                 package='current_driver',
                 executable='current_driver_node',
                 name=DRIVER,
                 parameters=[given, parameters[DRIVER]],
-                on_exit=Shutdown(reason='the driver has ended'),
                 **options,
-            )
+            ),
+            respawn=respawn,
         )
     return actions
 

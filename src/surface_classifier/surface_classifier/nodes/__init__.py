@@ -7,6 +7,7 @@ __all__ = [
     'classifier_node',
     'clients',
     'conversion',
+    'launching',
     'parameters',
     'preprocessor_node',
     'trainer_node',

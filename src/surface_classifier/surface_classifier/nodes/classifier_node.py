@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.duration import Duration
+from rclpy.publisher import Publisher
+from std_msgs.msg import Float32, String
 
 from current_driver.errors import DamagedMessageError, SurfaceError
 from current_driver.node.acknowledgement import Acknowledgement
@@ -38,6 +40,8 @@ from surface_msgs.srv import LoadModel
 
 WINDOW_TOPIC = 'current_window'
 LABEL_TOPIC = 'surface_label'
+NAME_TOPIC = 'surface_name'
+CONFIDENCE_TOPIC = 'surface_confidence'
 WINDOW_DEPTH = 64
 LOSSLESS_DEPTH = 1000
 LABEL_DEPTH = 100
@@ -108,10 +112,11 @@ class ClassifierNode(MonitoredNode):
                 self._fault = str(error)
             except Exception as error:  # whatever is wrong with the files, the node waits for ~/load_model
                 self._fault = f'{self.values["model"]}: {type(error).__name__}: {error}'
-        self._labels_out = self.create_publisher(
-            SurfaceLabel, LABEL_TOPIC, stream_qos(LABEL_DEPTH, reliable=True), qos_overriding_options=qos_overrides()
-        )
-        self._acknowledgement = Acknowledgement(self, self._labels_out)
+        self._labels_out = self._stream(SurfaceLabel, LABEL_TOPIC)
+        self._names_out = self._stream(String, NAME_TOPIC)
+        self._confidences_out = self._stream(Float32, CONFIDENCE_TOPIC)
+        outputs = (self._labels_out, self._names_out, self._confidences_out)
+        self._acknowledgements = [Acknowledgement(self, output) for output in outputs]
         # The sender of lossless windows keeps few on their way, so that the long queue is never full; in one process it
         # is the queue that holds the sender back.
         self._worker: InferenceWorker[_Job] = InferenceWorker(
@@ -221,6 +226,12 @@ class ClassifierNode(MonitoredNode):
         """End the inference thread."""
         self._worker.stop()
 
+    def _stream(self, kind: type, topic: str) -> Publisher:
+        """Make a reliable publisher whose quality of service parameters can override."""
+        return self.create_publisher(
+            kind, topic, stream_qos(LABEL_DEPTH, reliable=True), qos_overriding_options=qos_overrides()
+        )
+
     def _load(self, path: str) -> _Serving:
         """Load a model and run it once, so that the first label is as fast as the others.
 
@@ -326,10 +337,14 @@ class ClassifierNode(MonitoredNode):
             self._mismatch = ''
             label = serving.labeller.label(job.window)
             self._labels_out.publish(label_message(label, job.frame_id))
+            # For displays and scripts that lack this project's messages.
+            self._names_out.publish(String(data=label.surface))
+            self._confidences_out.publish(Float32(data=label.confidence))
             self._labels += 1
             if self._lossless and self._labels % (LABEL_DEPTH // 2) == 0:
                 # Readers of labels report no progress; a label must not be overwritten before they have it.
-                self._acknowledgement.wait()
+                for acknowledgement in self._acknowledgements:
+                    acknowledgement.wait()
             self._durations_s.append(label.inference_s)
         except Exception as error:  # one window must not end the thread that labels the next one
             self.report_fault(error)

@@ -19,6 +19,11 @@ def classifier_node() -> NoReturn:
     start('surface_classifier.nodes.classifier_node')
 
 
+def plot() -> NoReturn:
+    """Run `surface_plot`."""
+    start('surface_classifier.nodes.clients.plot_window')
+
+
 def preprocessor_node() -> NoReturn:
     """Run the preprocessor."""
     start('surface_classifier.nodes.preprocessor_node')

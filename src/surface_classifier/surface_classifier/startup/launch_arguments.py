@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the arguments of the launch files mean: the parameters of each node, and what rqt_plot shows.
+"""What the arguments of the launch files mean: the parameters of each node.
 
 Arguments come as text. One that is left empty sets nothing, so that the parameter file holds. Nothing here needs ROS or
 `launch`: the launch files only start what is worked out here.
@@ -29,7 +29,6 @@ CLASSIFIER = 'classifier'
 TRAINER = 'trainer'
 
 LABEL_TOPIC = 'surface_label'
-LABEL_TYPE = 'surface_msgs/msg/SurfaceLabel'
 TRUTH_TOPIC = 'surface_truth'
 
 
@@ -142,11 +141,6 @@ def truth_value(name: str, text: str) -> bool:
     if text.lower() not in ('true', 'false'):
         raise SurfaceError(f'{name}:={text} must be true or false')
     return text.lower() == 'true'
-
-
-def plotted_fields(class_count: int) -> list[str]:
-    """Return the fields of a `SurfaceLabel` that are plotted: the confidence and every class's probability."""
-    return ['confidence', *(f'probabilities[{index}]' for index in range(class_count))]
 
 
 def resolve_name(namespace: str, name: str) -> str:

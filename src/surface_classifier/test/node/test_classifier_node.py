@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from rclpy.parameter import Parameter
 from real_recordings import BOREALTC_WINDOWS
+from std_msgs.msg import Float32, String
 from untrained_model import save_untrained_model
 
 from current_driver.testing.ros_graph import Graph, level_of, values_of
@@ -78,6 +79,22 @@ def test_labels_carry_what_they_rest_on(graph: Graph, default_model: Path) -> No
     status = graph.status('classifier', lambda status: status.message == 'labelling', 'that it labels')
     assert values_of(status)['engine'] == 'onnx on cpu'
     assert values_of(status)['model_digest'] == contract.weights_sha256
+
+
+@pytest.mark.parametrize('lossless', [False, True])
+def test_name_and_confidence_of_each_label_are_published_as_standard_messages(
+    graph: Graph, default_model: Path, lossless: bool
+) -> None:
+    labels = graph.collect(SurfaceLabel, 'surface_label')
+    names = graph.collect(String, 'surface_name')
+    confidences = graph.collect(Float32, 'surface_confidence')
+    graph.start(ClassifierNode, {'model': str(default_model), 'lossless': lossless})
+    publisher = graph.publisher(CurrentWindow, 'current_window')
+    for index in range(3):
+        publisher.publish(window_message(index))
+    expected = [(label.surface, pytest.approx(label.confidence)) for label in labels.wait_for(3)]
+    assert [name.data for name in names.wait_for(3)] == [surface for surface, _ in expected]
+    assert [confidence.data for confidence in confidences.wait_for(3)] == [value for _, value in expected]
 
 
 def test_without_a_model_it_says_so_and_takes_one_by_service(graph: Graph, default_model: Path) -> None:

@@ -1,11 +1,11 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Launch arguments become parameters of the nodes, parameter files match the nodes, and what is plotted exists."""
+"""Launch arguments become parameters of the nodes, and parameter files match the nodes."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,17 +19,15 @@ from current_driver.messages import to_time, typestore
 from current_driver.node.node_parameters import NodeParameter, check_all
 from surface_classifier.nodes.parameters import CLASSIFIER_PARAMETERS, PREPROCESSOR_PARAMETERS, TRAINER_PARAMETERS
 from surface_classifier.nodes.window_parameters import window_config
-from surface_classifier.signal.field_path import FieldReader, parse_field_path
+from surface_classifier.signal.field_path import FieldReader
 from surface_classifier.startup.launch_arguments import (
     CLASSIFIER,
     DRIVER,
     DRIVER_ARGUMENTS,
-    LABEL_TYPE,
     PREPROCESSOR,
     TRAINER,
     bringup_parameters,
     parameter_file,
-    plotted_fields,
     record_parameters,
     resolve_name,
     truth_value,
@@ -62,7 +60,7 @@ def declarations(name: str) -> Iterator[tuple[str, dict[str, ast.expr]]]:
 def arguments(launch: str, **given: str) -> dict[str, str]:
     """Return the arguments of a launch file, all at their defaults except those given."""
     values = {name: '' for name, _ in declarations(launch)} | dict.fromkeys(DRIVER_ARGUMENTS, '')
-    values |= {'source': 'simulator', 'use_sim_time': 'false', 'composed': 'false', 'plot': 'false'}
+    values |= {'source': 'simulator', 'use_sim_time': 'false', 'composed': 'false', 'plot': 'false', 'respawn': 'false'}
     assert set(given) <= set(values), f'{launch}.launch.py has no argument {set(given) - set(values)}'
     return values | given
 
@@ -260,19 +258,6 @@ def test_one_parameter_file_distinguishes_the_nodes_of_a_process() -> None:
 )
 def test_names_are_resolved_in_their_namespace(namespace: str, name: str) -> None:
     assert resolve_name(namespace, 'surface_label') == name
-
-
-def test_every_plotted_field_is_a_number_of_the_label() -> None:
-    definition = dict(cast(Any, typestore().fielddefs[LABEL_TYPE][1]))
-    fields = plotted_fields(3)
-    assert fields == ['confidence', 'probabilities[0]', 'probabilities[1]', 'probabilities[2]']
-    for field in fields:
-        (step,) = parse_field_path(field)
-        kind, detail = definition[step.field]
-        if step.element is not None:
-            assert kind.name == 'SEQUENCE', field
-            kind, detail = detail[0]
-        assert (kind.name, detail[0]) == ('BASE', 'float64'), field
 
 
 def checked(node: str, values: dict[str, Any]) -> dict[str, Any]:
