@@ -87,7 +87,10 @@ class CurrentDriverNode(MonitoredNode):
     @property
     def local_topics(self) -> frozenset[str]:
         """Fully qualified names of the topics that the source delivers."""
-        return frozenset(self.resolve_topic_name(topic) for topic in self._streams)
+        return frozenset(self._resolved(topic) for topic in self._streams)
+
+    def _resolved(self, topic: str) -> str:
+        return str(self.resolve_topic_name(_relative(topic)))
 
     def hand_over(self, resolved_topic: str, take: Callable[[bytes], None]) -> None:
         """Give the messages of a topic to another node of this process, in the source's thread, without the middleware.
@@ -99,7 +102,7 @@ class CurrentDriverNode(MonitoredNode):
             resolved_topic: Fully qualified name, one of `local_topics`.
             take: Takes each message, serialized; must not raise.
         """
-        topic = next(topic for topic in self._streams if self.resolve_topic_name(topic) == resolved_topic)
+        topic = next(topic for topic in self._streams if self._resolved(topic) == resolved_topic)
         assert self._source is not None
         self._takers[topic] = take
 
@@ -186,8 +189,7 @@ class CurrentDriverNode(MonitoredNode):
             depth = max(1 if latched else STREAM_DEPTH, self.values['in_flight'] if self._flow else 1)
             publisher = self.create_publisher(
                 message_class,
-                # Relative, so that the node's namespace holds.
-                topic.lstrip('/'),
+                _relative(topic),
                 stream_qos(depth, reliable=True, latched=latched),
                 qos_overriding_options=qos_overrides(),
             )
@@ -286,6 +288,11 @@ class CurrentDriverNode(MonitoredNode):
         if self.values['exit_when_done']:
             self.exit_code = 2
         self.report_fault(error)
+
+
+def _relative(topic: str) -> str:
+    """Return a topic without its leading slash, so that the node's namespace holds."""
+    return topic.lstrip('/')
 
 
 def main() -> int:

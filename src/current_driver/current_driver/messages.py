@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import struct
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any, cast
@@ -22,6 +23,7 @@ from current_driver.recordings.plain_types import STOCK_DEFINITIONS, PlainStore
 if TYPE_CHECKING:
     from rosbags.typesys.store import Typestore
 
+from current_driver.errors import DamagedMessageError
 from current_driver.files.names import check_name
 
 NANOSECONDS = 1_000_000_000
@@ -168,6 +170,20 @@ def deserialize(cdr: bytes | memoryview, msgtype: str) -> Any:
 def stamp_ns(time: Any) -> int:
     """Return a `builtin_interfaces/Time` message, of rclpy or of rosbags, as integer nanoseconds."""
     return int(time.sec) * NANOSECONDS + int(time.nanosec)
+
+
+def header_stamp_ns(cdr: bytes) -> int:
+    """Return the stamp of a serialized message whose first field is a header; 0 where it was never set [ns].
+
+    Raises:
+        DamagedMessageError: There are too few bytes for a header.
+    """
+    # Four bytes of encapsulation, the second of which tells the byte order, then the fields.
+    try:
+        sec, nanosec = struct.unpack_from('<iI' if cdr[1] & 1 else '>iI', cdr, 4)
+    except (struct.error, IndexError) as error:
+        raise DamagedMessageError(f'a message of {len(cdr)} bytes has no header') from error
+    return int(sec) * NANOSECONDS + int(nanosec)
 
 
 def to_time(stamp: int) -> Any:

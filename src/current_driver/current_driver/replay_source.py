@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plays recordings back: bags of both storages and CSV files, one after the other, once or in a loop.
 
-Every message keeps its topic, type and stamps, so a loop steps back in time, as `ros2 bag play --loop` does. So that a
-reader never joins the end of one playback to the beginning of the next, motor currents get another `stream_id` in every
-playback after the first; nothing else is changed.
+Every message keeps its topic, type and stamps, so a loop steps back in time, as `ros2 bag play --loop` does. Topics get
+their absolute names: CSV files and older bags leave the slash out. So that a reader never joins the end of one playback
+to the beginning of the next, motor currents get another `stream_id` in every playback after the first.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from current_driver.messages import MOTOR_CURRENT, NANOSECONDS, StampedMessage
 from current_driver.recordings.reading.csv_reader import ColumnsConfig
 from current_driver.recordings.reading.open_recording import open_recording
 from current_driver.recordings.reading.recording_reader import RecordingReader, recording_base_ns
+from current_driver.recordings.writing.recording_writer import absolute_name
 from current_driver.source import CurrentSource
 
 BLOCK_MESSAGES = 32
@@ -84,7 +85,7 @@ class ReplaySource(CurrentSource):
 
     @property
     def topics(self) -> Mapping[str, str]:
-        """Full type name of every topic that is played, by topic."""
+        """Full type name of every topic that is played, by its absolute name."""
         return self._topics
 
     @property
@@ -124,22 +125,21 @@ class ReplaySource(CurrentSource):
     def _collect_topics(self) -> None:
         found: dict[str, str] = {}
         for reader in self._readers:
-            for topic, msgtype in reader.topics.items():
+            for name, msgtype in reader.topics.items():
+                topic = absolute_name(name)
                 if found.setdefault(topic, msgtype) != msgtype:
                     raise SurfaceError(
                         f'{reader.path}: topic {topic!r} has the type {msgtype}, in another recording {found[topic]}; '
                         'replay them one by one'
                     )
-        # A bag names its topics absolutely, as ROS writes them, or relatively in older ones; so may the caller.
-        wanted = {topic: _name_in(found, topic) for topic in self._wanted}
-        if missing := sorted(topic for topic, name in wanted.items() if name is None):
+        if missing := sorted(topic for topic in self._wanted if absolute_name(topic) not in found):
             raise SurfaceError(
                 f'{self.recordings[0]}: no topic {missing[0]!r} to replay; there are {", ".join(sorted(found))}'
             )
-        names = set(wanted.values())
-        self._topics = {topic: msgtype for topic, msgtype in found.items() if not wanted or topic in names}
-        latched = frozenset().union(*(reader.latched_topics for reader in self._readers))
-        self._latched = latched & self._topics.keys()
+        wanted = {absolute_name(topic) for topic in self._wanted}
+        self._topics = {topic: msgtype for topic, msgtype in found.items() if not wanted or topic in wanted}
+        latched = {absolute_name(name) for reader in self._readers for name in reader.latched_topics}
+        self._latched = frozenset(latched & self._topics.keys())
 
     def _play(self) -> Iterator[list[StampedMessage]]:
         playbacks = itertools.cycle(self._readers) if self._loop else iter(self._readers)
@@ -149,9 +149,10 @@ class ReplaySource(CurrentSource):
                 break  # no further round would find anything either
             self.playing, self._playback = reader.path, number
             offset_ns = self._start_offset_ns if reader is self._readers[0] else 0
-            stream = self._messages(reader, reader.start_ns + offset_ns)
+            found = self._messages(reader, reader.start_ns + offset_ns)
             if number:
-                stream = (_restamped_stream(message, reader, number) for message in stream)
+                found = (_restamped_stream(message, reader, number) for message in found)
+            stream = (dataclasses.replace(message, topic=absolute_name(message.topic)) for message in found)
             while block := list(itertools.islice(stream, BLOCK_MESSAGES)):
                 played = True
                 yield block
@@ -162,7 +163,7 @@ class ReplaySource(CurrentSource):
             )
 
     def _messages(self, reader: RecordingReader, start_ns: int) -> Iterator[StampedMessage]:
-        topics = self._topics.keys() & reader.topics.keys()
+        topics = {name for name in reader.topics if absolute_name(name) in self._topics}
         if start_ns > reader.start_ns:
             # What was latched before the start still holds: the surface the robot stands on.
             held: dict[str, StampedMessage] = {}
@@ -199,8 +200,3 @@ def _restamped_stream(message: StampedMessage, reader: RecordingReader, playback
     # A checksum, because adding the number of the playback could give the id that the recording before it ended with.
     stream_id = zlib.crc32(f'{playback} {block.stream_id}'.encode())
     return dataclasses.replace(message, cdr=messages.serialize(dataclasses.replace(block, stream_id=stream_id)))
-
-
-def _name_in(found: Collection[str], topic: str) -> str | None:
-    """Return a topic as it is named in recordings, absolute or relative; None if it is in none."""
-    return next((name for name in (topic, f'/{topic}', topic.removeprefix('/')) if name in found), None)

@@ -4,8 +4,9 @@
 
 A folder NAME is written as `.NAME.partial-PID` beside its place, under the lock `.NAME.lock`, which holds the id of the
 process. An old NAME is replaced by two renames: NAME to `.NAME.replaced-PID`, then the new folder to NAME. What is to
-be deleted is first renamed to `.NAME.removed-PID`, so that nothing half deleted passes for a folder. A process that is
-killed leaves some of them, and who comes next, to write or to read, puts them in order:
+be deleted is first renamed to `.NAME.removed-PID`, so that nothing half deleted passes for a folder. An old NAME that
+is kept is called `.NAME.kept-PID` between the renames, and `.NAME.original` afterwards. A process that is killed leaves
+some of them, and who comes next, to write or to read, puts them in order:
 
 | NAME | `.replaced` | then the process was killed | so |
 |---|---|---|---|
@@ -13,6 +14,8 @@ killed leaves some of them, and who comes next, to write or to read, puts them i
 | is there | yes | after both renames | remove `.replaced` |
 | is missing | yes | between the renames; the new folder is complete | rename `.partial` to NAME, remove `.replaced` |
 | is missing | no | while it wrote the first one | remove `.partial` |
+
+`.kept` is treated like `.replaced`, but renamed to `.NAME.original`, never removed.
 
 The lock is a lock of the kernel (flock): it ends with its process, so that a file that a killed process left is no
 obstacle, whatever process has its id now.
@@ -34,7 +37,7 @@ from pathlib import Path
 from current_driver.errors import SurfaceError
 
 _log = logging.getLogger(__name__)
-_PARTIAL, _REPLACED, _REMOVED = 'partial', 'replaced', 'removed'
+_PARTIAL, _REPLACED, _KEPT, _REMOVED = 'partial', 'replaced', 'kept', 'removed'
 _RENAME_PATIENCE_S = 2.0
 
 
@@ -51,6 +54,7 @@ class FolderClaim:
         self.place = place
         self.partial = _beside(place, _PARTIAL)
         self._replaced = _beside(place, _REPLACED)
+        self._kept = _beside(place, _KEPT)
 
     def begin(self) -> Path:
         """Make the empty folder `partial` and return it.
@@ -69,15 +73,27 @@ class FolderClaim:
             OSError: It cannot be renamed; an old folder is still there.
         """
         if self.place.exists():
-            self.place.rename(self._replaced)
-            try:
-                self.partial.rename(self.place)
-            except OSError:
-                self._replaced.rename(self.place)
-                raise
+            self._replace(self._replaced)
             _remove(self.place, self._replaced)
         else:
             self.partial.rename(self.place)
+
+    def put_in_place_and_keep(self) -> Path:
+        """Rename the folder that was written to its name, and the old one to a hidden name, which is returned.
+
+        Raises:
+            OSError: It cannot be renamed; the old folder is still there.
+        """
+        self._replace(self._kept)
+        return _keep(self.place, self._kept)
+
+    def _replace(self, old: Path) -> None:
+        self.place.rename(old)
+        try:
+            self.partial.rename(self.place)
+        except OSError:
+            old.rename(self.place)
+            raise
 
 
 # Claims of this process by place: the thread that holds one may claim it again, as a command and what it calls do.
@@ -145,11 +161,11 @@ def complete_replacement(path: str | os.PathLike[str]) -> None:
     """
     place = _resolved(path)
     end = time.monotonic() + _RENAME_PATIENCE_S
-    while not place.exists() and _leftovers(place, _REPLACED):
+    while not place.exists() and _leftovers(place, _REPLACED, _KEPT):
         try:
             lock = _lock(place)
         except OSError as error:
-            left = _leftovers(place, _REPLACED)
+            left = _leftovers(place, _REPLACED, _KEPT)
             raise SurfaceError(
                 f'{path}: a command was killed while it replaced this folder, and it cannot be renamed now '
                 f'({error.strerror}); rename {left[0] if left else "it"} to {path}'
@@ -180,14 +196,16 @@ def remove_unfinished(path: str | os.PathLike[str], pid: int) -> None:
 
 def _put_in_order(place: Path) -> None:
     """Complete or remove what killed processes left; the caller holds the lock, so that no living one is at work."""
-    replaced = _leftovers(place, _REPLACED)
+    replaced = _leftovers(place, _REPLACED, _KEPT)
     if replaced and not place.exists():
         newest = max(replaced, key=lambda folder: folder.stat().st_mtime_ns)
-        written = place.with_name(newest.name.replace(f'.{_REPLACED}-', f'.{_PARTIAL}-'))
+        written = _beside(place, _PARTIAL, newest.name.rpartition('-')[2])
         source = written if written.is_dir() else newest
         source.rename(place)
         _log.warning('%s: completed what a killed process began: %s was put in its place', place, source.name)
-    for folder in [folder for kind in (_PARTIAL, _REPLACED, _REMOVED) for folder in _leftovers(place, kind)]:
+    for folder in _leftovers(place, _KEPT):
+        _log.warning('%s: the original, which a killed process left as %s, is %s', place, folder, _keep(place, folder))
+    for folder in _leftovers(place, _PARTIAL, _REPLACED, _REMOVED):
         _remove(place, folder)
         _log.warning('%s: removed %s, which a killed process left', place, folder.name)
 
@@ -201,21 +219,33 @@ def _remove(place: Path, folder: Path) -> None:
     shutil.rmtree(removed, ignore_errors=True)
 
 
-def _leftovers(place: Path, kind: str) -> list[Path]:
-    beginning = f'.{place.name}.{kind}-'
+def _keep(place: Path, folder: Path) -> Path:
+    """Rename an old folder to a hidden name that is free, which searches for recordings pass over."""
+    number = 0
+    while (kept := place.with_name(f'.{place.name}.original{number or ""}')).exists():
+        number += 1
+    folder.rename(kept)
+    return kept
+
+
+def _leftovers(place: Path, *kinds: str) -> list[Path]:
     try:
         entries = sorted(place.parent.iterdir())
     except OSError:
         return []
-    return [
-        path
-        for path in entries
-        if path.name.startswith(beginning) and path.name.removeprefix(beginning).isdecimal() and path.is_dir()
-    ]
+    found = []
+    for kind in kinds:
+        beginning = f'.{place.name}.{kind}-'
+        found += [
+            path
+            for path in entries
+            if path.name.startswith(beginning) and path.name.removeprefix(beginning).isdecimal() and path.is_dir()
+        ]
+    return found
 
 
-def _beside(place: Path, kind: str) -> Path:
-    return place.with_name(f'.{place.name}.{kind}-{os.getpid()}')
+def _beside(place: Path, kind: str, pid: str = '') -> Path:
+    return place.with_name(f'.{place.name}.{kind}-{pid or os.getpid()}')
 
 
 def _resolved(path: str | os.PathLike[str]) -> Path:

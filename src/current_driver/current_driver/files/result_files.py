@@ -46,7 +46,7 @@ def write_result(
                 device.write(data)
             return
         remove_partial_files(place)
-        _replace(place, data)
+        replace_file(place, data)
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise SurfaceError(
@@ -54,13 +54,24 @@ def write_result(
         ) from error
 
 
-def _replace(place: Path, data: bytes) -> None:
+def replace_file(place: Path, data: bytes, *, synchronize: bool = True) -> None:
+    """Put a file under its name when it is complete.
+
+    Args:
+        place: The file.
+        data: Its content.
+        synchronize: Wait until it is on the disk, so that it survives the end of the machine.
+
+    Raises:
+        OSError: It cannot be written; what was there before is unchanged.
+    """
     partial = place.with_name(f'.{place.name}.partial-{os.getpid()}-{next(_counter)}')
     try:
         with partial.open('xb') as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if synchronize:
+                os.fsync(file.fileno())
         if place.exists():
             shutil.copymode(place, partial)
         partial.replace(place)

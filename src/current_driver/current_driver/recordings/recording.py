@@ -7,29 +7,29 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import struct
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from current_driver import messages
-from current_driver.errors import SurfaceError
+from current_driver.errors import DamagedMessageError, SurfaceError
+from current_driver.files.output_folders import complete_replacement
 from current_driver.recordings.reading.open_recording import open_recording
-from current_driver.recordings.reading.recording_reader import RecordingReader
-from current_driver.recordings.reading.storage_files import APPLE_PREFIX, check_storage_file, ros1_bags
+from current_driver.recordings.reading.recording_reader import NOT_CLOSED, RecordingReader
+from current_driver.recordings.reading.storage_files import (
+    check_storage_file,
+    is_storage_file,
+    ros1_bags,
+    without_storage_suffix,
+)
 from current_driver.recordings.writing.recording_writer import METADATA_FILE, STATE_KEY, STATE_OPEN, STATE_STOPPED
 
-STORAGE_SUFFIXES = ('.mcap', '.db3')
 # Of those who set labels these know the moment; people see and press late, or early.
 EXACT_ORIGINS = ('simulator', 'import')
 # Log times and stamps that are further apart come from two clocks, such as wall time and a simulation's.
 SAME_CLOCK_NS = 60 * messages.NANOSECONDS
-_FIRST_IS_HEADER = re.compile(r'(\s*(#[^\n]*)?\n)*\s*(std_msgs/(msg/)?)?Header\s')
-_HEADER, _BIG_ENDIAN_HEADER = (
-    struct.Struct('<4xiI'),
-    struct.Struct('>4xiI'),
-)  # behind the four bytes of the encapsulation
+_FIRST_IS_HEADER = re.compile(r'(?:[ \t\r]*(?:#[^\n]*)?\n)*[ \t]*(?:std_msgs/(?:msg/)?)?Header\s')
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,7 @@ class Recording:
     def __init__(self, path: str | os.PathLike[str], name: str | None = None) -> None:
         """Take the path; `reader` opens the bag."""
         self.path = Path(path)
+        complete_replacement(self.path)
         if not self.path.exists():
             raise SurfaceError(f'{self.path}: no such recording')
         self.name = name or _own_name(self.path)
@@ -96,11 +97,13 @@ class Recording:
             reader: The open bag.
         """
         state = reader.metadata.get(STATE_KEY)
-        if state == STATE_OPEN and not reader.warnings:
-            return [f'{self.path}: was not closed; its last moments may be missing']
-        if state == STATE_STOPPED:
-            return [f'{self.path}: an error, such as a full disk, ended the recording; what came after is missing']
-        return list(reader.warnings)
+        texts = list(reader.warnings)
+        if state == STATE_OPEN and not any(NOT_CLOSED in text for text in texts):
+            texts.insert(0, f'{self.path}: was not closed; its last moments may be missing')
+        elif state == STATE_STOPPED:
+            text = 'an error, such as a full disk, ended the recording; what came after is missing'
+            texts.insert(0, f'{self.path}: {text}')
+        return texts
 
     def is_labelled(self, reader: RecordingReader) -> bool:
         """Whether the bag has a topic of labels.
@@ -172,7 +175,7 @@ def _end_by_stamps(reader: RecordingReader, truth_topic: str) -> int:
     topics = [
         topic
         for topic, msgtype in reader.topics.items()
-        if topic != truth_topic and _FIRST_IS_HEADER.match(reader.definitions.get(msgtype, ''))
+        if topic != truth_topic and begins_with_header(reader.definitions.get(msgtype, ''))
     ]
     stamped = ((stamp_ns, message) for message in reader.messages(topics=topics) if (stamp_ns := _header_ns(message)))
     first = next(stamped, None)
@@ -184,13 +187,17 @@ def _end_by_stamps(reader: RecordingReader, truth_topic: str) -> int:
     return end_ns
 
 
+def begins_with_header(definition: str) -> bool:
+    """Return whether the first field of a message is a header, by the text of its definition."""
+    return _FIRST_IS_HEADER.match(definition) is not None
+
+
 def _header_ns(message: messages.StampedMessage) -> int:
-    """Return the stamp of a message that begins with a header; 0 when none was set [ns]."""
-    if len(message.cdr) < _HEADER.size:
+    """Return the stamp of a message that begins with a header; 0 when none was set, or it is cut short [ns]."""
+    try:
+        return messages.header_stamp_ns(message.cdr)
+    except DamagedMessageError:
         return 0
-    little_endian = message.cdr[1] & 1
-    sec, nanosec = (_HEADER if little_endian else _BIG_ENDIAN_HEADER).unpack_from(message.cdr)
-    return int(sec) * messages.NANOSECONDS + int(nanosec)
 
 
 def surface_of_span(segments: Sequence[Segment], start_ns: int, end_ns: int) -> str | None:
@@ -295,13 +302,11 @@ def _bags_below(root: Path) -> list[Path]:
         raise SurfaceError(f'{root}: no such file or folder')
     if root.is_file():
         check_storage_file(root)
-        return [root] if root.suffix in STORAGE_SUFFIXES else []
+        return [root] if is_storage_file(root) else []
     bags: list[Path] = []
     for folder, subfolders, files in os.walk(root):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith('.'))
-        storage = [
-            file for file in files if Path(file).suffix in STORAGE_SUFFIXES and not file.startswith(APPLE_PREFIX)
-        ]
+        storage = [file for file in files if is_storage_file(Path(file))]
         if METADATA_FILE in files:
             bags.append(Path(folder))
             subfolders.clear()
@@ -315,7 +320,7 @@ def _own_name(path: Path) -> str:
 
 
 def _name(path: Path) -> str:
-    return (path.with_suffix('') if path.suffix in STORAGE_SUFFIXES else path).as_posix()
+    return without_storage_suffix(path).as_posix()
 
 
 def _truth_topic(path: Path, topics: Mapping[str, str]) -> str:

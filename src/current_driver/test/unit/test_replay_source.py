@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,11 +29,11 @@ def recorded(
     found = []
     for index, surface in enumerate(surfaces):
         stamp = start_ns + index * seconds * SECOND // len(surfaces)
-        found.append(messages.stamped('surface_truth', messages.truth_message(stamp, surface, 'operator'), stamp))
+        found.append(messages.stamped('/surface_truth', messages.truth_message(stamp, surface, 'operator'), stamp))
     for index in range(seconds * 10):
         stamps = start_ns + index * 10**8 + np.arange(10, dtype=np.int64) * 10**7
         block = CurrentBlock(stamps, np.full((10, 2), float(index)), ('left', 'right'), 10 * index)
-        found.append(messages.stamped('motor_current', messages.current_block_message(block), int(stamps[-1])))
+        found.append(messages.stamped('/motor_current', messages.current_block_message(block), int(stamps[-1])))
     return sorted(found, key=lambda message: message.stamp_ns)
 
 
@@ -64,8 +65,8 @@ def test_first_playback_is_bit_equal(tmp_path: Path) -> None:
     source = ReplaySource([write_bag(tmp_path / 'bag', found)])
     assert play(source) == found
     with source:
-        assert source.topics == {'motor_current': MOTOR_CURRENT, 'surface_truth': SURFACE_TRUTH}
-        assert source.latched_topics == {'surface_truth'}
+        assert source.topics == {'/motor_current': MOTOR_CURRENT, '/surface_truth': SURFACE_TRUTH}
+        assert source.latched_topics == {'/surface_truth'}
     assert source.read_block() is None
 
 
@@ -83,7 +84,7 @@ def test_recordings_follow_each_other_with_another_stream(tmp_path: Path) -> Non
     assert source.playing == tmp_path / 'other'
     assert found[: len(one)] == one
     assert [(m.topic, m.stamp_ns) for m in found[len(one) :]] == [(m.topic, m.stamp_ns) for m in other]
-    again = [messages.deserialize(m.cdr, m.msgtype) for m in found[len(one) :] if m.topic == 'motor_current']
+    again = [messages.deserialize(m.cdr, m.msgtype) for m in found[len(one) :] if m.topic == '/motor_current']
     assert len({block.stream_id for block in again}) == 1
     assert again[0].stream_id != 0
     assert [block.first_sample for block in again] == [10 * index for index in range(40)]
@@ -93,7 +94,7 @@ def test_loop_steps_back_and_changes_the_stream_every_round(tmp_path: Path) -> N
     found = recorded(2)
     played = play(ReplaySource([write_bag(tmp_path / 'bag', found)], loop=True), 3 * len(found))
     assert [m.stamp_ns for m in played] == 3 * [m.stamp_ns for m in found]
-    blocks = [messages.deserialize(m.cdr, m.msgtype) for m in played if m.topic == 'motor_current']
+    blocks = [messages.deserialize(m.cdr, m.msgtype) for m in played if m.topic == '/motor_current']
     ids = [block.stream_id for block in blocks]
     assert len(set(ids)) == 3
     assert ids == sorted(ids, key=ids.index)
@@ -124,9 +125,9 @@ def test_start_offset_keeps_the_label_that_holds(tmp_path: Path) -> None:
 def test_only_the_topics_asked_for_are_played(tmp_path: Path) -> None:
     found = recorded(2)
     source = ReplaySource([write_bag(tmp_path / 'bag', found)], topics=['motor_current'])
-    assert play(source) == [message for message in found if message.topic == 'motor_current']
+    assert play(source) == [message for message in found if message.topic == '/motor_current']
     with source:
-        assert source.topics == {'motor_current': MOTOR_CURRENT}
+        assert source.topics == {'/motor_current': MOTOR_CURRENT}
         assert source.latched_topics == frozenset()
 
 
@@ -137,6 +138,30 @@ def test_a_topic_is_found_by_its_relative_and_its_absolute_name(tmp_path: Path, 
         assert list(source.topics) == ['/motor_current']
 
 
+def test_recordings_that_name_a_topic_with_and_without_slash_play_one_topic(tmp_path: Path) -> None:
+    (tmp_path / 'run.csv').write_text('time,curL,curR\n0,1,2\n0.5,3,4\n1.0,5,6\n')
+    old = [dataclasses.replace(message, topic=message.topic.lstrip('/')) for message in recorded(1)]
+    bags = [write_bag(tmp_path / 'new', recorded(1)), write_bag(tmp_path / 'old', old), tmp_path / 'run.csv']
+    with ReplaySource(bags) as source:
+        assert source.topics == {'/motor_current': MOTOR_CURRENT, '/surface_truth': SURFACE_TRUTH}
+        assert source.latched_topics == {'/surface_truth'}
+    played = play(ReplaySource(bags, topics=['motor_current']))
+    assert {message.topic for message in played} == {'/motor_current'}
+    assert len(played) == 10 + 10 + 3
+
+
+def test_a_bag_that_names_a_topic_in_both_ways_plays_one_topic_and_its_label(tmp_path: Path) -> None:
+    both = [
+        dataclasses.replace(message, topic=message.topic.lstrip('/')) if index % 2 else message
+        for index, message in enumerate(recorded(4))
+    ]
+    bag = write_bag(tmp_path / 'both', both)
+    played = play(ReplaySource([bag], topics=['/motor_current'], start_offset_s=1.0))
+    expected = [message for message in both if message.topic.endswith('motor_current')]
+    assert [message.cdr for message in played] == [m.cdr for m in expected if m.stamp_ns >= START_NS + SECOND]
+    assert {message.topic for message in played} == {'/motor_current'}
+
+
 def test_bad_requests_are_named(tmp_path: Path) -> None:
     bag = write_bag(tmp_path / 'bag', recorded(2))
     with pytest.raises(SurfaceError, match='no recording is given'):
@@ -145,7 +170,7 @@ def test_bad_requests_are_named(tmp_path: Path) -> None:
         ReplaySource([bag], start_offset_s=-1.0)
     with pytest.raises(SurfaceError, match=r'99 s lies behind the end .* lasts 1\.99 s'):
         ReplaySource([bag], start_offset_s=99.0).open()
-    with pytest.raises(SurfaceError, match="no topic 'imu' to replay; there are motor_current, surface_truth"):
+    with pytest.raises(SurfaceError, match="no topic 'imu' to replay; there are /motor_current, /surface_truth"):
         ReplaySource([bag], topics=['imu']).open()
     with pytest.raises(SurfaceError, match='no such recording'):
         ReplaySource([bag, tmp_path / 'none']).open()
@@ -154,17 +179,17 @@ def test_bad_requests_are_named(tmp_path: Path) -> None:
 def test_topic_with_two_types_is_refused(tmp_path: Path) -> None:
     one = write_bag(tmp_path / 'one', recorded(1))
     truth = messages.truth_message(START_NS, 'ice', 'operator')
-    other = write_bag(tmp_path / 'other', [messages.stamped('motor_current', truth, START_NS)])
-    with pytest.raises(SurfaceError, match="'motor_current' has the type"):
+    other = write_bag(tmp_path / 'other', [messages.stamped('/motor_current', truth, START_NS)])
+    with pytest.raises(SurfaceError, match="'/motor_current' has the type"):
         ReplaySource([one, other]).open()
 
 
 @pytest.mark.parametrize('loop', [False, True])
 def test_a_replay_that_finds_no_message_says_so(tmp_path: Path, loop: bool) -> None:
-    imu = messages.stamped('imu', messages.imu_message(START_NS, np.zeros(3), np.zeros(3), 'imu_link'), START_NS)
+    imu = messages.stamped('/imu', messages.imu_message(START_NS, np.zeros(3), np.zeros(3), 'imu_link'), START_NS)
     bag = write_bag(tmp_path / 'bag', [imu, *recorded(4)])
     with (
         ReplaySource([bag], start_offset_s=2.0, topics=['imu'], loop=loop) as source,
-        pytest.raises(SurfaceError, match=r'bag: from 2 s on there is no message of imu to replay'),
+        pytest.raises(SurfaceError, match=r'bag: from 2 s on there is no message of /imu to replay'),
     ):
         source.read_block()

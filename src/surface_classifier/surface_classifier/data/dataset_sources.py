@@ -24,7 +24,7 @@ from current_driver.recordings.reading.storage_files import (
     is_storage_file,
     ros1_bags,
 )
-from current_driver.recordings.recording import STORAGE_SUFFIXES, Recording, Segment, find_recordings
+from current_driver.recordings.recording import Recording, Segment, find_recordings
 from current_driver.recordings.writing.recording_writer import METADATA_FILE
 from surface_classifier.data.dataset import history_entry
 from surface_classifier.data.importers.csv_import import csv_recordings_in
@@ -225,7 +225,7 @@ def _below(
         if root.suffix.lower() == '.csv':
             return [], [(root, f'{root.resolve().parent.name}/{root.stem}')]
         check_storage_file(root)
-        return ([root] if root.suffix in STORAGE_SUFFIXES else []), []
+        return ([root] if is_storage_file(root) else []), []
     bags: list[Path] = []
     found: list[tuple[Path, str]] = []
     loose: list[Path] = []

@@ -8,14 +8,12 @@ at its receipt. So a recording made faster than real time, or on a busy machine,
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from current_driver.errors import DamagedMessageError
-from current_driver.messages import MOTOR_CURRENT
+from current_driver.messages import MOTOR_CURRENT, header_stamp_ns
 from current_driver.node.decoding import decode
-from surface_classifier.nodes.conversion import NANOSECONDS, to_ns
+from surface_classifier.nodes.conversion import to_ns
 
 
 class MessageTimes(NamedTuple):
@@ -26,10 +24,6 @@ class MessageTimes(NamedTuple):
 
 
 TimeReader = Callable[[bytes, int], MessageTimes]
-
-# CDR: four bytes of encapsulation, the second of which tells the byte order, then the fields.
-_STAMP_OFFSET = 4
-_BYTE_ORDER = 1
 
 
 def time_reader(msgtype: str, message_class: type[Any]) -> TimeReader:
@@ -47,19 +41,6 @@ def time_reader(msgtype: str, message_class: type[Any]) -> TimeReader:
     if next(fields, None) == ('header', 'std_msgs/Header'):
         return lambda cdr, receive_ns: _one_time(header_stamp_ns(cdr) or receive_ns)
     return lambda _, receive_ns: _one_time(receive_ns)
-
-
-def header_stamp_ns(cdr: bytes) -> int:
-    """Return the stamp of a serialized message whose first field is a header; 0 where it was never set [ns].
-
-    Raises:
-        DamagedMessageError: There are too few bytes for a header.
-    """
-    try:
-        sec, nanosec = struct.unpack_from('<iI' if cdr[_BYTE_ORDER] & 1 else '>iI', cdr, _STAMP_OFFSET)
-    except (struct.error, IndexError) as error:
-        raise DamagedMessageError(f'a message of {len(cdr)} bytes has no header') from error
-    return int(sec) * NANOSECONDS + int(nanosec)
 
 
 def _one_time(stamp_ns: int) -> MessageTimes:

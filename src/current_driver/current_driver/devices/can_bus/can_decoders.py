@@ -142,6 +142,15 @@ class OdriveDecoder(_NumberedDecoder):
         return [(can_id, self._LAYOUT.size) for can_id in self._motors]
 
 
+class _DbcSignal(NamedTuple):
+    """One signal of a message: its motor, its factor to A, and raw values that are no currents, such as 32767 'SNA'."""
+
+    motor: int
+    name: str
+    factor: float
+    choices: frozenset[int]
+
+
 class DbcDecoder(CanDecoder):
     """Signals of a DBC file, decoded by cantools, factor, offset and multiplexing included; in A or mA."""
 
@@ -168,15 +177,14 @@ class DbcDecoder(CanDecoder):
         except Exception as error:  # each of its parsers has errors of its own
             raise SurfaceError(f'{path} cannot be read ({error}); it must be a DBC file') from error
         self._messages: dict[tuple[int, bool], Any] = {}
-        self._signals: dict[tuple[int, bool], list[tuple[int, str, float]]] = {}
-        self._named: dict[str, frozenset[int]] = {}
+        self._signals: dict[tuple[int, bool], list[_DbcSignal]] = {}
         for number, text in enumerate(bound.values()):
             message, signal = _find_signal(database, text, path)
             key = (message.frame_id, message.is_extended_frame)
             self._messages[key] = message
-            self._signals.setdefault(key, []).append((number, signal.name, _factor(signal, text, path)))
-            # Raw values that the file gives a name, such as 32767 'SNA', are no currents.
-            self._named[signal.name] = frozenset(signal.choices or ())
+            self._signals.setdefault(key, []).append(
+                _DbcSignal(number, signal.name, _factor(signal, text, path), frozenset(signal.choices or ()))
+            )
 
     def filters(self) -> list[CanFilter]:
         """The messages that hold the signals."""
@@ -193,15 +201,22 @@ class DbcDecoder(CanDecoder):
         message = self._messages.get((can_id, extended))
         if message is None:
             return ()
+        signals = self._signals[can_id, extended]
         try:
             values = message.decode(data, decode_choices=False)
-            raw = message.decode(data, decode_choices=False, scaling=False)
+            has_choices = any(signal.choices for signal in signals)
+            raw = message.decode(data, decode_choices=False, scaling=False) if has_choices else {}
         except Exception as error:  # too short, or a multiplexer that the file does not know
             raise ValueError(str(error)) from error
         return [
-            (number, math.nan if raw[name] in self._named[name] else float(values[name]) * factor)
-            for number, name, factor in self._signals[can_id, extended]
-            if name in values
+            (
+                signal.motor,
+                math.nan
+                if signal.choices and raw[signal.name] in signal.choices
+                else values[signal.name] * signal.factor,
+            )
+            for signal in signals
+            if signal.name in values
         ]
 
 

@@ -209,9 +209,9 @@ class LineParser:
                 self._mark = mark
                 self._take_names(Columns.from_names(parts))
                 return None
-        parts = self._parts(text)
         if self.columns is None or not self._begun:
             return None  # the names have not come yet, or the line is cut where the port was opened
+        parts = self._parts(text)
         if len(parts) != len(self.columns.names):
             raise ValueError(f'{len(parts)} cells')
         if self._mark != ',':

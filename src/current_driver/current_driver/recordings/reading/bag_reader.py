@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import heapq
 import re
+import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -44,10 +45,17 @@ from current_driver.errors import DamagedMessageError, SurfaceError
 from current_driver.files.documents import read_yaml
 from current_driver.messages import SURFACE_TRUTH, StampedMessage
 from current_driver.recordings.message_definitions import message_definition
-from current_driver.recordings.reading.file_order import Times, database_times, doubled_spans, indexed_times
+from current_driver.recordings.reading.file_order import (
+    Times,
+    bounded_times,
+    database_times,
+    doubled_spans,
+    indexed_times,
+    merged_spans,
+)
 from current_driver.recordings.reading.mcap_scan import McapScan
 from current_driver.recordings.reading.mcap_search import is_one_file
-from current_driver.recordings.reading.recording_reader import SIDECAR_FILE, RecordingReader
+from current_driver.recordings.reading.recording_reader import NOT_CLOSED, SIDECAR_FILE, RecordingReader
 from current_driver.recordings.reading.storage_files import (
     COMPRESSED_SUFFIX,
     EMPTY,
@@ -64,6 +72,16 @@ from current_driver.recordings.reading.storage_files import (
 
 _IDL_SEPARATOR = '=' * 80 + '\n'
 _COMPRESSION_OFF = ('', 'none')
+_INFORMATION = 'rosbag2_bagfile_information'
+# What is read of the metadata.
+_METADATA_TYPES: dict[str, tuple[type, str]] = {
+    'relative_file_paths': (list, 'a list of names'),
+    'custom_data': (dict, 'a mapping'),
+    'message_count': (int, 'a whole number'),
+    'storage_identifier': (str, 'a text'),
+    'compression_mode': (str, 'a text'),
+    'compression_format': (str, 'a text'),
+}
 _DELETE_METADATA = 'delete it to read the storage files alone'
 _LAST_STAMP_NS = 2**63 - 1
 # Texts of one message whose bytes are replaced where they are no UTF-8.
@@ -204,7 +222,7 @@ class SequentialMcap:
             previous = message.log_time
             self.start_ns = min(self.start_ns, message.log_time)
             self.end_ns = max(self.end_ns, message.log_time)
-        self._times = {name: np.array(found, dtype=np.int64) for name, found in times.items()}
+        self._times = {name: bounded_times(found) for name, found in times.items()}
         self.topics = list(by_channel.values())
         if not self.topics and not self.scan.complete and not self.left_out:
             raise SurfaceError(f'{path}: cannot be read as a rosbag2 recording: it ends before its first message')
@@ -323,10 +341,19 @@ def read_bag_metadata(path: Path) -> dict[str, Any]:
     """
     if not path.exists():
         return {}
-    try:
-        return dict(read_yaml(path, _DELETE_METADATA)['rosbag2_bagfile_information'])
-    except (KeyError, TypeError, ValueError) as error:
-        raise SurfaceError(f'{path}: not the metadata of a rosbag2 bag ({error}); {_DELETE_METADATA}') from error
+    document = read_yaml(path, _DELETE_METADATA)
+    info = document.get(_INFORMATION) if isinstance(document, dict) else None
+    if not isinstance(info, dict):
+        raise SurfaceError(f'{path}: not the metadata of a rosbag2 bag (no {_INFORMATION}); {_DELETE_METADATA}')
+    for key, (kind, what) in _METADATA_TYPES.items():
+        value = info.get(key)
+        # Recorders leave a value out, or empty.
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise SurfaceError(f'{path}: {key} is {str(value)[:40]!r}, not {what}; {_DELETE_METADATA}')
+    for name in info.get('relative_file_paths') or []:
+        if not isinstance(name, str):
+            raise SurfaceError(f'{path}: relative_file_paths holds {str(name)[:40]!r}, not a name; {_DELETE_METADATA}')
+    return info
 
 
 def read_notes(folder: Path, info: dict[str, Any]) -> dict[str, str]:
@@ -484,7 +511,7 @@ class BagReader(RecordingReader):
                 self.warnings.append(f'{path}: the compressed file is cut off; what comes before is read')
         elif has_journal(path):
             file = settled(path, self._temporary_folder())
-            self.warnings.append(f'{path}: the file was not closed; its journal was applied to a temporary copy')
+            self.warnings.append(f'{path}: the file {NOT_CLOSED}; its journal was applied to a temporary copy')
         if file.suffix == '.db3':
             if profiles := _broken_profiles(file):
                 file = with_profiles(file, self._temporary_folder(), profiles)
@@ -497,7 +524,7 @@ class BagReader(RecordingReader):
             raise SurfaceError(f'{path}: cannot be read as a rosbag2 recording: {error}') from error
         if isinstance(storage, SequentialMcap) and not storage.scan.complete:
             count = sum(topic.count for topic in storage.topics)
-            self.warnings.append(f'{path}: the file was not closed; {count} messages were written before it ends')
+            self.warnings.append(f'{path}: the file {NOT_CLOSED}; {count} messages were written before it ends')
         if isinstance(storage, SequentialMcap) and storage.scan.files > 1:
             self.warnings.append(f'{path}: is {storage.scan.files} files that were joined; all of them are read')
         return storage
@@ -506,26 +533,18 @@ class BagReader(RecordingReader):
         return Path(self._stack.enter_context(TemporaryDirectory(prefix='surface_bag_')))
 
     def _collect_topics(self) -> None:
+        """Collect what the storage files say of the topics, and leave out those that cannot be read.
+
+        Raises:
+            SurfaceError: There is no message of a topic that can be read.
+        """
         self.topics = {}
         self.message_counts = {}
+        self._leave_out_topics()
         latched = set()
-        types: dict[str, set[str]] = {}
-        for topic in (topic for storage in self._storages for topic in storage.topics):
-            types.setdefault(topic.name, set()).add(topic.msgtype)
-            offered = len(topic.qos)
-            self.publishers[topic.name] = max(offered, self.publishers.get(topic.name, 0))
-        for name, found in types.items():
-            if len(found) > 1:
-                self.left_out[name] = f'it has several types, {" and ".join(sorted(found))}'
-                self.warnings.append(f'{self.path}: topic {name!r} is left out; {self.left_out[name]}')
         definitions: dict[str, MessageDefinition] = {}
-        for storage in self._storages:
-            for name, encoding in storage.left_out.items():
-                self.left_out[name] = f'it is stored as {encoding!r}, not as CDR'
-                text = f'{self.path}: topic {name!r} is left out; {self.left_out[name]}'
-                if text not in self.warnings:
-                    self.warnings.append(text)
         for topic in (topic for storage in self._storages for topic in storage.topics):
+            self.publishers[topic.name] = max(len(topic.qos), self.publishers.get(topic.name, 0))
             if topic.name in self.left_out:
                 continue
             self.topics[topic.name] = topic.msgtype
@@ -542,6 +561,25 @@ class BagReader(RecordingReader):
         self.latched_topics = frozenset(latched)
         self.start_ns = min(storage.start_ns for storage in self._storages)
         self.end_ns = max(storage.end_ns for storage in self._storages)
+        self._take_definitions(definitions)
+
+    def _leave_out_topics(self) -> None:
+        """Find the topics that cannot be read, and warn of them."""
+        types: dict[str, set[str]] = {}
+        for topic in (topic for storage in self._storages for topic in storage.topics):
+            types.setdefault(topic.name, set()).add(topic.msgtype)
+        for name, found in types.items():
+            if len(found) > 1:
+                self.left_out[name] = f'it has several types, {" and ".join(sorted(found))}'
+        for storage in self._storages:
+            for name, encoding in storage.left_out.items():
+                self.left_out[name] = f'it is stored as {encoding!r}, not as CDR'
+        self.warnings += [
+            f'{self.path}: topic {name!r} is left out; {reason}' for name, reason in self.left_out.items()
+        ]
+
+    def _take_definitions(self, definitions: dict[str, MessageDefinition]) -> None:
+        """Make the types of the topics known; the bag's own definitions come first."""
         for msgtype in sorted(set(self.topics.values()) - definitions.keys() - messages.typestore().fielddefs.keys()):
             if (installed := _installed(msgtype)) is not None:
                 definitions[msgtype] = MessageDefinition(MessageDefinitionFormat.MSG, installed)
@@ -561,28 +599,29 @@ class BagReader(RecordingReader):
         streams = [storage.messages(topics, start_ns) for storage in self._storages]
         try:
             for message in heapq.merge(*streams, key=lambda message: message.stamp_ns):
-                if not self._doubled or message.topic in self.latched_topics or not self._runs_twice(message.stamp_ns):
+                spans = self._doubled.get(message.topic)
+                if spans is None or not any(begin <= message.stamp_ns <= end for begin, end in spans):
                     yield message
         except ReaderError as error:
             raise SurfaceError(f'{self.path}: cannot be read to its end: {error}') from error
 
-    def _runs_twice(self, stamp_ns: int) -> bool:
-        return any(begin <= stamp_ns <= end for begin, end in self._doubled)
-
-    def _find_doubled_time(self) -> list[tuple[int, int]]:
-        """Find where time runs twice in the recording, and warn of it."""
+    def _find_doubled_time(self) -> dict[str, list[tuple[int, int]]]:
+        """Find where time runs twice in each topic of the recording, and warn of it; latched topics are kept whole."""
         times: dict[str, list[Times]] = {}
         for storage in self._storages:
             for topic, found in storage.times().items():
-                times.setdefault(topic, []).append(found)
-        spans = doubled_spans(np.concatenate(found) for found in times.values())
-        for begin, end in spans:
+                if topic in self.topics and topic not in self.latched_topics:
+                    times.setdefault(topic, []).append(found)
+        doubled = {topic: spans for topic, found in times.items() if (spans := doubled_spans(np.concatenate(found)))}
+        for begin, end in merged_spans(span for spans in doubled.values() for span in spans):
+            names = sorted(topic for topic, spans in doubled.items() if any(begin <= span[0] <= end for span in spans))
+            listed = ', '.join(names[:3]) + (f' and {len(names) - 3} more topics' if len(names) > 3 else '')
             self.warnings.append(
                 f'{self.path}: the clock was set back while it was recorded, so that time runs twice over '
                 f'{(end - begin) / messages.NANOSECONDS:.3f} s from {begin / messages.NANOSECONDS:.3f} s on; the '
-                'messages of that stretch are left out'
+                f'messages of {listed} in that stretch are left out'
             )
-        return spans
+        return doubled
 
     def deserialize(self, message: StampedMessage) -> Any:
         """Return a message of this bag as a rosbags dataclass.
@@ -612,21 +651,47 @@ class BagReader(RecordingReader):
 
     def _decode(self, message: StampedMessage) -> Any:
         """Decode a message; bytes of a text that are no UTF-8 become ?, as rclpy replaces them."""
-        cdr = message.cdr
+        cdr = bytes(message.cdr)
         for _ in range(_MOST_BAD_TEXTS):
             try:
                 return self._typestore.deserialize_cdr(cdr, message.msgtype)
             except SerdeError as error:  # noqa: PERF203 - one bad text after the other
-                if not isinstance(error.__cause__, UnicodeDecodeError):
+                bad = _bad_text(error)
+                begin = -1 if bad is None else self._place_of(bad, cdr, message.msgtype)
+                if bad is None or begin < 0:
                     raise
-                bad = bytes(error.__cause__.object)
                 readable = bad.decode('ascii', errors='replace').replace('\ufffd', '?').encode()
-                cdr = bytes(cdr).replace(bad, readable, 1)
+                cdr = cdr[:begin] + readable + cdr[begin + len(bad) :]
         return self._typestore.deserialize_cdr(cdr, message.msgtype)
+
+    def _place_of(self, bad: bytes, cdr: bytes, msgtype: str) -> int:
+        """Return where the text that cannot be decoded begins in a message; -1 where that cannot be found.
+
+        A text stands behind its length and before a NUL. Other fields may hold the same bytes, so that each candidate
+        is marked in turn: of the text that is decoded first, the mark comes back with the error.
+        """
+        length = struct.pack('<I' if cdr[1] & 1 else '>I', len(bad) + 1)
+        mark = (b'\xff' if bad[:1] != b'\xff' else b'\xfe') * len(bad)
+        at = cdr.find(length + bad + b'\0')
+        while at >= 0:
+            begin = at + len(length)
+            try:
+                self._typestore.deserialize_cdr(cdr[:begin] + mark + cdr[begin + len(bad) :], msgtype)
+            except SerdeError as error:
+                if _bad_text(error) == mark:
+                    return begin
+            at = cdr.find(length + bad + b'\0', at + 1)
+        return -1
 
     def close(self) -> None:
         """Release the files."""
         self._stack.close()
+
+
+def _bad_text(error: SerdeError) -> bytes | None:
+    """Return the bytes of the text that is no UTF-8; None for another error."""
+    cause = error.__cause__
+    return bytes(cause.object) if isinstance(cause, UnicodeDecodeError) else None
 
 
 def _general(error: Exception) -> str:

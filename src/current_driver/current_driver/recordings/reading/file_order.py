@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -37,35 +37,48 @@ _INDEX_OPCODE = 0x07
 Times = NDArray[np.int64]
 
 
-def doubled_spans(times_by_topic: Iterable[Times]) -> list[tuple[int, int]]:
-    """Find the spans in which time runs twice.
+def doubled_spans(times: Times) -> list[tuple[int, int]]:
+    """Find the spans in which the time of one topic runs twice.
 
     Args:
-        times_by_topic: Log times of each topic's messages in the order of the file, shape (messages,) [ns].
+        times: Log times of the topic's messages in the order of the file, shape (messages,) [ns].
 
     Returns:
         First and last time of each span, disjoint and in order [ns].
     """
+    steps = np.flatnonzero(np.diff(times) < -LEAST_STEP_NS) + 1
+    if not len(steps) or len(steps) > MOST_STEPS:
+        return []
     found: list[tuple[int, int]] = []
-    for times in times_by_topic:
-        steps = np.flatnonzero(np.diff(times) < -LEAST_STEP_NS) + 1
-        if not len(steps) or len(steps) > MOST_STEPS:
-            continue
-        pieces = [piece for piece in np.split(times, steps) if len(piece) >= LEAST_MESSAGES]
-        for index, piece in enumerate(pieces):
-            for other in pieces[:index]:
-                begin, end = max(int(piece.min()), int(other.min())), min(int(piece.max()), int(other.max()))
-                # Of a file that was put together from parts, one may fill a hole of the other.
-                inside = [int(((times >= begin) & (times <= end)).sum()) for times in (piece, other)]
-                if min(inside) >= LEAST_DOUBLED:
-                    found.append((begin, end))
-    spans: list[tuple[int, int]] = []
-    for begin, end in sorted(found):
-        if spans and begin <= spans[-1][1]:
-            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+    pieces = [piece for piece in np.split(times, steps) if len(piece) >= LEAST_MESSAGES]
+    for index, piece in enumerate(pieces):
+        for other in pieces[:index]:
+            begin, end = max(int(piece.min()), int(other.min())), min(int(piece.max()), int(other.max()))
+            # Of a file that was put together from parts, one may fill a hole of the other.
+            inside = [int(((times >= begin) & (times <= end)).sum()) for times in (piece, other)]
+            if min(inside) >= LEAST_DOUBLED:
+                found.append((begin, end))
+    return merged_spans(found)
+
+
+def merged_spans(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans of time [ns], those that overlap as one, in order."""
+    merged: list[tuple[int, int]] = []
+    for begin, end in sorted(spans):
+        if merged and begin <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:
-            spans.append((begin, end))
-    return spans
+            merged.append((begin, end))
+    return merged
+
+
+def bounded_times(times: Sequence[int] | NDArray[np.uint64]) -> Times:
+    """Return log times as int64; MCAP stores unsigned ones, and the largest stand for those above [ns].
+
+    Args:
+        times: Log times, at least 0, shape (messages,) [ns].
+    """
+    return np.minimum(np.asarray(times, dtype=np.uint64), np.uint64(2**63 - 1)).astype(np.int64)
 
 
 def indexed_times(path: Path, chunks: Iterable[Any], topics: Mapping[int, str]) -> dict[str, Times]:
@@ -94,7 +107,7 @@ def indexed_times(path: Path, chunks: Iterable[Any], topics: Mapping[int, str]) 
             for topic, pieces in entries.items():
                 joined = np.concatenate(pieces)
                 order = np.argsort(joined[:, 1], kind='stable')
-                found.setdefault(topic, []).append(joined[order, 0].astype(np.int64))
+                found.setdefault(topic, []).append(bounded_times(joined[order, 0]))
     return {topic: np.concatenate(times) for topic, times in found.items()}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from current_driver.errors import SurfaceError
+from current_driver.files.output_folders import complete_replacement
 from current_driver.optional_packages import BAG_PACKAGES, environment_remedy, install_command, missing_packages
 from current_driver.recordings.reading.csv_reader import ColumnsConfig
 from current_driver.recordings.reading.recording_reader import RecordingReader, recording_base_ns
@@ -27,6 +28,7 @@ def open_recording(
     """
     # Each reader builds on this module, and a reader's dependencies are loaded only where it is used.
     path = Path(path)
+    complete_replacement(path)
     if not path.exists():
         raise SurfaceError(f'{path}: no such recording; give a rosbag2 folder or an .mcap, .db3 or .csv file')
     if path.suffix.lower() == '.csv' and path.is_file():

@@ -8,17 +8,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from current_driver import messages
 from current_driver.errors import MessageError, SurfaceError
 from current_driver.messages import StampedMessage
 
-if TYPE_CHECKING:
-    pass
-
 # What was noted with a bag, beside its metadata.yaml: tools that make the metadata again drop custom data.
 SIDECAR_FILE = 'recording.yaml'
+
+# In the warning of a reader that found a file without its end.
+NOT_CLOSED = 'was not closed'
 
 FIRST_STAMP_NS = -(2**63)
 

@@ -50,6 +50,12 @@ def is_storage_file(path: Path) -> bool:
     return (path.with_suffix('') if path.suffix == COMPRESSED_SUFFIX else path).suffix in STORAGE_SUFFIXES
 
 
+def without_storage_suffix(path: Path) -> Path:
+    """Return a path without the suffixes of a storage file: `drive.db3.zstd` becomes `drive`; others are returned."""
+    inner = path.with_suffix('') if path.suffix == COMPRESSED_SUFFIX else path
+    return inner.with_suffix('') if inner.suffix in STORAGE_SUFFIXES else path
+
+
 def check_storage_file(path: Path) -> None:
     """Refuse a file that is often taken for a recording, or is empty.
 

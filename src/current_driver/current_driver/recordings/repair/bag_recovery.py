@@ -23,6 +23,7 @@ from rosbags.rosbag2 import ReaderError
 
 from current_driver import messages
 from current_driver.errors import RefusedMessageError, SurfaceError
+from current_driver.files.output_folders import FolderClaim, claim_folder, complete_replacement
 from current_driver.messages import StampedMessage
 from current_driver.recordings.reading.bag_reader import (
     SequentialMcap,
@@ -204,6 +205,7 @@ def recover_bag(
     Raises:
         SurfaceError: Nothing can be read, the bag is being recorded, or there is something at `output` already.
     """
+    complete_replacement(bag)
     if not bag.exists():
         raise SurfaceError(f'{bag}: no such recording; give a rosbag2 folder, or an .mcap or .db3 file')
     if bag.is_file() and output is None:
@@ -311,34 +313,36 @@ def _write(
     result: RecoveryResult,
     on_progress: Callable[[float], object],
 ) -> None:
-    """Write the new bag beside its place, and put it there when it is complete."""
+    """Write the new bag beside its place, and put it there when it is complete.
+
+    Raises:
+        SurfaceError: Nothing can be written there, or another process writes there.
+    """
     target = (result.bag if output is None else output).absolute()
-    workshop = target.with_name(f'.{target.name}.recovering-{os.getpid()}')
-    try:
-        written = _write_bag(workshop / target.name, sources, storage, notes, on_progress, result.lost)
-        misfits = _verify(workshop / target.name, written, result)
-        if misfits:
-            shutil.rmtree(workshop)
-            written = _write_bag(workshop / target.name, sources, storage, notes, lambda _: None, [], misfits)
-            if _verify(workshop / target.name, written, result):
-                raise RuntimeError(f'{target}: messages that do not fit their type were left out, and are still there')
-        result.messages = written
-        if output is None:
-            result.original = _free_name(target)
-            target.rename(result.original)
-        (workshop / target.name).rename(target)
-        result.output = target if output is not None else result.bag
-    except SurfaceError as error:
-        # The temporary folder will be gone when the message is read.
-        raise SurfaceError(str(error).replace(str(workshop / target.name), str(target))) from error
-    except OSError as error:
-        raise SurfaceError(f'{target}: the recovered bag cannot be put there ({error.strerror})') from error
-    finally:
-        shutil.rmtree(workshop, ignore_errors=True)
+    with claim_folder(target) as claim:
+        try:
+            written = _write_bag(claim, sources, storage, notes, on_progress, result.lost)
+            misfits = _verify(claim.partial, written, result)
+            if misfits:
+                shutil.rmtree(claim.partial)
+                written = _write_bag(claim, sources, storage, notes, lambda _: None, [], misfits)
+                if _verify(claim.partial, written, result):
+                    raise RuntimeError(f'{target}: messages that do not fit their type are still there')
+            result.messages = written
+            if output is None:
+                result.original = claim.put_in_place_and_keep()
+            else:
+                claim.put_in_place()
+            result.output = target if output is not None else result.bag
+        except SurfaceError as error:
+            # The temporary folder will be gone when the message is read.
+            raise SurfaceError(str(error).replace(str(claim.partial), str(target))) from error
+        except OSError as error:
+            raise SurfaceError(f'{target}: the recovered bag cannot be put there ({error.strerror})') from error
 
 
 def _write_bag(
-    path: Path,
+    claim: FolderClaim,
     sources: list[_Source],
     storage: str,
     notes: dict[str, str],
@@ -348,8 +352,9 @@ def _write_bag(
 ) -> dict[str, int]:
     """Write a bag of all messages but some; return how many each topic has, and append what is not stored to `lost`."""
     counts: dict[str, int] = {}
-    # The folder gives the storage file its name.
-    with RecordingWriter(path, storage, metadata=notes, flush_interval_s=None) as writer:
+    with RecordingWriter(
+        claim.partial, storage, metadata=notes, flush_interval_s=None, name=claim.place.name
+    ) as writer:
         for source in sources:
             for topic in source.topics:
                 definition, type_hash = _definition(topic)
@@ -441,11 +446,3 @@ def _with_journals(path: Path, folder: Path) -> Path:
         if source.exists() and source != target:
             shutil.copyfile(source, target.with_name(target.name + suffix))
     return target
-
-
-def _free_name(target: Path) -> Path:
-    """Return a hidden name for the original, which searches for recordings pass over."""
-    number = 0
-    while (path := target.with_name(f'.{target.name}.original{number or ""}')).exists():
-        number += 1
-    return path

@@ -73,11 +73,12 @@ class RecordingSession:
             RefusedMessageError: The message cannot be stored; it is counted, and the recording goes on.
             SurfaceError: Nothing more can be stored.
         """
-        if self._first_label is not None and first_ns < STAMP_LIMIT_NS:
+        # A message that the writer refuses does not begin the recording: its stamp is no moment of it.
+        if self._first_label is not None and 0 < first_ns < STAMP_LIMIT_NS:
             surface, origin = self._first_label
             self._first_label = None
             if surface:
-                self.set_surface(max(0, first_ns - 1), surface, origin)
+                self.set_surface(first_ns - 1, surface, origin)
         self.writer.write(topic, log_ns, cdr)
 
     def set_surface(self, stamp_ns: int, surface: str, origin: str) -> None:

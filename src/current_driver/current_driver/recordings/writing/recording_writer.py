@@ -30,9 +30,11 @@ import yaml
 
 from current_driver import messages
 from current_driver.errors import RefusedMessageError, SurfaceError
+from current_driver.files.result_files import replace_file
 from current_driver.messages import NANOSECONDS
 from current_driver.recordings.message_definitions import installed_type_hash
 from current_driver.recordings.reading.recording_reader import SIDECAR_FILE
+from current_driver.recordings.reading.storage_files import STORAGE_SUFFIXES
 from current_driver.recordings.writing.bag_storage import STORAGES, BagStorage, choose_storage
 
 if TYPE_CHECKING:
@@ -99,6 +101,7 @@ class RecordingWriter:
             values are left out.
         flush_interval_s: Longest time that a message stays in this process's memory [s]; None for offline writing,
             where only `close` and a full chunk write.
+        name: Name of the storage file, without number and suffix; empty: that of the folder.
 
     Raises:
         SurfaceError: Something is at `path` already, the storage is not known, or nothing can be written there.
@@ -111,6 +114,7 @@ class RecordingWriter:
         *,
         metadata: Mapping[str, str] | None = None,
         flush_interval_s: float | None = FLUSH_INTERVAL_S,
+        name: str = '',
     ) -> None:
         """Make the folder with an empty storage file and its metadata."""
         self.path = Path(path)
@@ -118,12 +122,12 @@ class RecordingWriter:
         kind = STORAGES[storage]
         if self.path.exists():
             raise SurfaceError(f'{self.path}: exists already; choose another name for the recording')
-        if self.path.suffix in ('.mcap', '.db3'):
+        if self.path.suffix in STORAGE_SUFFIXES:
             raise SurfaceError(f'{self.path}: a recording is a folder; leave out {self.path.suffix!r}')
         self._custom_data = {key: str(value) for key, value in (metadata or {}).items() if value}
         self._flushed = _Flushed()
         self._storage_name = storage
-        self._file_name = f'{self.path.name}_0{kind.suffix}'
+        self._file_name = f'{name or self.path.name}_0{kind.suffix}'
         self._topics: dict[str, _Topic] = {}
         self.refused: dict[str, int] = {}
         self._start_ns: int | None = None
@@ -429,14 +433,8 @@ class RecordingWriter:
             self._write_whole(SIDECAR_FILE, _SIDECAR_HEAD + _to_yaml(self._custom_data))
 
     def _write_whole(self, name: str, text: str) -> None:
-        """Put a file under its name when it is complete."""
-        temporary = self.path / f'{name}.tmp'
-        try:
-            temporary.write_text(text, encoding='utf-8')
-            temporary.replace(self.path / name)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        """Put a file under its name when it is complete; a recording does not wait for the disk."""
+        replace_file(self.path / name, text.encode(), synchronize=False)
 
     def __enter__(self) -> RecordingWriter:
         return self

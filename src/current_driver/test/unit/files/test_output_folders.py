@@ -47,22 +47,22 @@ with claim_folder(place) as claim:
     print('ready', flush=True)
     if last == -1:
         signal.pause()
-    claim.put_in_place()
+    getattr(claim, sys.argv[4])()
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def start(path: Path, text: str, last: int) -> subprocess.Popen[str]:
+def start(path: Path, text: str, last: int, put: str = 'put_in_place') -> subprocess.Popen[str]:
     child = subprocess.Popen(
-        [sys.executable, '-c', CHILD, str(path), text, str(last)], stdout=subprocess.PIPE, encoding='utf-8'
+        [sys.executable, '-c', CHILD, str(path), text, str(last), put], stdout=subprocess.PIPE, encoding='utf-8'
     )
     assert child.stdout is not None
     assert child.stdout.readline() == 'ready\n'
     return child
 
 
-def killed(path: Path, text: str, last: int) -> None:
-    assert start(path, text, last).wait(60) == -signal.SIGKILL
+def killed(path: Path, text: str, last: int, put: str = 'put_in_place') -> None:
+    assert start(path, text, last, put).wait(60) == -signal.SIGKILL
 
 
 def names(folder: Path) -> list[str]:
@@ -186,6 +186,41 @@ def test_a_rename_that_fails_puts_the_old_folder_back(tmp_path: Path, monkeypatc
             claim.put_in_place()
     assert (place / 'file').read_text() == 'old'
     assert names(tmp_path) == ['out']
+
+
+def test_an_old_folder_can_be_kept(tmp_path: Path) -> None:
+    place = tmp_path / 'out'
+    for text in ('first', 'second', 'third'):
+        if text == 'first':
+            write(place, text)
+            continue
+        with claim_folder(place) as claim:
+            (claim.begin() / 'file').write_text(text)
+            kept = claim.put_in_place_and_keep()
+        assert (kept / 'file').read_text() == {'second': 'first', 'third': 'second'}[text]
+    assert names(tmp_path) == ['.out.original', '.out.original1', 'out']
+
+
+@pytest.mark.parametrize(('calls', 'expected'), [(0, 'old'), (1, 'new'), (2, 'new')])
+@pytest.mark.parametrize('repair', ['read', 'write'])
+def test_a_kill_around_the_renames_never_costs_a_folder_that_is_kept(
+    tmp_path: Path, calls: int, expected: str, repair: str
+) -> None:
+    place = tmp_path / 'out'
+    write(place, 'old')
+    killed(place, 'new', calls, 'put_in_place_and_keep')
+    assert place.exists() == (calls != 1)
+    if repair == 'read':
+        complete_replacement(place)
+    else:
+        with claim_folder(place):
+            pass
+    assert (place / 'file').read_text() == expected
+    with claim_folder(place):
+        pass
+    assert names(tmp_path) == (['.out.original', 'out'] if calls else ['out'])
+    if calls:
+        assert (tmp_path / '.out.original' / 'file').read_text() == 'old'
 
 
 def test_names_that_cannot_be_are_refused(tmp_path: Path) -> None:

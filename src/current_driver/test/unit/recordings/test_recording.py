@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,8 +15,15 @@ from hypothesis import strategies as st
 from current_driver import messages
 from current_driver.errors import SurfaceError
 from current_driver.recordings.reading.open_recording import open_recording
-from current_driver.recordings.recording import Recording, Segment, find_recordings, leave_margins, surface_of_span
-from current_driver.recordings.writing.recording_writer import RecordingWriter
+from current_driver.recordings.recording import (
+    Recording,
+    Segment,
+    begins_with_header,
+    find_recordings,
+    leave_margins,
+    surface_of_span,
+)
+from current_driver.recordings.writing.recording_writer import STATE_KEY, STATE_OPEN, STATE_STOPPED, RecordingWriter
 from current_driver.testing.drives import START_NS, write_drive
 
 SECOND = messages.NANOSECONDS
@@ -142,3 +150,34 @@ def test_the_last_label_ends_by_the_stamps_when_log_times_are_of_another_clock(t
     found = Recording(tmp_path / 'wall').segments()
     assert found == expected
     assert sum(segment.seconds for segment in found) < 6.0
+
+
+@pytest.mark.parametrize(
+    ('definition', 'expected'),
+    [
+        ('std_msgs/Header header\n', True),
+        ('# text\n\n  \n\tstd_msgs/msg/Header header\n', True),
+        ('# text\r\n\r\nHeader header\r\n', True),
+        ('float64 x\nstd_msgs/Header header\n', False),
+        ('# std_msgs/Header header\nfloat64 x\n', False),
+        ('\n' * 5000 + 'float64 x\n', False),
+        ((' ' * 50 + '\n') * 500 + '# ' * 5000 + 'x', False),
+    ],
+    ids=['plain', 'comments', 'CRLF', 'second', 'comment', 'empty lines', 'spaces'],
+)
+def test_a_header_is_found_in_time_whatever_stands_before_it(definition: str, expected: bool) -> None:
+    begin = time.process_time()
+    assert begins_with_header(definition) == expected
+    assert time.process_time() - begin < 1.0
+
+
+@pytest.mark.parametrize('state', [STATE_OPEN, STATE_STOPPED])
+def test_the_state_of_a_recording_hides_no_warning_of_its_reader(tmp_path: Path, state: str) -> None:
+    recording = write_labels(tmp_path / 'bag', [(10, 0, 'ice')], end_ns=50)
+    with recording.reader() as reader:
+        reader.metadata[STATE_KEY] = state
+        reader.warnings.append('topic x is left out')
+        texts = recording.warnings(reader)
+    assert len(texts) == 2
+    assert texts[1] == 'topic x is left out'
+    assert ('was not closed' if state == STATE_OPEN else 'full disk') in texts[0]

@@ -185,6 +185,39 @@ def test_signals_of_a_dbc_file_become_samples(bus: Any, tmp_path: Path) -> None:
         reader.until(lambda: source.health().values.get('malformed frames') == 1, 'the damaged frame')
 
 
+TWO_MESSAGES = """
+BO_ 291 Left: 2 Maker
+ SG_ Current : 0|16@1- (0.1,0) [0|0] "A" Host
+BO_ 292 Right: 2 Maker
+ SG_ Current : 0|16@1- (0.1,0) [0|0] "A" Host
+VAL_ 291 Current 32767 "SNA" 32766 "Error" ;
+"""
+
+
+def test_named_raw_values_are_those_of_their_own_message(tmp_path: Path) -> None:
+    path = tmp_path / 'two.dbc'
+    path.write_text(DBC_HEAD + TWO_MESSAGES, encoding='utf-8')
+    decoder = DbcDecoder(['left=Left.Current', 'right=Right.Current'], str(path))
+    for raw in (32766, 32767):
+        data = struct.pack('<h', raw)
+        ((_, left),), ((_, right),) = decoder.decode(291, False, data), decoder.decode(292, False, data)
+        assert math.isnan(left)
+        assert right == pytest.approx(raw / 10)
+    assert decoder.decode(291, False, struct.pack('<h', -90)) == [(0, pytest.approx(-9.0))]
+
+
+def test_frames_without_named_values_are_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / 'two.dbc'
+    path.write_text(DBC_HEAD + TWO_MESSAGES, encoding='utf-8')
+    decoder = DbcDecoder(['right=Right.Current'], str(path))
+    (message,) = decoder._messages.values()
+    calls: list[object] = []
+    decode = message.decode
+    monkeypatch.setattr(message, 'decode', lambda *args, **options: calls.append(options) or decode(*args, **options))
+    assert decoder.decode(292, False, struct.pack('<h', 50)) == [(0, 5.0)]
+    assert len(calls) == 1
+
+
 @pytest.mark.parametrize(
     ('motors', 'words'),
     [

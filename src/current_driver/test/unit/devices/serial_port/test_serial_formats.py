@@ -56,6 +56,14 @@ def test_the_first_line_is_cut_and_no_sample() -> None:
     assert not counters[MALFORMED]
 
 
+def test_the_cut_first_line_does_not_choose_what_divides_the_cells() -> None:
+    parser = LineParser(Columns.from_names(('current_left', 'current_right')), False, counters := Counter[str]())
+    # Cut in the first line: its rest has as many semicolons as a line has tabs.
+    readings = parser.feed(b'5;7,0\n1,5\t-2,5\n1,0\t-2,0\n', 0)
+    assert [reading.current_a for reading in readings] == [[1.5, -2.5], [1.0, -2.0]]
+    assert not counters[MALFORMED]
+
+
 def test_the_board_names_its_columns() -> None:
     text = '# current sensors\nseq, time_ms, current_left_mA,temperature\n1,5,1500,21\n2,6,1600,21\n'
     parser = LineParser(None, False, Counter())

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
 from current_driver import messages
-from current_driver.errors import SurfaceError
+from current_driver.errors import RefusedMessageError, SurfaceError
 from current_driver.messages import IMU, NANOSECONDS
 from current_driver.recordings.message_definitions import message_definition
 from current_driver.recordings.recording import Recording
@@ -34,6 +35,16 @@ def test_the_label_that_was_set_holds_from_the_first_sample_on(tmp_path: Path) -
     assert summary.surface_seconds == pytest.approx({'ice': 10.0})
     segments = Recording(summary.path).segments()
     assert [(segment.surface, segment.start_ns) for segment in segments] == [('ice', START_NS - 1)]
+
+
+@pytest.mark.parametrize('first_ns', [-5, -(2**62), 0, 2**63])
+def test_a_first_stamp_that_is_no_moment_does_not_begin_the_label(tmp_path: Path, first_ns: int) -> None:
+    recording = session(tmp_path / 'a', 'ice')
+    with contextlib.suppress(RefusedMessageError):
+        recording.write('/imu', CDR, first_ns, first_ns or START_NS)
+    recording.write('/imu', CDR, START_NS, START_NS)
+    summary = recording.close()
+    assert [segment.start_ns for segment in Recording(summary.path).segments()] == [START_NS - 1]
 
 
 def test_a_label_for_the_first_sample_that_comes_late_goes_first(tmp_path: Path) -> None:
