@@ -8,8 +8,8 @@
 | `borealtc_windows` | digests of the windows of BorealTC, 5 s | to the bit |
 | `diagnosis` | verdict ids of `bench/diagnosis.py --smoke` | to the letter |
 | `json_keys` | keys of every `--json` | to the letter, through a table of renamed keys |
-| `demo_labels` | training with seed 0 on the demo's data, labels of its live drive | to 1e-6 |
-| `borealtc_default`, `borealtc_accurate` | every score of repetition 0 | to 1e-6 |
+| `demo_labels` | training with seed 0 on the demo's data, labels of its live drive | to 1e-6; whole numbers exactly |
+| `borealtc_default`, `borealtc_accurate` | every score of repetition 0 | to 1e-6; whole numbers exactly |
 
 Both trees run on this machine, at the same time, on one core each. The stages of BorealTC need `SURFACE_DATA_DIR`.
 The record of a commit is kept in the folder of `--keep` and is not made again; that of the working tree is, unless
@@ -18,7 +18,7 @@ The record of a commit is kept in the folder of `--keep` and is not made again; 
 Exit status: 0 all stages are equal, 1 some differ, 2 a stage failed or was left out.
 
 Example:
-    SURFACE_DATA_DIR=data tools/run_in_environment python bench/golden.py --against v0.1.0
+    SURFACE_DATA_DIR=data tools/run_in_environment python bench/golden.py --against HEAD~10
     tools/run_in_environment python bench/golden.py --against HEAD~1 --only demo_windows json_keys
 """
 
@@ -86,6 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not args.resume:
                 shutil.rmtree(now.work, ignore_errors=True)
             outcomes = _compare(before, now, [name for name in stages if name not in left_out])
+        except StageError as error:
+            print(f'golden.py: error: {error}', file=sys.stderr)
+            return 2
         finally:
             _git('worktree', 'remove', '--force', str(checkout))
     outcomes += [Outcome(name, None, 'SURFACE_DATA_DIR is not set') for name in left_out]

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Comparison of two golden records: equal text, equal keys, and numbers equal to a tolerance."""
+"""Comparison of two golden records: equal text, keys and whole numbers, and other numbers equal to a tolerance."""
 
 from __future__ import annotations
 
@@ -26,9 +26,11 @@ RENAMED_PATHS: tuple[tuple[str, str], ...] = (
     # Bags have absolute topic names.
     (r'\b(topics|messages)\.(motor_current|surface_truth)\b', r'\1./\2'),
 )
-# What the later tree adds: a pattern in the path.
-ADDED_PATHS = re.compile(
-    r'\.counters\.(future|publishers|second_source|skipped|time_runs_twice)\b|\.dropped$|\.accuracy_of_known$'
+# What the later tree adds: patterns of a whole path.
+ADDED_PATHS = (
+    r'/\w+/(\.\w+(\[\])?)*\.counters\.(future|publishers|second_source|skipped|time_runs_twice)((\.|\[\]).*)?',
+    r'/recover/\.bags\[\]\.dropped',
+    r'/\w+/\.accuracy_of_known',
 )
 # What differs because a format has changed: the end of the path.
 CHANGED_ENDS = ('/model_digest',)
@@ -84,7 +86,7 @@ def differences(before: Any, now: Any, *, skip: re.Pattern[str] | None = VOLATIL
     old = dict(renamed(path, value) for path, value in flatten(before, skip=skip))
     new = dict(flatten(now, skip=skip))
     found = [f'{path}: only before ({old[path]!r})' for path in old if path not in new]
-    added = [path for path in new if path not in old and not ADDED_PATHS.search(path)]
+    added = [path for path in new if path not in old and not any(re.fullmatch(added, path) for added in ADDED_PATHS)]
     found += [f'{path}: only now ({new[path]!r})' for path in added]
     both = [path for path in old if path in new and not path.endswith(CHANGED_ENDS)]
     found += [f'{path}: {old[path]!r} before, {new[path]!r} now' for path in both if not _equal(old[path], new[path])]
@@ -92,6 +94,8 @@ def differences(before: Any, now: Any, *, skip: re.Pattern[str] | None = VOLATIL
 
 
 def _equal(before: Any, now: Any) -> bool:
+    if type(before) is int and type(now) is int:
+        return before == now
     if _is_number(before) and _is_number(now):
         return bool(abs(before - now) <= TOLERANCE * max(1.0, abs(before)))
     return type(before) is type(now) and bool(before == now)

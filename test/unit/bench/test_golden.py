@@ -39,6 +39,38 @@ def test_every_kind_of_difference_is_listed(now: dict[str, object], part: str) -
     assert differences({'f1': 0.5, 'id': 'healthy'}, now) == [part]
 
 
+@pytest.mark.parametrize(
+    ('before', 'now', 'equal'),
+    [
+        (10_000_000, 10_000_001, False),
+        (0, 0.0, True),
+        (10_000_000.0, 10_000_001.0, True),
+        (1, 1.1, False),
+        (1, True, False),
+    ],
+)
+def test_whole_numbers_are_equal_exactly_and_others_to_a_tolerance(before: object, now: object, equal: bool) -> None:
+    assert (differences({'n': before}, {'n': now}) == []) is equal
+
+
+def test_only_whole_paths_are_known_as_added() -> None:
+    added = ['/dataset_build/.counters.future', '/dataset_split/.parts.train.counters.publishers.imu']
+    added += ['/recover/.bags[].dropped', '/info/.recordings[].counters.skipped']
+    assert differences({}, dict.fromkeys((path[1:] for path in added), True)) == []
+    others = ['train/.counters.futures', 'test/.x.dropped', 'recover/.bags[].dropped.file', 'recover/x/.bags[].dropped']
+    assert len(differences({}, dict.fromkeys(others, True))) == len(others)
+
+
+def test_a_tree_that_cannot_run_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(_tree: Tree) -> None:
+        raise StageError('surface_classifier is imported from elsewhere')
+
+    monkeypatch.setattr(golden, '_git', lambda *_: 'commit')
+    monkeypatch.setattr(Tree, 'check_packages', refuse)
+    assert golden.main(['--against', 'HEAD', '--only', 'demo_windows']) == 2
+    assert capsys.readouterr().err == 'golden.py: error: surface_classifier is imported from elsewhere\n'
+
+
 def test_lists_of_other_lengths_differ() -> None:
     assert '/ids/length: 1 before, 2 now' in differences({'ids': ['a']}, {'ids': ['a', 'b']})
 
