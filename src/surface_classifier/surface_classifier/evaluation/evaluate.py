@@ -75,8 +75,15 @@ def evaluate_folds(
             last digits.
 
     Raises:
-        SurfaceError: Training failed, as on infinite values.
+        SurfaceError: Training failed, as on infinite values, or windows without known recordings are tested more than
+            once.
     """
+    tested = np.concatenate([fold.test for fold in folds])
+    if not dataset.has_recordings and len(np.unique(tested)) < len(tested):
+        raise SurfaceError(
+            f'{dataset.path}: no recordings are known, so the scores of several divisions cannot be taken together by '
+            'recording; give one --repetition'
+        )
     begin = time.perf_counter()
     tasks, notes = fold_tasks(dataset, folds, config, seeds, streams)
     outcomes = run_tasks(

@@ -228,7 +228,7 @@ def _train_in_parallel(
         report(EvaluationProgress(tasks[number].fold, tasks[number].seed, tasks[number].classifiers, epoch))
 
     def on_result(number: int, result: TrainingResult) -> None:
-        found[number] = _network_outcome(dataset, tasks[number], result)
+        found[number] = _network_outcome(dataset, tasks[number], result, lambda: False)
         keep(number, found[number])
         on_epoch(number, None)
 
@@ -240,7 +240,7 @@ def _train_in_parallel(
 def _run_task(task: FoldTask, report: _Report, cancelled: Callable[[], bool]) -> FoldOutcome:
     """Train and test what the task says."""
     dataset = Dataset.load(task.dataset)
-    # One thread and the engine of `_train_together`, so that a score does not depend on where it was computed.
+    # One thread and the engine of `_train_in_parallel`, so that a score does not depend on where it was computed.
     with one_thread():
         if task.classifiers == ('lstm',):
             result = train(
@@ -252,19 +252,22 @@ def _run_task(task: FoldTask, report: _Report, cancelled: Callable[[], bool]) ->
                 cancelled=cancelled,
                 engine='torch' if kernel_obstacle(task.config) else 'kernel',
             )
-            outcome = _network_outcome(dataset, task, result)
+            outcome = _network_outcome(dataset, task, result, cancelled)
         else:
             outcome = _baseline_outcome(dataset, task)
     report(EvaluationProgress(task.fold, task.seed, task.classifiers, None))
     return outcome
 
 
-def _network_outcome(dataset: Dataset, task: FoldTask, result: TrainingResult) -> FoldOutcome:
+def _network_outcome(
+    dataset: Dataset, task: FoldTask, result: TrainingResult, cancelled: Callable[[], bool]
+) -> FoldOutcome:
     belief = None
     if task.streams:
         belief = belief_of_labels(dataset, result.windows, result.train_windows, result.config.class_balance)
     streams = streams_for_calibration(dataset) if task.streams else 0
-    confidence = fit_confidence(predict_held_out(dataset, result, task.seed, streams=streams), belief)
+    held_out = predict_held_out(dataset, result, task.seed, streams=streams, cancelled=cancelled)
+    confidence = fit_confidence(held_out, belief)
     tested = _predict_test(dataset, task, network_classifier(result.network))
     run = FoldPredictions(task.fold, task.seed, tested, confidence.temperature, confidence.belief)
     return FoldOutcome({'lstm': run}, [asdict(epoch) for epoch in result.epochs])

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import Folds, held_out_parts
 from surface_classifier.evaluation.fold_cache import FoldCache
@@ -81,7 +82,15 @@ def evaluate_left_out(
         that stay known `accuracy_trained_known`); `overall`: means and sums over the groups;
         `fewest_windows` of a speed or motion that is left out; `protocol`; `notes`: trainings without early stopping,
         and why.
+
+    Raises:
+        SurfaceError: There is no group.
     """
+    if not groups:
+        raise SurfaceError(
+            f'{dataset.path}: no group of windows can be left out; a speed or motion needs {FEWEST_WINDOWS} windows, '
+            f'and {FEWEST_WINDOWS} others to train on: record more of several speeds and motions'
+        )
     kept = cache or FoldCache(None)
     advance = on_progress or (lambda _: None)
     jobs_left, found, notes = [], {}, []

@@ -19,11 +19,12 @@ from sklearn.metrics import f1_score, recall_score
 from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.executor import make_executor
-from surface_classifier.data.splits import stratified_folds
+from surface_classifier.data.splits import join_folds, stratified_folds
 from surface_classifier.evaluation import fold_runs
 from surface_classifier.evaluation.evaluate import EvaluationProgress, evaluate_folds, evaluate_model
 from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.training import loop, parallel_training
+from surface_classifier.training.loop import TrainingCancelledError
 from surface_classifier.training.train_model import train_model
 
 REQUIRES = ('torch',)
@@ -164,6 +165,23 @@ def test_bare_windows_are_evaluated_by_window_and_the_protocol_says_so(tmp_path:
     assert 'windows shuffled, no recordings known' in result['protocol']
     assert result['recordings'] == 0
     assert result['lstm']['predictions'].keys() == {'fold 0', 'fold 1'}
+
+
+def test_several_divisions_of_bare_windows_are_refused(tmp_path: Path) -> None:
+    dataset = learnable_dataset(tmp_path / 'set', has_recordings=False)
+    folds = join_folds([stratified_folds(dataset, 2, seed) for seed in (0, 1)])
+    with pytest.raises(SurfaceError, match=r'set: no recordings are known, .* give one --repetition'):
+        evaluate_folds(dataset, folds, QUICK, jobs=1)
+
+
+def test_a_cancelled_fold_trains_no_further_networks_for_its_calibration(dataset: Dataset) -> None:
+    config = replace(QUICK, epochs=1, validation_fraction=0.0, calibration_folds=2)
+    fold = next(iter(stratified_folds(dataset, 2)))
+    task = fold_runs.FoldTask(dataset.path, 0, fold.train, fold.test, config, 0, ('lstm',), streams=False)
+    trained: list[EvaluationProgress] = []
+    with pytest.raises(TrainingCancelledError, match='cancelled while calibrating'):
+        fold_runs._run_task(task, trained.append, lambda: bool(trained))
+    assert [progress.epoch.epoch for progress in trained if progress.epoch is not None] == [1]
 
 
 @pytest.fixture(scope='module')

@@ -169,6 +169,15 @@ def test_the_command_shows_streams_motions_intervals_and_calibration(
     left_out = json.loads((tmp_path / 'left_out.json').read_text(encoding='utf-8'))
     # Half of the windows were driven at another speed, which only the motion can show.
     assert left_out['overall']['incorrect_flagged'] == 1.0
-    assert left_out['overall']['told_by_motion'] == 1.0
+    assert left_out['overall']['flagged_by_motion'] == 1.0
     assert main(['leave-out', str(dataset.path), '--by', 'motion']) == EXIT_BAD_INPUT
     assert 'no part of its windows measures how the robot moved' in capsys.readouterr().err
+
+
+def test_nothing_to_leave_out_is_refused(dataset: Dataset, tmp_path: Path) -> None:
+    steady = np.full(len(dataset), 0.2)
+    driven = with_motion(dataset, tmp_path / 'set', steady, steady)
+    groups = left_out_motions(window_motion(driven))
+    assert groups == {}  # one speed alone: nothing else would be left to train on
+    with pytest.raises(SurfaceError, match=r'set: no group of windows can be left out; .* record more'):
+        evaluate_left_out(driven, stratified_folds(driven, 2), QUICK, groups)
