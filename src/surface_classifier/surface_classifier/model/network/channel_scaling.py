@@ -31,6 +31,11 @@ class ScaledWindows:
     measured: Tensor
 
 
+def count_channels(given: int, *, joint_channels: bool) -> int:
+    """Return how many channels encoders see of a number of given ones: four joint ones more for each pair."""
+    return given + 4 * (given - 1) if joint_channels else given
+
+
 class ChannelScaler(nn.Module):
     """Joint channels, standardisation and deviations of the windows of one part.
 
@@ -57,7 +62,7 @@ class ChannelScaler(nn.Module):
         self._joint = joint_channels and given > 1
         self._deviations = deviations
         self._normalise = normalise
-        self.channels = given + 4 * (given - 1) if joint_channels else given
+        self.channels = count_channels(given, joint_channels=joint_channels)
         self.register_buffer('mean', torch.zeros(self.channels))
         self.register_buffer('scale', torch.ones(self.channels))
         if deviations:

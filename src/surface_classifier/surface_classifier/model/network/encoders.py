@@ -170,10 +170,7 @@ class SpectrumEncoder(nn.Module):
         return functional.conv1d(values.transpose(1, 2), kernel, stride=self._hop, groups=self._channels)
 
 
-SequenceEncoder = RawEncoder | DerivedEncoder | SoftBinEncoder | SpectrumEncoder
-
-
-def make_encoder(config: NetworkConfig, part: int, channels: int) -> SequenceEncoder:
+def make_encoder(config: NetworkConfig, part: int, channels: int) -> Encoder:
     """Return the encoder of a part.
 
     Args:

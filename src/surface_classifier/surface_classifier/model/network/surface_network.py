@@ -11,8 +11,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from surface_classifier.model.network.channel_scaling import ChannelScaler, TrainingWindows
-from surface_classifier.model.network.encoders import SequenceEncoder, make_encoder
+from surface_classifier.model.network.channel_scaling import ChannelScaler, TrainingWindows, count_channels
+from surface_classifier.model.network.encoders import Encoder, make_encoder
 from surface_classifier.model.network.statistics_encoder import StatisticsEncoder
 from surface_classifier.model.network_config import NetworkConfig
 
@@ -68,7 +68,7 @@ class SurfaceNetwork(nn.Module):
 
     def _add_part(self, part: int, given: int) -> None:
         config = self.config
-        channels = given + 4 * (given - 1) if config.joint_channels else given
+        channels = count_channels(given, joint_channels=config.joint_channels)
         encoder = make_encoder(config, part, channels)
         scaler = ChannelScaler(
             given,
@@ -108,7 +108,7 @@ class SurfaceNetwork(nn.Module):
         return [self.head]
 
     @property
-    def part_encoders(self) -> list[SequenceEncoder]:
+    def part_encoders(self) -> list[Encoder]:
         """The encoder of each part; none without LSTM layers."""
         return [encoder for encoder in self.encoders if not isinstance(encoder, nn.Identity)]
 
