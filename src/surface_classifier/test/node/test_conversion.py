@@ -17,6 +17,7 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
 
 from current_driver.errors import DamagedMessageError
+from current_driver.messages import header_stamp_ns
 from surface_classifier.model.contract import describe_windows
 from surface_classifier.model.label import Label, Reason
 from surface_classifier.nodes.conversion import (
@@ -27,7 +28,7 @@ from surface_classifier.nodes.conversion import (
     to_time,
     window_from_message,
 )
-from surface_classifier.nodes.raw_stamps import header_stamp_ns, time_reader
+from surface_classifier.nodes.raw_stamps import time_reader
 from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig
 from surface_classifier.signal.window_stream import Window
 from surface_msgs.msg import MotorCurrent, SurfaceLabel
