@@ -19,7 +19,7 @@ import json
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar
 
 Kind = Literal['number', 'whole', 'wholes', 'flag', 'choice', 'text', 'texts', 'configs']
@@ -265,18 +265,37 @@ def check_keys(config: type[Any], values: Mapping[str, Any], renamed: Mapping[st
     Args:
         config: The class.
         values: Values by key.
-        renamed: New name of each key that an earlier version had.
+        renamed: New name of each key that an earlier version had. `key: value` stands for one value of a key, and is
+            followed by the key and the value of now.
 
     Raises:
         ValueError: The message names the key, and its new name or all known ones.
     """
     known = [item.name for item in fields(config)]
-    for key in values:
-        if key not in known and key in renamed:
-            raise ValueError(f'{key} is called {renamed[key]} now; rename the key')
+    for key, value in values.items():
+        check_renamed(str(key), value, renamed, known)
     unknown = sorted(str(key) for key in values if key not in known)
     if unknown:
         raise ValueError(f'unknown {", ".join(unknown)}; known are {", ".join(known)}')
+
+
+def check_renamed(key: str, value: Any, renamed: Mapping[str, str], known: Sequence[str]) -> None:
+    """Refuse a key, or a value of a key, that has another name now.
+
+    Args:
+        key: The key.
+        value: Its value, as YAML gives it.
+        renamed: As in `check_keys`.
+        known: Keys of now.
+
+    Raises:
+        ValueError: The message names what to write.
+    """
+    pair = f'{key}: {str(value).lower() if isinstance(value, bool) else value}'
+    if pair in renamed:
+        raise ValueError(f'`{pair}` is written `{renamed[pair]}` now')
+    if key not in known and key in renamed:
+        raise ValueError(f'{key} is called {renamed[key]} now; rename the key')
 
 
 def with_values(config: _Config, values: Mapping[str, Any], renamed: Mapping[str, str]) -> _Config:
@@ -331,7 +350,7 @@ def from_values(config: type[_Config], values: Any, what: str, **others: Any) ->
         ValueError: `values` is no mapping, a key is unknown or missing, or a value is not what its declaration allows.
     """
     names = {declared.key or name: name for name, declared in declarations(config).items() if name not in others}
-    needed = {item.name for item in fields(config) if item.default is MISSING}  # type: ignore[arg-type]
+    needed = {item.name for item in fields(config) if _default(item) is MISSING}  # type: ignore[arg-type]
     required = [key for key, name in names.items() if name in needed]
     check_layout(values, what, required, [key for key in names if key not in required])
     known = declarations(config)
@@ -373,28 +392,40 @@ def plain_values(config: Any) -> dict[str, Any]:
         declaration = known.get(item.name)
         if declaration is None:
             plain[item.name] = _plain(value)
-        elif not declaration.omitted or value != item.default:
+        elif not declaration.omitted or value != _default(item):
             place = added if declaration.omitted else lists if declaration.kind == 'configs' else plain
             place[declaration.key or item.name] = _plain(value)
     return plain | lists | added
 
 
-def key_reference(config: type[Any], defaults: Any = None) -> str:
+def key_reference(config: type[Any], defaults: Any = None, *, leave_out: Sequence[str] = ()) -> str:
     """Return a reference of the keys of a configuration: default, what a value must be, unit and description.
 
     Args:
         config: The class.
         defaults: An object whose attributes are the defaults; None: those of the class.
+        leave_out: Names of fields that are not listed.
     """
     blocks = []
     for item in fields(config):
-        if (declaration := item.metadata.get(_KEY)) is None:
+        if item.name in leave_out or (declaration := item.metadata.get(_KEY)) is None:
             continue
-        default = item.default if defaults is None else getattr(defaults, item.name)
+        default = _default(item) if defaults is None else getattr(defaults, item.name)
         shown = 'required' if default is MISSING else json.dumps(_plain(default)).strip('"') or "''"
         blocks.append(f'{declaration.key or item.name} ({shown}): {declaration.rule_with_unit}')
-        blocks += textwrap.wrap(declaration.description, _WIDTH, initial_indent='    ', subsequent_indent='    ')
+        blocks += textwrap.wrap(
+            declaration.description,
+            _WIDTH,
+            initial_indent='    ',
+            subsequent_indent='    ',
+            break_on_hyphens=False,
+        )
     return '\n'.join(blocks)
+
+
+def _default(item: Field[Any]) -> Any:
+    """Return the default of a field, `MISSING` where it has none."""
+    return item.default if item.default_factory is MISSING else item.default_factory()
 
 
 def _plain(value: Any) -> Any:

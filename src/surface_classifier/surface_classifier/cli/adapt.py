@@ -42,17 +42,18 @@ def run(args: argparse.Namespace) -> int:
     """Adapt and write the model."""
     from current_driver.files.output_folders import claim_folder
     from current_driver.recordings.recording import find_recordings
-    from surface_classifier.cli.progress import progress_bar
-    from surface_classifier.training.adapt import adapt_model
+    from surface_classifier.cli.progress import progress_counter
+    from surface_classifier.training.adapt import ADAPTATION_STEPS, adapt_model
 
     found = find_recordings(args.recordings)
-    with claim_folder(args.output):
+    with claim_folder(args.output), progress_counter(len(found) + ADAPTATION_STEPS, 'adapting', 'steps') as advance:
         result = adapt_model(
             args.model,
-            list(progress_bar(found, 'adapting', 'recordings')),
+            found,
             args.output,
             use_labels=not args.normalisation_only,
             overwrite=args.overwrite,
+            on_progress=advance,
         )
     contract = result.contract
     if args.json:

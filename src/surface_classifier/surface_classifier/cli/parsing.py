@@ -8,7 +8,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from current_driver.errors import SurfaceError
@@ -64,6 +64,30 @@ def add_renamed_option(parser: argparse.ArgumentParser, option: str, now: str) -
         now: What to type now.
     """
     parser.add_argument(option, action=_RenamedOption, now=now)
+
+
+class _HelpKeys(argparse.Action):
+    """Prints a reference of the keys of a file, and ends as `--help` does."""
+
+    def __init__(self, *, reference: Callable[[], str], **settings: Any) -> None:
+        super().__init__(nargs=0, **settings)
+        self._reference = reference
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(self._reference())
+        parser.exit()
+
+
+def add_keys_argument(parser: argparse.ArgumentParser, option: str, reference: Callable[[], str]) -> None:
+    """Add `--help-keys`, which prints a reference of the keys of the YAML file that an option takes.
+
+    Args:
+        parser: The verb's parser.
+        option: The option.
+        reference: Gives the reference, from the declarations of the fields.
+    """
+    text = f'list every key of the file for {option} with its default, range, unit and meaning, and exit'
+    parser.add_argument('--help-keys', action=_HelpKeys, reference=reference, help=text)
 
 
 def add_json_argument(parser: argparse.ArgumentParser) -> None:

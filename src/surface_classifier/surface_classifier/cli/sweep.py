@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from current_driver.errors import SurfaceError
 from current_driver.files.result_files import write_result
+from surface_classifier.cli.folds import add_recipe_arguments, chosen_recipe
 from surface_classifier.cli.parsing import (
     add_command,
     add_executor_argument,
@@ -79,12 +80,11 @@ surface train data/floors -o models/floors --config sweeps/floors/best.yaml""",
     )
     parser.add_argument('dataset', metavar='DATASET', help='folder of the data set')
     parser.add_argument('-o', '--output', metavar='OUTPUT', required=True, help='folder for best.yaml and the trials')
-    parser.add_argument('--config', metavar='FILE', default='default', help='preset or YAML file (%(default)s)')
+    add_recipe_arguments(parser)
     parser.add_argument('--space', metavar='FILE', help='YAML file that changes what is searched')
     parser.add_argument(
         '--trials', metavar='N', type=positive_int, default=30, help='trials the study is to have (%(default)d)'
     )
-    parser.add_argument('--epochs', metavar='N', type=positive_int, help='largest number of epochs, over the recipe')
     parser.add_argument(
         '--budget', choices=('epochs', 'steps'), default='epochs', help='what trials have the same of (%(default)s)'
     )
@@ -118,15 +118,10 @@ surface train data/floors -o models/floors --config sweeps/floors/best.yaml""",
 
 def run(args: argparse.Namespace) -> int:
     """Search, write the best recipe and print what was found."""
-    from dataclasses import replace
-
     from surface_classifier.data.dataset import Dataset
     from surface_classifier.sweep.sweep_space import load_space
-    from surface_classifier.training.training_config import load_training_config
 
-    config = load_training_config(args.config)
-    if args.epochs is not None:
-        config = replace(config, epochs=args.epochs)
+    config = chosen_recipe(args)
     space = load_space(args.space, config)
     dataset = Dataset.load(args.dataset)
     output = Path(args.output)

@@ -8,7 +8,14 @@ import argparse
 import math
 from typing import TYPE_CHECKING, Any
 
-from surface_classifier.cli.parsing import add_command, add_json_argument, non_negative_int, positive_int, write_json
+from surface_classifier.cli.folds import add_recipe_arguments, chosen_recipe
+from surface_classifier.cli.parsing import (
+    add_command,
+    add_json_argument,
+    add_keys_argument,
+    non_negative_int,
+    write_json,
+)
 
 if TYPE_CHECKING:
     from surface_classifier.model.contract import ModelContract
@@ -23,7 +30,8 @@ scores on them are in the contract. For a score that can be quoted, use `surface
 --config takes a preset (default; accurate, for a thousand windows and more; accurate-imu, for windows whose second part
 is an IMU, as in config/borealtc_all_window.yaml; fluctuating-loss, fluctuating-loss-large,
 fluctuating-loss-simple-rmsprop-32 and others of the forum question that `surface reproduce` runs) or a YAML file with
-some of these keys; `surface diagnose` says whether a recipe suits the data, `surface sweep` looks for a better one:
+keys such as these, all of which --help-keys lists; `surface diagnose` says whether a recipe suits the data,
+`surface sweep` looks for a better one:
 
   preset: default                                  # what the others change
   network: {hidden_sizes: [64], dropout: auto, pooling: mean_max, inputs: derived, statistics: true}
@@ -50,24 +58,26 @@ surface train data/floors -o models/plain --config fluctuating-loss""",
     )
     parser.add_argument('dataset', metavar='DATASET', help='folder of the data set')
     parser.add_argument('-o', '--output', metavar='MODEL', required=True, help='folder to make for the model')
-    parser.add_argument('--config', metavar='FILE', default='default', help='preset or YAML file (%(default)s)')
+    add_recipe_arguments(parser)
+    add_keys_argument(parser, '--config', _recipe_reference)
     parser.add_argument('--seed', metavar='N', type=non_negative_int, default=0, help='seed of the run (%(default)d)')
-    parser.add_argument('--epochs', metavar='N', type=positive_int, help='largest number of epochs, over the recipe')
     parser.add_argument('--overwrite', action='store_true', help='replace a model that is there already')
     add_json_argument(parser)
     parser.set_defaults(run=run)
 
 
+def _recipe_reference() -> str:
+    from surface_classifier.training.training_config import recipe_reference
+
+    return recipe_reference()
+
+
 def run(args: argparse.Namespace) -> int:
     """Train and write the model."""
-    from dataclasses import replace
-
     from surface_classifier.data.dataset import Dataset
-    from surface_classifier.training.training_config import load_training_config, recipe_advice
+    from surface_classifier.training.training_config import recipe_advice
 
-    config = load_training_config(args.config)
-    if args.epochs is not None:
-        config = replace(config, epochs=args.epochs)
+    config = chosen_recipe(args)
     dataset = Dataset.load(args.dataset)
 
     from current_driver.files.output_folders import claim_folder
@@ -75,9 +85,11 @@ def run(args: argparse.Namespace) -> int:
     from surface_classifier.training.loop import EpochResult
     from surface_classifier.training.train_model import train_model
 
+    # Without recordings there is nothing to calibrate on.
+    networks = 1 + (config.calibration_folds if dataset.has_recordings else 0)
     with (
         claim_folder(args.output),
-        show_progress('training', config.epochs * (1 + config.calibration_folds), 'epochs') as bar,
+        show_progress('training', config.epochs * networks, 'epochs') as bar,
     ):
         calibrated = 0
 

@@ -8,13 +8,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from current_driver.declared_fields import check_fields, check_keys, choice, flag, number, plain_values, whole, wholes
+from current_driver.declared_fields import (
+    check_fields,
+    choice,
+    flag,
+    number,
+    plain_values,
+    whole,
+    wholes,
+    with_values,
+)
 
 Pooling = Literal['last', 'mean_max']
 Inputs = Literal['raw', 'derived', 'soft_bins']
 
-# Keys of version 0.1.0.
+# Keys and values of version 0.1.0, as in `check_keys`.
 RENAMED_NETWORK_KEYS: Mapping[str, str] = {
+    'inputs: levels': 'inputs: soft_bins',
     'levels': 'quantile_bins',
     'others': 'members',
     'resting': 'idle_fractions',
@@ -153,8 +163,7 @@ def _members(given: Any) -> tuple[NetworkConfig, ...]:
 def _member(given: Any, name: str) -> NetworkConfig:
     if isinstance(given, Mapping):
         try:
-            check_keys(NetworkConfig, given, RENAMED_NETWORK_KEYS)
-            given = NetworkConfig(**given)
+            given = with_values(NetworkConfig(), given, RENAMED_NETWORK_KEYS)
         except ValueError as error:
             raise ValueError(f'{name}: {error}') from error
     if not isinstance(given, NetworkConfig):

@@ -36,6 +36,7 @@ from current_driver.declared_fields import (
     declarations,
     declared,
     from_values,
+    key_reference,
     number,
     plain_values,
     read_value,
@@ -396,6 +397,31 @@ class WindowConfig:
             return cls.from_dict(values)
         except SurfaceError as error:
             raise SurfaceError(f'{where}: {error}') from error
+
+
+def window_reference() -> str:
+    """Return a reference of the keys of a window configuration, from their declarations."""
+    return '\n'.join(
+        [
+            'Keys of a window configuration (default): what a value must be [unit]',
+            '',
+            'window ({}): how windows are cut, by the keys below',
+            'parts (required): the parts of a window, by the keys below; the first one defines its span',
+            'about ({}): notes on the robot, which nothing is made of',
+            '',
+            'Keys of `window`:',
+            '',
+            key_reference(WindowConfig, leave_out=('parts',)),
+            '',
+            'Keys of each of `parts`:',
+            '',
+            key_reference(PartConfig),
+            '',
+            'Keys of each of `channels`:',
+            '',
+            key_reference(ChannelConfig),
+        ]
+    )
 
 
 def default_window_config() -> WindowConfig:

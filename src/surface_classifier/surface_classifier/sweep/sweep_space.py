@@ -27,14 +27,15 @@ import json
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from current_driver.declared_fields import check_renamed, with_values
 from current_driver.errors import SurfaceError
 from current_driver.files.documents import DocumentError, read_yaml
-from surface_classifier.model.network_config import NetworkConfig
-from surface_classifier.training.training_config import TrainingConfig
+from surface_classifier.model.network_config import RENAMED_NETWORK_KEYS, NetworkConfig
+from surface_classifier.training.training_config import RENAMED_RECIPE_KEYS, TrainingConfig
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -202,7 +203,8 @@ class Space:
         if 'hidden_size' in values:
             network['hidden_sizes'] = (values['hidden_size'],) * len(config.network.hidden_sizes)
         own = {key: value for key, value in values.items() if '.' not in key and key != 'hidden_size'}
-        return replace(config, **own, network=replace(config.network, **network))
+        shape = with_values(config.network, network, RENAMED_NETWORK_KEYS)
+        return with_values(config, {**own, 'network': shape}, RENAMED_RECIPE_KEYS)
 
 
 def parameter_name(key: str, dimension: Range | Choices) -> str:
@@ -262,6 +264,11 @@ def _check_key(key: str) -> None:
     known += [f'network.{item.name}' for item in fields(NetworkConfig)]
     if key == 'epochs':
         raise ValueError('epochs is the budget that every trial gets, and is not searched; set it with --epochs')
+    renamed = {
+        **RENAMED_RECIPE_KEYS,
+        **{f'network.{old}': f'network.{new}' for old, new in RENAMED_NETWORK_KEYS.items()},
+    }
+    check_renamed(key, None, renamed, known)
     if key not in ('hidden_size', *known):
         raise ValueError(f'unknown {key}; known are hidden_size, {", ".join(known)}')
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -49,6 +49,8 @@ FEWEST_WINDOWS = 20
 HEAD_PULL = 20.0
 HEAD_STEPS = 200
 UNLABELLED = -1
+# Of an adaptation, after the recordings are read: the network is adapted, the model is written.
+ADAPTATION_STEPS = 2
 
 Ids = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -178,6 +180,7 @@ def adapt_model(
     *,
     use_labels: bool = True,
     overwrite: bool = False,
+    on_progress: Callable[[int], object] | None = None,
 ) -> Adaptation:
     """Adapt a model to another robot and write it.
 
@@ -187,6 +190,8 @@ def adapt_model(
         output: Folder to make.
         use_labels: Train the head further on labelled windows.
         overwrite: Replace a model that is there already.
+        on_progress: Called with 1 after each recording is read, after the network is adapted, and after the model is
+            written: `ADAPTATION_STEPS` times more than there are recordings.
 
     Raises:
         SurfaceError: The model or the recordings cannot be used, or nothing can be written there.
@@ -194,8 +199,16 @@ def adapt_model(
     check_model_target(output, overwrite)
     contract = load_contract(model)
     network = load_network(model, contract)
-    windows = read_robot_windows(recordings, contract)
+    tell = on_progress or (lambda _: None)
+
+    def read() -> Iterator[Recording]:
+        for recording in recordings:
+            yield recording
+            tell(1)
+
+    windows = read_robot_windows(read(), contract)
     adapted = adapt_network(network, windows, use_labels=use_labels)
+    tell(1)
     test = load_engine(model, 'onnx').novelty_test
     known = windows.labels != UNLABELLED
     changed = replace(
@@ -220,6 +233,7 @@ def adapt_model(
         overwrite,
         novelty_test=None if test is None else adapt_novelty(test, windows, use_labels=use_labels),
     )
+    tell(1)
     return Adaptation(
         contract=written,
         windows=len(windows.labels),

@@ -12,12 +12,22 @@ A YAML file holds any of the keys of `TrainingConfig`, and `preset` names the re
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from current_driver.declared_fields import check_fields, choice, flag, number, plain_values, whole, with_values
+from current_driver.declared_fields import (
+    check_fields,
+    choice,
+    flag,
+    key_reference,
+    number,
+    plain_values,
+    whole,
+    with_values,
+)
 from current_driver.errors import SurfaceError
 from current_driver.files.documents import read_yaml
 from surface_classifier.model.network_config import RENAMED_NETWORK_KEYS, NetworkConfig
@@ -35,9 +45,11 @@ ClassBalance = Literal['none', 'weights', 'sampling']
 ValidationSplit = Literal['recording', 'window']
 
 
-# Keys of version 0.1.0.
+# Keys and values of version 0.1.0, as in `check_keys`.
 RENAMED_RECIPE_KEYS: Mapping[str, str] = {
     'balanced_sampling': 'class_balance',
+    'balanced_sampling: false': 'class_balance: none',
+    'balanced_sampling: true': 'class_balance: sampling',
     'discriminant_start': 'discriminant_init',
     'mixing': 'mixup_alpha',
     'sharpness': 'logit_scale',
@@ -355,6 +367,27 @@ def load_training_config(source: str | Path) -> TrainingConfig:
         return with_values(base, {**values, 'network': shape}, RENAMED_RECIPE_KEYS)
     except ValueError as error:
         raise SurfaceError(f'{path}: {error}') from error
+
+
+def recipe_reference() -> str:
+    """Return a reference of the keys of a recipe's YAML file, from their declarations."""
+    recipe = PRESETS['default']
+    return '\n'.join(
+        [
+            'Keys of a recipe (default): what a value must be [unit]',
+            '',
+            'preset (default): the recipe that the other keys change; one of',
+            *textwrap.wrap(PRESET_NAMES, 100, initial_indent='    ', subsequent_indent='    ', break_on_hyphens=False),
+            key_reference(TrainingConfig, recipe),
+            'network: keys of the network, below',
+            '',
+            'Keys of `network`:',
+            '',
+            key_reference(NetworkConfig, recipe.network),
+            'members ([]): a list of networks, each of such keys with the defaults of a network by itself',
+            '    Further members of an ensemble, which see the same windows in another way; the logits are averaged.',
+        ]
+    )
 
 
 def _renamed_preset(name: str) -> str:

@@ -12,6 +12,7 @@ from surface_classifier.cli.parsing import (
     add_command,
     add_executor_arguments,
     add_json_argument,
+    add_keys_argument,
     non_negative_float,
     positive_float,
     write_json,
@@ -26,7 +27,8 @@ it lies in, <CLASS>/<recording>.csv.
 Without --channels the windows hold the currents of the motors in the recordings: 100 samples at 100 Hz (or at the
 recordings' own rate, where that is lower), a new window each half window. --channels says which fields of which topics,
 at which rates; any type of message will do: a window configuration (YAML), a parameter file of the preprocessor, or a
-preset. `surface inspect RECORDING` writes such a file, `surface inspect --presets` lists the presets.
+preset. --help-keys lists the keys of a window configuration, `surface inspect RECORDING` writes such a file, and
+`surface inspect --presets` lists the presets.
 
 A window is taken when all of it lies under one label; the label is a latched topic inside each bag. People say late, or
 early, that the surface changes: --label-margin leaves out what lies close to a change they made.
@@ -67,6 +69,7 @@ surface dataset build recordings/turtlebot4 -o data/turtlebot4 --channels create
         metavar='FILE',
         help='window configuration, parameter file or preset; the flags above override it',
     )
+    add_keys_argument(build, '--channels', _window_reference)
     build.add_argument('--columns', metavar='FILE', help='columns file of the CSV files (their columns are guessed)')
     build.add_argument('--exclude', metavar='FOLDER', nargs='+', default=[], help='folders to leave out, by name')
     build.add_argument(
@@ -85,6 +88,12 @@ surface dataset build recordings/turtlebot4 -o data/turtlebot4 --channels create
     add_executor_arguments(build, 'recordings cut at once')
     add_json_argument(build)
     build.set_defaults(run=_run_build)
+
+
+def _window_reference() -> str:
+    from surface_classifier.signal.window_config import window_reference
+
+    return window_reference()
 
 
 def _run_build(args: argparse.Namespace) -> int:

@@ -5,18 +5,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
 from dataset_samples import save_dataset
 
+from current_driver.declared_fields import declarations
+from current_driver.errors import SurfaceError
 from current_driver.recordings.writing.recording_writer import STATE_COMPLETE, STATE_KEY, STATE_OPEN
 from current_driver.testing.drives import write_drive
+from surface_classifier.cli import progress
 from surface_classifier.cli.main import EXIT_BAD_INPUT, main
+from surface_classifier.cli.progress import ProgressBar, show_progress
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.contract import load_contract
+from surface_classifier.model.network_config import NetworkConfig
+from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig
+from surface_classifier.training import train_model
+from surface_classifier.training.training_config import TrainingConfig
 
 REQUIRES = ('torch',)
 
@@ -46,6 +56,74 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     assert error.startswith('surface: error: ')
     assert 'Traceback' not in error
     return error
+
+
+@pytest.mark.parametrize(
+    ('verb', 'configs', 'lines'),
+    [
+        (
+            'train',
+            (TrainingConfig, NetworkConfig),
+            [
+                'batch_size (auto): a whole number of at least 1 [windows], or auto, or full',
+                'dropout (auto): a number of',
+            ],
+        ),
+        (
+            'dataset build',
+            (WindowConfig, PartConfig, ChannelConfig),
+            [
+                'samples (100): a whole number of at least 1 [samples]',
+                'gap_limit_s (null): a number above 0 [s], or null',
+            ],
+        ),
+    ],
+)
+def test_every_key_of_a_file_is_listed_from_its_declaration(
+    verb: str, configs: tuple[type[Any], ...], lines: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        run(*verb.split(), '--help-keys')
+    assert end.value.code == 0
+    text = capsys.readouterr().out
+    listed = [line.partition(' (')[0] for line in text.splitlines() if not line.startswith(' ')]
+    words = ' '.join(text.split())
+    for config in configs:
+        for name, declaration in declarations(config).items():
+            assert listed.count(declaration.key or name) >= 1
+            assert (config is WindowConfig and name == 'parts') or declaration.description in words
+    assert all(line in text for line in lines)
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_a_training_without_recordings_counts_no_networks_for_the_calibration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    totals = []
+
+    @contextmanager
+    def show(description: str, total: float | None, unit: str = '') -> Iterator[ProgressBar]:
+        if description == 'training':
+            totals.append(total)
+        with show_progress(description, total, unit) as bar:
+            yield bar
+
+    def stop(*_: object, **__: object) -> NoReturn:
+        raise SurfaceError('the bar is there')
+
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / 'X.npy', rng.normal(size=(24, 20, 1)))
+    np.save(tmp_path / 'Y.npy', np.arange(24) % 2)
+    np.save(tmp_path / 'G.npy', np.arange(24) // 4)
+    recipe = tmp_path / 'recipe.yaml'
+    recipe.write_text('network: {hidden_sizes: [4]}\nvalidation_fraction: 0\ncalibration_folds: 2\n', encoding='utf-8')
+    monkeypatch.setattr(progress, 'show_progress', show)
+    monkeypatch.setattr(train_model, 'train_model', stop)
+    for name, options in (('bare', []), ('grouped', ['--groups', tmp_path / 'G.npy'])):
+        assert run('import', 'arrays', tmp_path / 'X.npy', tmp_path / 'Y.npy', '-o', tmp_path / name, *options) == 0
+        model = ['-o', tmp_path / f'{name}_model']
+        assert run('train', tmp_path / name, *model, '--config', recipe, '--epochs', 1) == EXIT_BAD_INPUT
+    assert totals == [1, 3]
 
 
 def test_train_writes_a_model_that_says_where_it_comes_from(work: Path) -> None:

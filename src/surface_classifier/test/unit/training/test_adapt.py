@@ -13,12 +13,20 @@ import pytest
 import torch
 from model_samples import learnable_dataset, quick_recipe
 
+from current_driver.recordings.recording import find_recordings
 from current_driver.testing.drives import write_drive
 from surface_classifier.cli.main import EXIT_BAD_INPUT, main
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.model.contract import load_contract
 from surface_classifier.model.network.ensemble import Network
-from surface_classifier.training.adapt import UNLABELLED, RobotWindows, adapt_network, predict_labelled
+from surface_classifier.training.adapt import (
+    ADAPTATION_STEPS,
+    UNLABELLED,
+    RobotWindows,
+    adapt_model,
+    adapt_network,
+    predict_labelled,
+)
 from surface_classifier.training.loop import train
 from surface_classifier.training.prepared_windows import predict_logits
 
@@ -122,6 +130,16 @@ def test_the_command_writes_a_model_that_labels_the_other_robot(
     assert new.novelty_sha256 not in ('', old.novelty_sha256)
     assert new.conformal == {}
     assert run('classify', tmp_path / 'adapted', tmp_path / 'other') == 0
+    written = []
+    again = tmp_path / 'again'
+    adapt_model(
+        tmp_path / 'model',
+        find_recordings([str(tmp_path / 'other')]),
+        again,
+        on_progress=lambda _: written.append((again / 'model.json').exists()),
+    )
+    assert written == [False, False, True]  # the recording is read, the network adapted, the model written
+    assert len(written) == 1 + ADAPTATION_STEPS
     capsys.readouterr()
     assert run('adapt', tmp_path / 'model', tmp_path / 'stranger', '-o', tmp_path / 'no') == EXIT_BAD_INPUT
     assert "labelled 'mud'" in capsys.readouterr().err

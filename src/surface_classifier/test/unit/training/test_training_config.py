@@ -82,6 +82,12 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
         ('network: {head_sizes: 128}', 'head_sizes must be a list of whole numbers of at least 1, not 128'),
         ('network: {head_sizes: [0]}', 'head_sizes must be'),
         ('network: {head_dropout: 1}', 'head_dropout must be a number of at least 0 and below 1, not 1'),
+        ('balanced_sampling: true', '`balanced_sampling: true` is written `class_balance: sampling` now'),
+        ('balanced_sampling: false', '`balanced_sampling: false` is written `class_balance: none` now'),
+        ('balanced_sampling: 3', 'balanced_sampling is called class_balance now; rename the key'),
+        ('network: {inputs: levels}', '`inputs: levels` is written `inputs: soft_bins` now'),
+        ('network: {members: [{inputs: levels}]}', 'members[0]: `inputs: levels` is written `inputs: soft_bins` now'),
+        ('network: {members: [{bin_scale: much}]}', 'members[0]: bin_scale must be a number'),
         ('mixing: 3', 'mixing is called mixup_alpha now; rename the key'),
         ('network: {others: []}', 'others is called members now; rename the key'),
         ('mixup_alpha: -1', 'mixup_alpha must be a number of at least 0 and below 1000, not -1'),
@@ -120,6 +126,12 @@ def test_an_old_name_of_a_preset_gets_an_error_that_names_the_new_one(tmp_path: 
     file.write_text(f'preset: {old}\nepochs: 7\n', encoding='utf-8')
     with pytest.raises(SurfaceError, match=re.escape(f'{file}: {expected}')):
         load_training_config(file)
+
+
+def test_a_number_that_yaml_reads_as_text_is_taken_in_a_member_too(tmp_path: Path) -> None:
+    file = tmp_path / 'recipe.yaml'
+    file.write_text('network: {members: [{bin_scale: 2e-1, statistics: true}]}', encoding='utf-8')
+    assert load_training_config(file).network.members[0].bin_scale == 0.2
 
 
 @pytest.mark.parametrize('name', ['seeds', 'seed-huge', 'seed-large-rmsprop-3', 'a-seed'])
