@@ -116,6 +116,7 @@ def _recordings(path: Path) -> dict[str, Any]:
 
 def _recording(recording: Recording) -> dict[str, Any]:
     from current_driver.messages import NANOSECONDS
+    from surface_classifier.data.inspection.wrapped_fields import wrapped_fields
 
     with recording.reader() as reader:
         segments = recording.segments(reader) if recording.is_labelled(reader) else []
@@ -131,7 +132,7 @@ def _recording(recording: Recording) -> dict[str, Any]:
                 {'start_ns': segment.start_ns, 'end_ns': segment.end_ns, 'surface': segment.surface}
                 for segment in segments
             ],
-            'warnings': recording.warnings(reader),
+            'warnings': [*recording.warnings(reader), *wrapped_fields(reader)],
         }
 
 

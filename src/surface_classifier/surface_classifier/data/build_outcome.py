@@ -229,6 +229,7 @@ def stream_faults(
         texts.append(
             f'topic {topic!r}: {text}, as when two nodes publish it{known}; record the topic of one of them alone'
         )
+    texts += [f'topic {name}: {text}' for name, text in stream.wraps.items()]
     return texts
 
 

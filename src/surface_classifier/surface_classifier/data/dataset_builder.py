@@ -99,6 +99,7 @@ class _Cut:
         warnings: One sentence for each thing that looks wrong.
         void_reasons: Windows that were voided for each reason.
         publishers: Publishers of each topic, as far as the recording says.
+        wraps: Channels whose values are whole numbers that wrap around, with the remedy.
         labels: Names of the classes in its chunk; empty where its windows went straight into the data set.
     """
 
@@ -111,6 +112,7 @@ class _Cut:
     warnings: list[str]
     void_reasons: Mapping[str, int] = field(default_factory=dict)
     publishers: Mapping[str, int] = field(default_factory=dict)
+    wraps: Mapping[str, str] = field(default_factory=dict)
     labels: Sequence[str] = ()
 
 
@@ -131,6 +133,7 @@ class _Tally:
     counters: Counter[str] = field(default_factory=Counter)
     void_reasons: Counter[str] = field(default_factory=Counter)
     publishers: dict[str, int] = field(default_factory=dict)
+    wraps: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     labelled_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     windows: Counter[str] = field(default_factory=Counter)
@@ -143,6 +146,7 @@ class _Tally:
         self.void_reasons.update(cut.void_reasons)
         for topic, count in cut.publishers.items():
             self.publishers[topic] = max(count, self.publishers.get(topic, 0))
+        self.wraps.update(cut.wraps)
         self.warnings.extend(cut.warnings)
         for name, seconds in cut.labelled_s.items():
             self.labelled_s[name] += seconds
@@ -207,6 +211,8 @@ def build_dataset(
             counters['void_reasons'] = dict(tally.void_reasons.most_common())
         if tally.publishers:
             counters['publishers'] = tally.publishers
+        if tally.wraps:
+            counters['wraps'] = tally.wraps
         dataset = writer.finish(counters=counters, history=[build_entry(usable, label_margin_s=label_margin_s)])
     return BuildResult(dataset, tally.warnings)
 
@@ -501,6 +507,7 @@ def _cut(
         warnings,
         dict(stream.void_reasons),
         {topic: count for topic, count in publishers.items() if count},
+        stream.wraps,
     )
 
 

@@ -107,21 +107,33 @@ def _bad_sensor(dataset: Dataset, faults: Sequence[SensorFault]) -> Verdict | No
         'saturated': f'{100 * worst.value:.0f} % of the samples of channel {name} lie at its rail.',
         'duplicate': f'Channel {name} follows channel {part.channel_names[worst.other]} with a correlation of '
         f'{worst.value:.4f}.',
+        'wrapped': f'Channel {name}: {worst.text}.',
     }[worst.kind]
     what = {
         'dead': 'share of windows without any change',
         'saturated': 'share of samples at the rail',
         'duplicate': 'correlation of two channels',
+        'wrapped': 'whole numbers that wrap around: 1',
     }[worst.kind]
     return Verdict(
         'bad_sensor',
         strength_of(2.0 if worst.kind == 'duplicate' else worst.value / worst.threshold),
         Evidence(sentence, what, worst.value, worst.threshold),
-        Remedy(
+        _wrap_remedy(name)
+        if worst.kind == 'wrapped'
+        else Remedy(
             f'Repair the sensor of {name} and record again, or build the data set without this channel.',
             command='surface dataset build RECORDINGS -o NEW --channels FILE   # a channels file without '
             f'{", ".join(sorted({dataset.config.input_parts[f.part].channel_names[f.channel] for f in faults}))}',
         ),
+    )
+
+
+def _wrap_remedy(name: str) -> Remedy:
+    return Remedy(
+        f'Read channel {name} as the whole numbers that it holds, with integer_type in the channels file, and build the '
+        'data set again.',
+        command='surface dataset build RECORDINGS -o NEW --channels FILE   # a channels file with integer_type: int16',
     )
 
 

@@ -19,7 +19,7 @@ from current_driver.errors import SurfaceError
 from surface_classifier.data.dataset import Dataset
 from surface_classifier.data.splits import stratified_folds
 from surface_classifier.data.survey.aliasing import find_aliasing, low_passed
-from surface_classifier.data.survey.sensor_checks import find_sensor_faults
+from surface_classifier.data.survey.sensor_checks import find_sensor_faults, noted_wraps
 from surface_classifier.diagnosis import thresholds
 from surface_classifier.diagnosis.arms import Arm
 from surface_classifier.diagnosis.balance_check import rarity_cost
@@ -129,7 +129,7 @@ def look_at_data(dataset: Dataset, splits: Splits, seed: int, no_recordings: str
         )
     return DataFindings(
         labels=check_labels(features, labels, np.asarray(dataset.recording) if dataset.has_recordings else None, seed),
-        sensors=find_sensor_faults(parts),
+        sensors=find_sensor_faults(parts, noted_wraps(dataset)),
         rarity=rarity_cost(features, labels, splits, seed),
         grouped=grouped,
         shuffled=shuffled,

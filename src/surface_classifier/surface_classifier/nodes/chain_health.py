@@ -71,6 +71,7 @@ class PreprocessorState:
         publishers: Publishers of every input topic by name.
         numbered_topics: Input topics whose samples are numbered, so that they have one source.
         mixtures: Topics whose values alternate as those of two publishers do, and how.
+        wraps: Channels whose values are whole numbers that wrap around, with the remedy.
         twins: Other publishers of the topic of windows.
         window_topic: Name of that topic.
     """
@@ -92,6 +93,7 @@ class PreprocessorState:
     publishers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     numbered_topics: frozenset[str] = frozenset()
     mixtures: Mapping[str, str] = field(default_factory=dict)
+    wraps: Mapping[str, str] = field(default_factory=dict)
     twins: tuple[str, ...] = ()
     window_topic: str = ''
 
@@ -129,6 +131,8 @@ def preprocessor_health(state: PreprocessorState) -> Health:
         return Health(state.overdue.level, state.overdue.text, values)
     if state.wrong_rates:
         return Health(Level.WARN, '; '.join(state.wrong_rates), values)
+    if state.wraps:
+        return Health(Level.WARN, '; '.join(f'topic {name}: {text}' for name, text in state.wraps.items()), values)
     return Health(Level.OK, 'cutting windows', values)
 
 

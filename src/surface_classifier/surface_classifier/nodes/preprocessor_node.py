@@ -239,7 +239,7 @@ class PreprocessorNode(MonitoredNode):
             counters = asdict(self._stream.counters)
             void_reasons = dict(self._stream.void_reasons)
             refused = tuple(self._stream.skipped.refusals(LEAST_MESSAGES)) or tuple(self._unusable())
-            mixtures = self._stream.mixtures
+            mixtures, wraps = self._stream.mixtures, self._stream.wraps
             waiting = len(self._outbox)
         ages_s = {topic: self._age_s(topic, now_s) for topic in self._arrivals}
         return preprocessor_health(
@@ -258,6 +258,7 @@ class PreprocessorNode(MonitoredNode):
                     topic for topic, msgtype in self.config.topics.items() if msgtype == MOTOR_CURRENT_TYPE
                 ),
                 mixtures=mixtures,
+                wraps=wraps,
                 twins=others_beside(self, WINDOW_TOPIC),
                 window_topic=WINDOW_TOPIC,
                 clock_jumps=self._clock_jumps,

@@ -77,6 +77,9 @@ class TopicReader:
         self._offset = np.array([channel.offset for channel in channels])
         self._names: list[str] | None = None
         self._names_version: int | None = None
+        self._whole_numbers = [
+            (column, channel.whole_numbers) for column, channel in enumerate(channels) if channel.whole_numbers
+        ]
         self._scales = bool((self._scale != 1).any() or (self._offset != 0).any())
         if self._is_block:
             self._block_columns = tuple(_block_column(channel) for channel in channels)
@@ -100,6 +103,8 @@ class TopicReader:
         """
         samples = self._read_block(message) if self._is_block else self._read_single(message, receive_ns)
         values = samples.values
+        for column, numbers in self._whole_numbers:
+            values[:, column] = numbers.read(values[:, column])
         if self._scales:
             values *= self._scale
             values += self._offset

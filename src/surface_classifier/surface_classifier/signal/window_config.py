@@ -47,6 +47,7 @@ from current_driver.errors import SurfaceError
 from current_driver.files.documents import parse_yaml, read_yaml
 from surface_classifier.signal.field_path import parse_field_path
 from surface_classifier.signal.grid import MAX_RATE_HZ, Grid
+from surface_classifier.signal.value_checks.wrapped_numbers import WholeNumbers
 
 _CORRECT = 'correct the window configuration'
 MOTOR_CURRENT_TYPE = 'surface_msgs/msg/MotorCurrent'
@@ -105,10 +106,21 @@ class ChannelConfig:
         omitted=True,
     )
     names_type: str = text('', 'Type of the messages of `names_topic`.', omitted=True)
+    integer_type: str = text(
+        '',
+        'Whole numbers that the field holds, such as int16, whatever type they were sent as: 65527 is -9; read before '
+        'scaling. Empty: as sent.',
+        omitted=True,
+    )
 
     def __post_init__(self) -> None:
         with _refusing(f'channel {self.name!r}: '):
             check_fields(self)
+        if self.integer_type and self.whole_numbers is None:
+            raise SurfaceError(
+                f'channel {self.name!r}: integer_type is {self.integer_type!r}; give int or uint and a number of bits up '
+                'to 32, such as int16'
+            )
         if bool(self.names_topic) != bool(self.names_type):
             raise SurfaceError(
                 f'channel {self.name!r}: names_topic is {self.names_topic!r} and names_type is {self.names_type!r}; '
@@ -119,6 +131,11 @@ class ChannelConfig:
                 f'channel {self.name!r}: scale is 0, which leaves nothing of the signal; give another factor'
             )
         parse_field_path(self.field)
+
+    @property
+    def whole_numbers(self) -> WholeNumbers | None:
+        """The type that `integer_type` names; None for none."""
+        return WholeNumbers.from_name(self.integer_type)
 
     def to_dict(self) -> dict[str, Any]:
         """The channel as plain values, in the layout of `from_dict`."""

@@ -28,6 +28,7 @@ from surface_classifier.signal.sample_gate import OrderedSamples, SampleGate
 from surface_classifier.signal.skipped_messages import SkippedMessages
 from surface_classifier.signal.source_mixture import SourceMixture
 from surface_classifier.signal.stamp_spreader import StampSpreader
+from surface_classifier.signal.value_checks.wrapped_numbers import WrapWatch
 from surface_classifier.signal.window_config import PartConfig, WindowConfig
 
 # How long the signals of one topic are kept while those of another, slower one are awaited.
@@ -183,6 +184,15 @@ class WindowStream:
         return {name: text for name, text in texts.items() if text}
 
     @property
+    def wraps(self) -> dict[str, str]:
+        """Channels whose values are whole numbers that wrap around, by topic and name, with the remedy."""
+        return {
+            f'{name}: channel {channel}': text
+            for name, topic in self._topics.items()
+            for channel, text in topic.wraps.texts().items()
+        }
+
+    @property
     def voided(self) -> int:
         """Windows left out so far; the counter of that name, without the cost of all of them."""
         return self._voided
@@ -265,6 +275,7 @@ class WindowStream:
         spreader = self._spreaders.get(samples.topic)
         if samples.first_sample is None:
             topic.mixture.add(samples.values)
+        topic.wraps.add(samples.values)
         windows: list[Window] = []
         spread = (samples,) if spreader is None else spreader.add(samples)
         for given in spread:
@@ -505,5 +516,12 @@ class _Topic:
         self.gate = SampleGate()
         self.future = FutureFilter()
         self.mixture = SourceMixture()
+        channels = [channel for part in parts for channel in part.config.channels if channel.topic == name]
+        self.wraps = WrapWatch(
+            [channel.name for channel in channels],
+            [channel.unit for channel in channels],
+            [channel.scale for channel in channels],
+            [channel.offset for channel in channels],
+        )
         self.signals = [signal for part in parts for signal in part.signals if signal.topic == name]
         self.receive_stamped = 0

@@ -20,8 +20,9 @@ _DESCRIPTION = """\
 Show what a data set holds and what it covers.
 
 For each class: windows, recordings, seconds, robots. How the samples came: rate, jitter, gaps, share that was measured.
-Channels that are constant, dead, saturated or a copy of another. Power above the Nyquist frequency of the grid, from
-the recordings before they were decimated, where these are still there. Speeds and turns, where a channel is in m/s.
+Channels that are constant, dead, saturated, a copy of another, or that wrap around. Power above the Nyquist
+frequency of the grid, from the recordings before they were decimated, where these are still there. Speeds and turns,
+where a channel is in m/s.
 """
 
 # Channels are looked at in so many windows, evenly over the data set: a fault that matters shows in these.
@@ -119,7 +120,7 @@ def channel_faults(dataset: Dataset) -> list[dict[str, Any]]:
     """Channels that are not fit to learn from: `channel`, `kind`, `value`, `text`, and of a duplicate the `other`."""
     import numpy as np
 
-    from surface_classifier.data.survey.sensor_checks import constant_channels, find_sensor_faults
+    from surface_classifier.data.survey.sensor_checks import constant_channels, find_sensor_faults, noted_wraps
 
     rows: Any = slice(None)
     if len(dataset) > _MOST_WINDOWS:
@@ -137,7 +138,7 @@ def channel_faults(dataset: Dataset) -> list[dict[str, Any]]:
         }
         for part, channel in sorted(constant)
     ]
-    for fault in find_sensor_faults(parts):
+    for fault in find_sensor_faults(parts, noted_wraps(dataset)):
         if (fault.part, fault.channel) in constant:
             continue
         entry: dict[str, Any] = {
@@ -148,6 +149,8 @@ def channel_faults(dataset: Dataset) -> list[dict[str, Any]]:
         if fault.kind == 'duplicate':
             entry['other'] = names[fault.part][fault.other]
             entry['text'] = f'follows {entry["other"]} with a correlation of {fault.value:.4f}'
+        elif fault.kind == 'wrapped':
+            entry['text'] = fault.text
         elif fault.kind == 'saturated':
             entry['text'] = f'saturated, {100 * fault.value:.0f} % of its samples lie at its rail'
         else:

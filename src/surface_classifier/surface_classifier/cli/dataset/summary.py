@@ -57,6 +57,13 @@ def print_dataset(dataset: Dataset, covered: Mapping[str, ClassSurvey] | None = 
         print(line.rstrip())
     if not dataset.has_recordings:
         print('no recordings are known: a score would be of shuffled windows, which is too good')
+    publishers, wraps = (dataset.counters.get(name) for name in ('publishers', 'wraps'))
+    if isinstance(publishers, dict) and publishers:
+        listed = ', '.join(f'{topic} {count}' for topic, count in publishers.items())
+        print(f'publishers of each topic when it was recorded: {listed}')
+    if isinstance(wraps, dict) and covered is None:
+        for name, text in wraps.items():
+            print(f'topic {name}: {text}')
     voided = dataset.counters.get('voided', 0)
     if voided:
         print(f'{voided} windows left out for gaps in the measurement')

@@ -107,7 +107,24 @@ def _load(file: Path) -> NDArray[Any]:
     except FileNotFoundError:
         raise SurfaceError(f'{file}: no such file') from None
     except (OSError, ValueError, EOFError) as error:
+        if _holds_objects(file):
+            raise SurfaceError(
+                f'{file}: holds Python objects, such as windows of unequal length; cut all windows to one length, and '
+                'save them as one array of numbers, windows x samples x channels'
+            ) from error
         raise SurfaceError(f'{file}: is not a .npy file of numbers ({error}); write it with numpy.save') from error
+
+
+def _holds_objects(file: Path) -> bool:
+    """Whether the head of a `.npy` file says that it holds objects, which are never loaded."""
+    try:
+        with file.open('rb') as stream:
+            version = np.lib.format.read_magic(stream)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            dtype: np.dtype[Any] = read(stream)[2]
+    except (OSError, ValueError):
+        return False
+    return dtype.hasobject
 
 
 def _windows(file: Path) -> NDArray[Any]:

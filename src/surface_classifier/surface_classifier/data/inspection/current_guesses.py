@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from current_driver.messages import MOTOR_CURRENT, NANOSECONDS, SURFACE_TRUTH
 from surface_classifier.data.inspection.topic_log import NumberSeries, TopicLog
 from surface_classifier.signal.presets import preset_config, preset_names, preset_notes
+from surface_classifier.signal.value_checks.wrapped_numbers import jumps_far, wrap_of
 from surface_classifier.signal.window_config import SPEED_UNIT, TURN_RATE_UNIT, ChannelConfig
 
 LEAST_SAMPLES = 20
@@ -182,6 +183,7 @@ class _Group:
     log: TopicLog
     known: _KnownField | None
     found: list[tuple[NumberSeries, float, tuple[str, ...]]] = field(default_factory=list)
+    integer_types: dict[str, str] = field(default_factory=dict)
 
 
 def guess_currents(logs: Sequence[TopicLog]) -> list[CurrentGuess]:
@@ -199,12 +201,19 @@ def guess_currents(logs: Sequence[TopicLog]) -> list[CurrentGuess]:
     for log in logs:
         if log.msgtype == SURFACE_TRUTH:
             continue
-        for series in log.series():
-            if len(series.values) < LEAST_SAMPLES or not np.ptp(series.values):
+        for sent in log.series():
+            if len(sent.values) < LEAST_SAMPLES or not np.ptp(sent.values):
                 continue
+            series = sent
             field_of = known.get((log.msgtype, _general(series.path)))
-            points, reasons = _score(log, series, field_of, motion)
             group = groups.setdefault((log.topic, kind_of(series.path)), _Group(log, field_of))
+            wrap = wrap_of(series.values, 0.0) if jumps_far(series.values) else None
+            if wrap is not None and wrap.step == 1.0:
+                group.integer_types[series.path] = wrap.numbers.name
+                series = replace(series, values=wrap.numbers.read(series.values))
+            points, reasons = _score(log, series, field_of, motion)
+            if wrap is not None:
+                reasons = (*reasons, f'wraps around, {wrap.numbers.name} (+0.0)')
             group.known = group.known or field_of
             group.found.append((series, points, reasons))
     guesses = [_guess(topic, kind, group) for (topic, kind), group in groups.items()]
@@ -289,6 +298,7 @@ def _guess(topic: str, kind: str, group: _Group) -> CurrentGuess:
                 scale=scale,
                 names_topic=group.log.names_topic,
                 names_type=group.log.names_type,
+                integer_type=group.integer_types.get(series.path, ''),
             ),
             points,
             reasons,
