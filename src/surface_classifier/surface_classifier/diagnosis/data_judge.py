@@ -131,8 +131,8 @@ def _bad_sensor(dataset: Dataset, faults: Sequence[SensorFault]) -> Verdict | No
 
 def _wrap_remedy(name: str) -> Remedy:
     return Remedy(
-        f'Read channel {name} as the whole numbers that it holds, with integer_type in the channels file, and build the '
-        'data set again.',
+        f'Read channel {name} as the whole numbers that it holds, with integer_type in the channels file, and build '
+        'the data set again.',
         command='surface dataset build RECORDINGS -o NEW --channels FILE   # a channels file with integer_type: int16',
     )
 

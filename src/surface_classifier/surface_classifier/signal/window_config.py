@@ -118,8 +118,8 @@ class ChannelConfig:
             check_fields(self)
         if self.integer_type and self.whole_numbers is None:
             raise SurfaceError(
-                f'channel {self.name!r}: integer_type is {self.integer_type!r}; give int or uint and a number of bits up '
-                'to 32, such as int16'
+                f'channel {self.name!r}: integer_type is {self.integer_type!r}; give int or uint and a number of bits '
+                'up to 32, such as int16'
             )
         if bool(self.names_topic) != bool(self.names_type):
             raise SurfaceError(

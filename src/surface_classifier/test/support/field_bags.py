@@ -24,8 +24,8 @@ CHANNELS = """\
   ros__parameters:
     {settings}
     channels:
-      - "{{name: left, topic: joint_states, type: sensor_msgs/msg/JointState, field: 'effort[left_wheel]', unit: A{options}}}"
-      - "{{name: right, topic: joint_states, type: sensor_msgs/msg/JointState, field: 'effort[right_wheel]', unit: A{options}}}"
+      - "{{name: left, topic: joint_states, type: {type}, field: 'effort[left_wheel]', unit: A{options}}}"
+      - "{{name: right, topic: joint_states, type: {type}, field: 'effort[right_wheel]', unit: A{options}}}"
 """
 
 # Topic, message, log time [ns], and the bytes in its place.
@@ -73,5 +73,8 @@ def write_bag(path: Path, entries: Iterator[Entry], plugin: StoragePlugin = Stor
 def write_channels(path: Path, *settings: str, options: str = '') -> Path:
     """Write a parameter file of the preprocessor; `options` are further keys of each channel."""
     lines = ('sample_rate_hz: 50.0', 'window_samples: 50', 'stride_samples: 25', *settings)
-    path.write_text(CHANNELS.format(settings='\n    '.join(lines), options=options and f', {options}'), encoding='utf-8')
+    path.write_text(
+        CHANNELS.format(type=JOINTS, settings='\n    '.join(lines), options=options and f', {options}'),
+        encoding='utf-8',
+    )
     return path

@@ -88,11 +88,11 @@ class Wrap:
         largest = 2 ** (self.numbers.bits - (0 if self.numbers.is_signed else 1))
         example = f'{largest - 9} for -9' if self.numbers.is_signed else f'{-largest} for {largest}'
         seen = (
-            f'values jump between {self.low:g} and {self.high:g}, as whole numbers of {self.numbers.bits} bits that wrap '
-            f'around do ({example})'
+            f'values jump between {self.low:g} and {self.high:g}, as whole numbers of {self.numbers.bits} bits that '
+            f'wrap around do ({example})'
         )
         if self.step != 1.0:
-            return f'{seen}; let the sender read them as {self.numbers.name} before it multiplies them by {self.step:.4g}'
+            return f'{seen}; let the sender read them as {self.numbers.name} before it scales them by {self.step:.4g}'
         return f'{seen}; set integer_type: {self.numbers.name} for this channel'
 
 

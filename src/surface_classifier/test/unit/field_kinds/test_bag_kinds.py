@@ -369,14 +369,14 @@ KINDS = [
     Kind(
         'all currents negative and read without their sign',
         '',
-        lambda i, t, left, right: [(TOPIC, joint_state(t, WHEELS, (65536 - 9 - i % 5, 65536 - 90 - i % 7)), t)],
+        lambda i, t, *_: [(TOPIC, joint_state(t, WHEELS, (65536 - 9 - i % 5, 65536 - 90 - i % 7)), t)],
         ('channel left', 'channel right', 'integer_type: int16'),
         is_checked=False,
     ),
     Kind(
         'currents of 16 bits whose type is configured',
         '',
-        lambda i, t, left, right: [
+        lambda _, t, left, right: [
             (TOPIC, joint_state(t, WHEELS, [round(100 * value) % 65536 for value in (left, right)]), t)
         ],
         options='integer_type: int16, scale: 0.01',
