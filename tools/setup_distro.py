@@ -105,8 +105,16 @@ def main() -> int:
     """Make the environment unless it is there already; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--ros-set', default='jazzy', choices=['jazzy', 'kilted'], help='default jazzy')
+    parser.add_argument('--missing', action='store_true', help='print the apt packages that are missing, and end')
     parser.add_argument('--venv', type=Path, default=ROOT / '.venv-distro', help='where it goes; default .venv-distro')
     arguments = parser.parse_args()
+    if arguments.missing:
+        try:
+            print(*missing_packages())
+        except SetupError as error:
+            print(f'setup_distro: error: {error}', file=sys.stderr)
+            return 2
+        return 0
     venv: Path = arguments.venv.absolute()
     inputs = [
         REQUIREMENTS / f'ros-{arguments.ros_set}.txt',

@@ -60,6 +60,7 @@ def replayed(request: pytest.FixtureRequest, tmp_path: Path, borealtc_model: Pat
     return driver_parameters(bag, rate), classify_offline(bag, borealtc_model)
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_three_processes_give_the_windows_and_labels_of_offline_classification(
     graph: Graph, launch: Launcher, borealtc_model: Path, replayed: tuple[dict[str, Any], Offline]
 ) -> None:
@@ -80,6 +81,7 @@ def test_three_processes_give_the_windows_and_labels_of_offline_classification(
         node.assert_clean(node.stop())
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_one_process_gives_the_windows_and_labels_of_offline_classification(
     graph: Graph, launch: Launcher, borealtc_model: Path, replayed: tuple[dict[str, Any], Offline]
 ) -> None:

@@ -51,6 +51,7 @@ def start_recording(graph: Graph, launch: Launcher, folder: Path, storage: str) 
     return trainer, blocks
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_a_killed_trainer_loses_less_than_a_second(
     graph: Graph, launch: Launcher, tmp_path: Path, storage: str
@@ -68,6 +69,7 @@ def test_a_killed_trainer_loses_less_than_a_second(
     assert len({segment.surface for segment in segments if segment.surface}) >= 2
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.parametrize('number', [signal.SIGTERM, signal.SIGHUP])
 def test_a_stopped_trainer_completes_its_recording(
     graph: Graph, launch: Launcher, tmp_path: Path, number: signal.Signals
@@ -114,6 +116,7 @@ def recorded_blocks(graph: Graph, folder: Path, block_samples: int) -> list[Any]
     return blocks
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_no_sample_is_lost_while_a_model_is_trained(graph: Graph, launch: Launcher, tmp_path: Path) -> None:
@@ -137,6 +140,7 @@ def test_no_sample_is_lost_while_a_model_is_trained(graph: Graph, launch: Launch
     assert to_ns(blocks[0].header.stamp) < sent_ns < trained_ns < to_ns(blocks[-1].header.stamp)
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.parametrize('held_up', ['trainer', 'driver'])
 def test_no_sample_is_lost_when_a_process_is_held_up_for_seconds(
     graph: Graph, launch: Launcher, tmp_path: Path, held_up: str

@@ -95,7 +95,8 @@ def environment_remedy(command: str) -> str:
     Args:
         command: As `install_command` or `training_command` returns it.
     """
-    return f'make an environment that has them and run colcon with its Python (README.md, "What needs pip"): {command}'
+    where = 'README.md, "What needs pip"'
+    return f'make an environment with what is missing and run colcon with its Python ({where}): {command}'
 
 
 def _is_installed(module: str) -> bool:

@@ -6,7 +6,8 @@ A skip at module level is no substitute: under the plugin of launch_testing, whi
 such skip ends the whole collection, and `colcon test` is green with no test run.
 
 A file needs what it imports at module level, directly or through modules of this project, and what it lists as
-`REQUIRES = ('name', …)`: modules that are imported only while its tests run. A `conftest.py` imports the two hooks.
+`REQUIRES = ('name', …)`: modules that are imported only while its tests run. A single test lists them with
+`@pytest.mark.requires('name', …)`. A `conftest.py` imports the three hooks.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import pytest
 
 _PROJECT = ('current_driver', 'surface_classifier')
 _NOT_COLLECTED = pytest.StashKey[dict[Path, str]]()
+_DESELECTED = pytest.StashKey[dict[Path, dict[str, int]]]()
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -34,14 +36,38 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests whose modules are not installed."""
+    kept, left_out = [], []
+    for item in items:
+        needed = {name for mark in item.iter_markers('requires') for name in mark.args}
+        missing = ', '.join(sorted(name for name in needed if not _is_installed(name)))
+        if not missing:
+            kept.append(item)
+            continue
+        left_out.append(item)
+        of_file = config.stash.setdefault(_DESELECTED, {}).setdefault(item.path.resolve(), {})
+        of_file[missing] = of_file.get(missing, 0) + 1
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """List the test files that were left out, with the modules they lack."""
     left_out = config.stash.get(_NOT_COLLECTED, {})
-    if left_out:
+    if left_out or config.stash.get(_DESELECTED, {}):
         terminalreporter.section('test files that were not collected')
     for path, modules in sorted(left_out.items()):
         terminalreporter.write_line(f'{path.name}: not installed: {modules}')
-    left_out.clear()  # several conftest files may import this hook
+    tests = config.stash.get(_DESELECTED, {})
+    for path, counts in sorted(tests.items()):
+        for modules, count in counts.items():
+            terminalreporter.write_line(f'{path.name}: {count} of its tests: not installed: {modules}')
+    # Several conftest files may import this hook.
+    left_out.clear()
+    tests.clear()
 
 
 def missing_modules(path: Path) -> set[str]:
@@ -131,5 +157,7 @@ def _support_file(name: str) -> list[Path]:
 def _is_installed(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # the package of a module
+        return False
     except ValueError:  # a module that was put into sys.modules without a spec
         return True

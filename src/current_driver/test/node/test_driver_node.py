@@ -91,6 +91,7 @@ def test_a_drive_in_real_time_keeps_its_pace_and_is_stamped_with_the_present(gra
     assert arrivals_s[20] - arrivals_s[0] == pytest.approx(2.0, abs=0.3)
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_replay_never_runs_further_ahead_than_its_reader_allows(graph: Graph, tmp_path: Path) -> None:
     driver = start_replay(graph, tmp_path, in_flight=16)
     assert driver.health().values['messages'] == 0
@@ -107,6 +108,7 @@ def test_a_replay_never_runs_further_ahead_than_its_reader_allows(graph: Graph, 
     graph.wait_for(lambda: driver.health().values['stage'] == 'ended', 'the end')
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_replay_waits_for_its_readers_on_every_topic_that_they_name(graph: Graph, tmp_path: Path) -> None:
     bag = write_drive(tmp_path / 'bag', [('ice', 5.0)])
     driver = graph.start(CurrentDriverNode, {'source': 'replay', 'rate': 0.0, 'replay.paths': [str(bag)]})
@@ -137,6 +139,7 @@ def test_a_replay_waits_for_its_readers_on_every_topic_that_they_name(graph: Gra
     graph.wait_for(follow, 'the whole replay')
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_reader_that_falls_silent_is_named(graph: Graph, tmp_path: Path) -> None:
     start_replay(graph, tmp_path, in_flight=16)
     reader = SlowReader(graph, 'motor_current')
@@ -144,6 +147,7 @@ def test_a_reader_that_falls_silent_is_named(graph: Graph, tmp_path: Path) -> No
     assert status.message.startswith(f'{reader.name} reports no progress')
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_replay_goes_on_for_the_others_when_a_reader_dies(graph: Graph, tmp_path: Path) -> None:
     start_replay(graph, tmp_path, in_flight=16, readers=2)
     mortal = add_node(graph, 'mortal')
@@ -169,6 +173,7 @@ def test_a_replay_goes_on_for_the_others_when_a_reader_dies(graph: Graph, tmp_pa
     assert [block.first_sample for block in survivor.received] == list(range(0, 2000, 10))
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_replay_goes_on_without_a_silent_reader_that_is_still_there(graph: Graph, tmp_path: Path) -> None:
     """As after SIGSTOP, or in a debugger."""
     start_replay(graph, tmp_path, in_flight=16, readers=2)
@@ -188,6 +193,7 @@ def test_a_replay_goes_on_without_a_silent_reader_that_is_still_there(graph: Gra
     sleeper.destroy_node()
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_reader_is_not_awaited_for_good_on_a_topic_that_it_has_only_named(graph: Graph, tmp_path: Path) -> None:
     start_replay(graph, tmp_path, seconds=2.0)
     progress = graph.watcher.create_publisher(StreamProgress, 'motor_current/progress', stream_qos(100, reliable=True))
@@ -202,6 +208,7 @@ def test_a_reader_is_not_awaited_for_good_on_a_topic_that_it_has_only_named(grap
     graph.wait_for(follow, 'the whole replay')
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_replay_whose_only_reader_dies_waits_for_its_return(graph: Graph, tmp_path: Path) -> None:
     start_replay(graph, tmp_path, in_flight=16)
     mortal = add_node(graph, 'mortal')
@@ -215,12 +222,14 @@ def test_a_replay_whose_only_reader_dies_waits_for_its_return(graph: Graph, tmp_
     heir.follow(graph, 200 - 16, 'the rest of the replay')
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_replay_without_readers_says_what_it_waits_for(graph: Graph, tmp_path: Path) -> None:
     start_replay(graph, tmp_path, seconds=2.0)
     status = graph.status('current_driver', lambda status: level_of(status) == WARN, 'that it waits')
     assert 'lossless' in status.message
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_the_clock_runs_with_the_stamps(graph: Graph, tmp_path: Path) -> None:
     bag = write_drive(tmp_path / 'bag', [('ice', 3.0)])
     clock = graph.collect(Clock, '/unused')
@@ -240,6 +249,7 @@ def test_the_clock_runs_with_the_stamps(graph: Graph, tmp_path: Path) -> None:
     assert not clock
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_loop_starts_over_as_another_stream(graph: Graph, tmp_path: Path) -> None:
     bag = write_drive(tmp_path / 'bag', [('ice', 1.0), ('snow', 1.0)])
     blocks = graph.collect(MotorCurrent, 'motor_current')
@@ -261,6 +271,7 @@ def test_a_loop_starts_over_as_another_stream(graph: Graph, tmp_path: Path) -> N
     assert not truths
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_pause_inside_a_recording_is_kept_and_the_time_between_two_is_not(graph: Graph, tmp_path: Path) -> None:
     with RecordingWriter(tmp_path / 'paused', flush_interval_s=None) as writer:
         for first_sample, second in ((0, 0), (1, 20)):
@@ -318,6 +329,7 @@ def test_warnings_of_a_recording_are_in_the_report(graph: Graph, tmp_path: Path)
     assert 'drive.csv' in values_of(status)['warnings']
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_the_rate_of_a_replay_can_change_at_run_time(graph: Graph, tmp_path: Path) -> None:
     bag = write_drive(tmp_path / 'bag', [('ice', 60.0)])
     blocks = graph.collect(MotorCurrent, 'motor_current')

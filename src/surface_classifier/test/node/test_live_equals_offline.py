@@ -19,7 +19,7 @@ from surface_classifier.nodes.classifier_node import ClassifierNode
 from surface_classifier.nodes.preprocessor_node import PreprocessorNode
 from surface_msgs.msg import CurrentWindow, MotorCurrent, SurfaceLabel
 
-REQUIRES = ('rclpy', 'surface_msgs')
+REQUIRES = ('rclpy', 'surface_msgs', 'mcap', 'rosbags')
 
 
 def start_chain(graph: Graph, borealtc_model: Path, driver: dict[str, object]) -> tuple[Collected, Collected]:

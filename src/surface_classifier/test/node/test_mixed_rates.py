@@ -23,7 +23,7 @@ from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.signal.window_stream import Window, WindowStream
 from surface_msgs.msg import CurrentWindow
 
-REQUIRES = ('rclpy', 'surface_msgs')
+REQUIRES = ('rclpy', 'surface_msgs', 'mcap', 'rosbags')
 
 SECONDS = 20.0
 WHEELS = {

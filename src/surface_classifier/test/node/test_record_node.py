@@ -94,6 +94,7 @@ def label_of(bag: Path) -> list[str]:
     return [segment.surface for segment in Recording(bag).segments()]
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.usefixtures('robot')
 def test_keys_label_what_a_running_trainer_records(graph: Graph, tmp_path: Path) -> None:
     node = graph.start(
@@ -135,6 +136,7 @@ def test_keys_label_what_a_running_trainer_records(graph: Graph, tmp_path: Path)
         assert word in terminal.output
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.usefixtures('robot')
 def test_it_records_by_itself_and_completes_the_bag_when_interrupted(graph: Graph, tmp_path: Path) -> None:
     terminal = TerminalProcess(

@@ -16,7 +16,7 @@ from current_driver.messages import serialize, typestore
 from surface_classifier.signal.channel_map import TopicReader
 from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig
 
-REQUIRES = ('rclpy', 'surface_msgs')
+REQUIRES = ('rclpy', 'rosbags', 'surface_msgs')
 
 TYPES = typestore().types
 JOINT_STATE = 'sensor_msgs/msg/JointState'

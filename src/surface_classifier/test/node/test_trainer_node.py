@@ -74,6 +74,7 @@ def values_of_health(node: TrainerNode) -> dict[str, str]:
     return {key: str(value) for key, value in node.health().values.items()}
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_raw_messages_of_any_type_are_recorded_with_the_label_set_by_hand(graph: Graph, tmp_path: Path) -> None:
     truths = graph.collect(SurfaceTruth, 'surface_truth', latched=True)
     node = graph.start(TrainerNode, {'output_dir': str(tmp_path), 'topics': ['joint_states']})
@@ -112,6 +113,7 @@ def test_raw_messages_of_any_type_are_recorded_with_the_label_set_by_hand(graph:
     assert {truth.origin for truth in truths} == {'operator'}
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_negative_stamps_cost_their_messages_alone(graph: Graph, tmp_path: Path, storage: str) -> None:
     parameters = {
@@ -231,6 +233,7 @@ def test_requests_that_make_no_sense_are_refused_with_a_remedy(graph: Graph, tmp
     assert 'exists already' in taken.message
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_the_label_follows_a_topic_and_an_old_label_does_not_reach_into_a_new_drive(
     graph: Graph, tmp_path: Path
 ) -> None:
@@ -257,6 +260,7 @@ def test_the_label_follows_a_topic_and_an_old_label_does_not_reach_into_a_new_dr
     assert segments[-1].start_ns == START_NS
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_label_without_a_stamp_holds_from_when_it_came(graph: Graph, tmp_path: Path) -> None:
     node = graph.start(
         TrainerNode,
@@ -280,6 +284,7 @@ def test_a_label_without_a_stamp_holds_from_when_it_came(graph: Graph, tmp_path:
         assert reader.start_ns >= before_ns - NANOSECONDS
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_joystick_sets_the_label(graph: Graph, tmp_path: Path) -> None:
     truths = graph.collect(SurfaceTruth, 'surface_truth', latched=True)
     buttons = ['{button: 0, surface: gravel}', '{button: 1, surface: grass}', '{button: 3, surface: }']
@@ -309,6 +314,7 @@ def test_buttons_that_make_no_sense_are_refused(graph: Graph, buttons: list[str]
         graph.start(TrainerNode, {'joy_buttons': buttons, 'surfaces': ['gravel', 'grass']})
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_a_full_disk_ends_the_recording_with_an_error_and_leaves_it_readable(
     graph: Graph, small_disk: Path, storage: str
@@ -356,6 +362,7 @@ def wait_for_recorded_or_stopped(graph: Graph, node: TrainerNode, count: int) ->
     graph.wait_for(done, f'{count} recorded messages')
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_a_simulated_drive_faster_than_real_time_is_recorded_without_loss(
     graph: Graph, tmp_path: Path, storage: str
@@ -472,6 +479,7 @@ def left_over(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_training_from_recordings_builds_the_data_set_first(graph: Graph, tmp_path: Path) -> None:
     pytest.importorskip('torch')
     write_drives(tmp_path / 'drives', recordings=2)
@@ -487,6 +495,7 @@ def test_training_from_recordings_builds_the_data_set_first(graph: Graph, tmp_pa
     assert load_contract(tmp_path / 'model').classes == ('ice', 'snow')
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_what_a_failed_goal_built_is_removed_and_what_was_there_stays(graph: Graph, tmp_path: Path) -> None:
     pytest.importorskip('torch')
     # One recording of a surface: none can be held out, as is reported when the data set is there.
@@ -516,6 +525,7 @@ def test_a_cancelled_training_ends_at_once_and_leaves_nothing(
     assert left_over(model.parent) == []
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_cancelled_while_the_data_set_is_built_nothing_is_left(graph: Graph, tmp_path: Path) -> None:
     pytest.importorskip('torch')
     write_drives(tmp_path / 'drives', recordings=2, seconds=120.0)

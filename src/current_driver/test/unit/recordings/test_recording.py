@@ -39,6 +39,7 @@ def write_labels(path: Path, labels: list[tuple[int, int, str]], end_ns: int) ->
     return Recording(path)
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_segments_of_a_drive(tmp_path: Path) -> None:
     recording = Recording(write_drive(tmp_path / 'drive', [('ice', 2.0), ('', 1.0), ('snow', 3.0)]))
     assert recording.segments() == [
@@ -48,6 +49,7 @@ def test_segments_of_a_drive(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_label_set_for_the_past_and_a_repeated_label(tmp_path: Path) -> None:
     labels = [(0, 0, 'ice'), (10, 10, 'snow'), (20, 20, 'snow'), (40, 5, 'gravel'), (41, 30, 'ice'), (42, 30, 'snow')]
     recording = write_labels(tmp_path / 'bag', labels, end_ns=50)
@@ -102,6 +104,7 @@ def test_close_to_a_change_that_a_person_made_nothing_is_labelled(
         assert surface_of_span(trusted, stamp, stamp) == expected
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_recordings_are_named_by_their_path(tmp_path: Path) -> None:
     for name in ('a/00', 'a/01', 'b/00'):
         write_drive(tmp_path / 'set' / name, [('ice', 0.2)])
@@ -111,6 +114,7 @@ def test_recordings_are_named_by_their_path(tmp_path: Path) -> None:
     assert [recording.name for recording in find_recordings([lone])] == ['00_0']
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_recordings_of_one_name_get_the_given_path(tmp_path: Path) -> None:
     for name in ('x/00', 'y/00'):
         write_drive(tmp_path / name, [('ice', 0.2)])
@@ -125,6 +129,7 @@ def test_a_folder_without_recordings_says_so(tmp_path: Path) -> None:
         find_recordings([tmp_path / 'nowhere'])
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_bag_without_a_label_says_which_topics_it_has(tmp_path: Path) -> None:
     with RecordingWriter(tmp_path / 'bag') as writer:
         writer.add_topic('imu', messages.IMU)
@@ -133,11 +138,13 @@ def test_a_bag_without_a_label_says_which_topics_it_has(tmp_path: Path) -> None:
         Recording(tmp_path / 'bag').segments()
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_label_without_a_stamp_holds_from_when_it_was_recorded(tmp_path: Path) -> None:
     recording = write_labels(tmp_path / 'bag', [(10, 0, 'ice'), (30, 0, 'snow')], end_ns=50)
     assert recording.segments() == [Segment(10, 30, 'ice'), Segment(30, 51, 'snow')]
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_the_last_label_ends_by_the_stamps_when_log_times_are_of_another_clock(tmp_path: Path) -> None:
     """As a bag recorded in wall time of a simulation whose clock started in 2001."""
     simulated = write_drive(tmp_path / 'simulated', [('ice', 3.0), ('gravel', 2.0)])

@@ -74,6 +74,24 @@ def test_one_file_left_out_leaves_the_others_to_run(tmp_path: Path) -> None:
     assert 'test_lacking.py: not installed: another, no_such_module' in output
 
 
+def test_one_test_left_out_leaves_the_others_of_its_file_to_run(tmp_path: Path) -> None:
+    names = 'pytest_collection_modifyitems, pytest_ignore_collect, pytest_terminal_summary'
+    write(tmp_path / 'conftest.py', f'from current_driver.testing.collection import {names}\n')
+    write(tmp_path / 'pytest.ini', '[pytest]\nmarkers =\n    requires: modules\naddopts = --strict-markers\n')
+    write(
+        tmp_path / 'test_some.py',
+        'import pytest\n'
+        "@pytest.mark.requires('json', 'no_such_module')\n"
+        "@pytest.mark.parametrize('number', [1, 2])\n"
+        'def test_left_out(number):\n    raise AssertionError\n'
+        "@pytest.mark.requires('json')\n"
+        'def test_kept():\n    pass\n',
+    )
+    summary = run_pytest(tmp_path)
+    assert '1 passed, 2 deselected' in summary
+    assert 'test_some.py: 2 of its tests: not installed: no_such_module' in summary
+
+
 def test_no_test_file_skips_at_module_level() -> None:
     folders = [path for path in (PACKAGE.parent / 'surface_classifier' / 'test', PACKAGE / 'test') if path.is_dir()]
     found = [

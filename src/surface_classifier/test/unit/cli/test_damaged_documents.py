@@ -135,6 +135,7 @@ def test_there_are_at_least_133_pairs() -> None:
     assert len(PAIRS) >= 133
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.parametrize(
     ('file', 'command', 'content'),
     [(file, command, content) for file, command, _, content in PAIRS],
@@ -153,6 +154,7 @@ def test_a_damaged_file_is_refused_with_a_sentence(
     assert path.name in error or str(path.parent) in error, f'the sentence does not name the file: {error}'
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.parametrize('value', [None, 'x', -1, 1.5, [], {}, [None], [[1]], {'x': None}, True])
 def test_a_value_of_another_type_in_a_data_set_is_refused_or_does_no_harm(
     world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], value: object

@@ -73,6 +73,7 @@ def test_from_csv_files_to_folds(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert 'r2' in output
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_windows_by_flags_and_by_file(tmp_path: Path) -> None:
     write_drive(tmp_path / 'bags' / 'a', [('ice', 5.0), ('snow', 5.0)])
     build = ['dataset', 'build', str(tmp_path / 'bags'), '-o', str(tmp_path / 'set')]
@@ -107,6 +108,7 @@ def test_arrays_become_a_data_set(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert dataset.classes == ('a', 'b', 'c')
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_simulated_drive_is_a_labelled_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     drive = ['--seed', '3', '--surfaces', 'carpet', 'tiles', '--duration', '6', '--seconds-per-surface', '3']
     for name in ('first', 'second'):
@@ -124,6 +126,7 @@ def test_a_simulated_drive_is_a_labelled_recording(tmp_path: Path, capsys: pytes
     assert 'first: exists already' in refused(capsys, 'simulate', '-o', tmp_path / 'first')
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_drive_too_short_for_its_surfaces_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['simulate', '-o', str(tmp_path / 'drive'), '--duration', '2', '--seconds-per-surface', '1']) == 0
     assert 'too short to reach' in capsys.readouterr().out
@@ -186,6 +189,7 @@ def test_a_class_with_one_recording(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert 'add a second recording' in error
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_windows_longer_than_every_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_drive(tmp_path / 'bags' / 'a', [('ice', 2.0), ('snow', 3.0)])
     error = refused(capsys, 'dataset', 'build', tmp_path / 'bags', '-o', tmp_path / 'set', '--window-seconds', '20')
@@ -193,6 +197,7 @@ def test_windows_longer_than_every_recording(tmp_path: Path, capsys: pytest.Capt
     assert '--window-seconds' in error
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_bag_without_the_topic_and_a_wrong_field_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_drive(tmp_path / 'bags' / 'a', [('ice', 2.0), ('snow', 3.0)])
     channels = tmp_path / 'channels.yaml'
@@ -233,6 +238,7 @@ def test_a_file_that_is_no_bag(tmp_path: Path, capsys: pytest.CaptureFixture[str
     )
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_nothing_is_overwritten_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_dataset(tmp_path / 'set', {'a': {'ice': 3, 'snow': 3}})
     write_drive(tmp_path / 'bags' / 'a', [('ice', 2.0), ('snow', 3.0)])
@@ -242,6 +248,7 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path, capsys: pytest.CaptureFi
     assert 'exists and is not a data set' in error
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.parametrize(
     'arguments',
     [
@@ -260,12 +267,14 @@ def test_wrong_usage_is_exit_status_2(arguments: list[str], capsys: pytest.Captu
     assert 'usage: surface' in capsys.readouterr().err
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_drive_shorter_than_one_sample_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     error = refused(capsys, 'simulate', '-o', tmp_path / 'drive', '--duration', '0.001')
     assert 'duration_s 0.001 is shorter than one sample at 100 Hz' in error
     assert not (tmp_path / 'drive').exists()
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_an_interrupted_drive_leaves_no_bag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = iter(range(3))
     read_block = SimulatorSource.read_block
@@ -280,6 +289,7 @@ def test_an_interrupted_drive_leaves_no_bag(tmp_path: Path, monkeypatch: pytest.
     assert not (tmp_path / 'drive').exists()
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_disk_that_fills_up_is_reported_and_leaves_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -295,6 +305,7 @@ def test_a_disk_that_fills_up_is_reported_and_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ['bag']
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.parametrize(
     ('number', 'code', 'word'), [(signal.SIGTERM, 143, 'terminated'), (signal.SIGINT, 130, 'inter')]
 )
@@ -328,6 +339,7 @@ def test_a_verb_that_is_stopped_removes_what_is_half_written(
     assert sorted(path.name for path in tmp_path.iterdir()) == ['r', 'script.py']
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_verb_leaves_the_signals_of_its_caller_alone(tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
     write_drive(tmp_path / 'a', [('ice', 1.0)])

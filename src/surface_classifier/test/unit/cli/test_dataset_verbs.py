@@ -94,6 +94,7 @@ def test_a_diagnosis_mends_labels(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert shown['history'][-1]['changes'] == [[2, 'ice', 'snow']]
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_info_shows_what_a_data_set_covers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_drive(tmp_path / 'r' / 'a', [('ice', 3.0), ('snow', 3.0)], rate_hz=1000.0, metadata={'robot': 'husky'})
     assert main(['dataset', 'build', str(tmp_path / 'r'), '-o', str(tmp_path / 'set')]) == 0
@@ -144,6 +145,7 @@ def test_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (tmp_path / 'set.png').read_bytes().startswith(b'\x89PNG')
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_bags_and_csv_files_in_one_build_by_whatever_is_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -127,6 +127,7 @@ def test_every_command_writes_a_result_for_machines(command: str) -> None:
     assert '--json' in COMMANDS[command]._option_string_actions
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.slow
 @pytest.mark.parametrize('command', sorted(RESULTS))
 def test_the_result_is_all_of_the_standard_output(

@@ -52,6 +52,7 @@ def test_names_on_a_topic_of_their_own_reach_the_data_set(tmp_path: Path, capsys
     assert main(['dataset', 'build', str(bag.path), '-o', str(tmp_path / 'set'), '--channels', str(file)]) == 0
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_csv_file_and_a_drive_of_our_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = [f'{n / 50},{1 + (n % 7) / 7},{2 - (n % 5) / 5}' for n in range(200)]
     csv = tmp_path / 'drive.csv'
@@ -97,6 +98,7 @@ def test_wrong_input_is_explained(arguments: list[str], text: str, capsys: pytes
     assert text in capsys.readouterr().err
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_guess_that_is_not_there_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bag = write_drive(tmp_path / 'drive', [('ice', 5.0)])
     assert main(['inspect', str(bag), '--guess', '9']) == 2
@@ -128,6 +130,7 @@ def test_motion_is_offered_where_a_topic_holds_it(tmp_path: Path, capsys: pytest
     assert set(window_motion(dataset).motion) <= {'still', 'straight', 'turning', 'varying'}
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_wheel_speeds_beside_the_currents_are_offered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(['simulate', '-o', str(tmp_path / 'drive'), '--duration', '20']) == 0
     capsys.readouterr()

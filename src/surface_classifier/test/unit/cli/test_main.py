@@ -83,6 +83,7 @@ def test_the_version_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f'surface {command.version()}\n'
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_an_unknown_verb_lists_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_info:
         command.main(['drive'])
@@ -109,6 +110,7 @@ def test_the_list_of_verbs_says_what_each_verb_says_itself() -> None:
         assert (choice.dest, choice.help) == (name, verb.help)
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_help_and_version_import_no_heavy_package() -> None:
     code = (
         'import sys\nfrom surface_classifier.cli.main import build_parser\n'
@@ -162,3 +164,24 @@ def test_a_positive_int_is_one(text: str) -> None:
 def test_a_positive_float_is_one(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=text):
         positive_float(text)
+
+
+def test_recover_names_the_packages_that_are_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, 'rosbags', None)
+    assert command.main(['recover', str(tmp_path)]) == 2
+    message = capsys.readouterr().err
+    assert 'reading bags needs packages that are not installed: rosbags;' in message
+    assert message.endswith('VENV/bin/pip install rosbags\n')
+
+
+@pytest.mark.parametrize('module', ['torch', 'onnxscript', 'optuna', 'onnxruntime', 'sklearn', 'mcap', 'lz4'])
+def test_what_a_verb_lacks_comes_with_a_command(module: str) -> None:
+    remedy = command.missing_module_remedy(module)
+    assert 'python3 -m venv --system-site-packages VENV && VENV/bin/pip install' in remedy
+    assert 'needs it' in remedy or 'need it' in remedy
+
+
+def test_an_unknown_module_has_no_remedy() -> None:
+    assert command.missing_module_remedy('no_such_module') == ''

@@ -259,6 +259,7 @@ def test_a_class_with_one_recording(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert 'second recording' in error
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_model_for_other_channels_or_another_rate(
     work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -285,6 +286,7 @@ def test_a_model_for_other_channels_or_another_rate(
     assert 'wheel_current' in error
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_recording_shorter_than_a_window(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_drive(tmp_path / 'short', [('ice', 0.5)])
     assert 'no window of 1 s' in refused(capsys, 'classify', work / 'model', tmp_path / 'short')
@@ -329,6 +331,7 @@ def test_the_help_does_not_list_old_names(capsys: pytest.CaptureFixture[str], ve
     assert not [old for old in ('--model', '--leave', '--protocol', '--folds-seed', 'reproduce seed') if old in printed]
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_classify_warns_of_a_rate_that_aliases_and_of_a_recording_that_was_not_closed(
     work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -354,6 +357,7 @@ def test_classify_warns_of_a_rate_that_aliases_and_of_a_recording_that_was_not_c
     assert 'was not closed' in capsys.readouterr().err
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_info_says_that_a_recording_was_not_closed_and_hides_the_writers_own_key(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,8 @@ from current_driver.recordings.writing.recording_writer import RecordingWriter
 from current_driver.testing.drives import write_drive
 from surface_classifier.cli.main import main
 
+REQUIRES = ('mcap', 'rosbags')
+
 
 def interrupted(path: Path) -> None:
     """Leave a bag as a recorder does that is killed between two flushes."""

@@ -24,6 +24,8 @@ from surface_classifier.signal.channel_map import TopicSamples
 from surface_classifier.signal.window_config import ChannelConfig, PartConfig, WindowConfig, default_window_config
 from surface_classifier.signal.window_stream import Window, WindowStream
 
+REQUIRES = ('mcap', 'rosbags')
+
 
 def write_rough_drive(path: Path) -> Path:
     """A drive at 1 kHz with blocks of many sizes, a lost block, a pause, and a source that starts again."""

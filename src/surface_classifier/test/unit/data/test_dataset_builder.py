@@ -30,6 +30,7 @@ from surface_classifier.signal.window_stream import WindowStream
 SECOND = messages.NANOSECONDS
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_windows_lie_entirely_under_one_label(tmp_path: Path) -> None:
     write_drive(tmp_path / 'r' / 'a', [('ice', 3.0), ('', 2.0), ('snow', 3.2)], metadata={'robot': 'husky'})
     write_drive(tmp_path / 'r' / 'b', [('snow', 2.0)], seed=1)
@@ -51,6 +52,7 @@ def test_windows_lie_entirely_under_one_label(tmp_path: Path) -> None:
     assert dataset.config.parts[0].input_rate_hz == 100.0
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.parametrize(
     ('origin', 'margin_s', 'starts_s'),
     [
@@ -72,6 +74,7 @@ def test_what_lies_close_to_a_change_that_a_person_made_is_left_out(
     assert dataset.history[0]['label_margin_s'] == (1.0 if margin_s is None else margin_s)
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_windows_are_those_of_the_live_stream(tmp_path: Path) -> None:
     recording = Recording(write_drive(tmp_path / 'a', [('ice', 4.0), ('snow', 4.0)]))
     config = dataclasses.replace(default_window_config(), stride_samples=7)
@@ -87,6 +90,7 @@ def test_windows_are_those_of_the_live_stream(tmp_path: Path) -> None:
         np.testing.assert_array_equal(dataset.parts['motor'][row], by_start[start_ns])
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_building_twice_gives_one_digest(tmp_path: Path) -> None:
     write_drive(tmp_path / 'r' / 'a', [('ice', 3.0), ('snow', 3.0)])
     recordings = find_recordings([tmp_path / 'r'])
@@ -97,6 +101,7 @@ def test_building_twice_gives_one_digest(tmp_path: Path) -> None:
     assert build_dataset(recordings, shorter, tmp_path / 'third').dataset.digest != first.digest
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_both_storages_give_the_same_windows(tmp_path: Path) -> None:
     sets = []
     for storage in ('mcap', 'sqlite3'):
@@ -106,6 +111,7 @@ def test_both_storages_give_the_same_windows(tmp_path: Path) -> None:
     assert sets[0] == sets[1]
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_default_windows_follow_the_motors_and_the_rate_of_the_recordings(tmp_path: Path) -> None:
     fast = Recording(write_drive(tmp_path / 'fast', [('ice', 2.0)], rate_hz=1000, motors=('a', 'b', 'c')))
     config = motor_window_config([fast])
@@ -121,6 +127,7 @@ def test_default_windows_follow_the_motors_and_the_rate_of_the_recordings(tmp_pa
         motor_window_config([fast, slow])
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_data_sets_of_one_robot_get_the_same_grid_although_its_rate_wavers(tmp_path: Path) -> None:
     rates = {
         motor_window_config([Recording(write_drive(tmp_path / str(rate_hz), [('ice', 20.0)], rate_hz=rate_hz))])
@@ -142,6 +149,7 @@ def test_overridden_settings() -> None:
         override_window_config(two, sample_rate_hz=50.0)
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_windows_longer_than_every_recording_are_refused(tmp_path: Path) -> None:
     recordings = [Recording(write_drive(tmp_path / 'a', [('ice', 2.0), ('snow', 3.0)]))]
     config = override_window_config(default_window_config(), window_s=20.0)
@@ -152,6 +160,7 @@ def test_windows_longer_than_every_recording_are_refused(tmp_path: Path) -> None
     assert not (tmp_path / 'set').exists()
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_recording_too_short_for_a_window_is_reported(tmp_path: Path) -> None:
     write_drive(tmp_path / 'r' / 'a', [('ice', 3.0), ('snow', 3.0), ('mud', 0.5)])
     write_drive(tmp_path / 'r' / 'short', [('ice', 0.5)])
@@ -162,6 +171,7 @@ def test_a_recording_too_short_for_a_window_is_reported(tmp_path: Path) -> None:
     assert [info.windows for info in result.dataset.recordings] == [10, 0]
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_samples_too_slow_for_the_grid_are_refused(tmp_path: Path) -> None:
     recordings = [Recording(write_drive(tmp_path / 'a', [('ice', 9.0), ('snow', 9.0)], rate_hz=6.5))]
     with pytest.raises(
@@ -170,6 +180,7 @@ def test_samples_too_slow_for_the_grid_are_refused(tmp_path: Path) -> None:
         build_dataset(recordings, default_window_config(), tmp_path / 'set')
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_one_class_only_needs_a_word(tmp_path: Path) -> None:
     recordings = [Recording(write_drive(tmp_path / 'a', [('ice', 3.0)]))]
     with pytest.raises(SurfaceError, match=r"all 5 windows are of one class, 'ice'.*--allow-one-class"):
@@ -178,12 +189,14 @@ def test_one_class_only_needs_a_word(tmp_path: Path) -> None:
     assert result.dataset.classes == ('ice',)
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_an_unlabelled_drive_is_refused(tmp_path: Path) -> None:
     recordings = [Recording(write_drive(tmp_path / 'a', [('', 3.0)]))]
     with pytest.raises(SurfaceError, match='no recording has a stretch with a label'):
         build_dataset(recordings, default_window_config(), tmp_path / 'set')
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_bag_without_the_topic(tmp_path: Path) -> None:
     write_drive(tmp_path / 'r' / 'a', [('ice', 3.0), ('snow', 3.0)])
     write_drive(tmp_path / 'r' / 'b', [('ice', 3.0)], topic='other')
@@ -200,6 +213,7 @@ def test_a_bag_without_the_topic(tmp_path: Path) -> None:
         build_dataset(recordings[1:], default_window_config(), tmp_path / 'none', skip_missing=True)
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.parametrize(
     ('channel', 'message'),
     [
@@ -219,6 +233,7 @@ def test_a_wrong_field_path_says_which_fields_exist(tmp_path: Path, channel: Cha
     assert str(recordings[0].path) in str(error.value)
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
 def test_a_recording_that_was_never_closed_is_used_with_a_warning(tmp_path: Path, storage: str) -> None:
     whole = Recording(write_drive(tmp_path / 'whole', [('ice', 4.0), ('snow', 4.0)]))
@@ -236,6 +251,7 @@ def test_a_recording_that_was_never_closed_is_used_with_a_warning(tmp_path: Path
     cut.close()
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_any_topic_and_several_rates(tmp_path: Path) -> None:
     joint_state = messages.message_class('sensor_msgs/msg/JointState')
     empty = np.empty(0)
@@ -264,6 +280,7 @@ def test_any_topic_and_several_rates(tmp_path: Path) -> None:
         np.testing.assert_array_equal(dataset.parts['imu'][row, :, 0], first + np.arange(100.0))
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_progress_adds_up(tmp_path: Path) -> None:
     write_drive(tmp_path / 'r' / 'a', [('ice', 3.7), ('snow', 3.0)])
     write_drive(tmp_path / 'r' / 'b', [('snow', 2.2)])
@@ -290,6 +307,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
     short = write_drive(tmp_path / 'short', [('ice', 10.0)])
     long = write_drive(tmp_path / 'long', [('ice', 300.0)])
@@ -300,6 +318,7 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
     assert grown_kib < 10_000
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_recording_at_another_rate_than_the_first_one_is_reported(tmp_path: Path) -> None:
     write_drive(tmp_path / 'r' / 'a', [('ice', 3.0), ('snow', 3.0)])
     write_drive(tmp_path / 'r' / 'b', [('ice', 3.0), ('snow', 3.0)], rate_hz=1000.0)
@@ -311,6 +330,7 @@ def test_a_recording_at_another_rate_than_the_first_one_is_reported(tmp_path: Pa
     )
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_rate_that_differs_without_harm_to_the_filter_is_reported(tmp_path: Path) -> None:
     for name, rate_hz in (('a', 100.0), ('b', 120.0)):
         write_drive(tmp_path / 'r' / name, [('ice', 3.0), ('snow', 3.0)], rate_hz=rate_hz)
@@ -320,6 +340,7 @@ def test_a_rate_that_differs_without_harm_to_the_filter_is_reported(tmp_path: Pa
     assert 'samples come at 120 Hz, the data set is cut for an input of 100 Hz' in result.warnings[0]
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_the_rates_of_all_recordings_are_counted(tmp_path: Path) -> None:
     for name, rate_hz in (('a', 110.0), ('b', 125.0), ('c', 100.0)):
         write_drive(tmp_path / 'r' / name, [('ice', 3.0), ('snow', 3.0)], rate_hz=rate_hz)

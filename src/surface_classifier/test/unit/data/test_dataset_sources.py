@@ -38,6 +38,7 @@ def test_csv_files_give_the_windows_that_they_give_once_imported(tmp_path: Path)
     assert direct.digest == build(tmp_path, 'imported', tmp_path / 'bags').digest
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_any_mix_of_bags_csv_files_and_folders(tmp_path: Path) -> None:
     write_drive(tmp_path / 'bags' / 'a', [('ice', 3.0), ('snow', 3.0)])
     write_drive(tmp_path / 'both' / 'b', [('ice', 3.0)])
@@ -80,6 +81,7 @@ def test_a_path_without_a_recording_is_reported(tmp_path: Path, name: str) -> No
         find_sources([tmp_path / name])
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_the_history_leads_back_to_every_recording(tmp_path: Path) -> None:
     write_drive(tmp_path / 'bags' / 'a', [('ice', 3.0), ('snow', 3.0)])
     for name in ('ice/0', 'snow/1'):
@@ -97,6 +99,7 @@ def test_the_history_leads_back_to_every_recording(tmp_path: Path) -> None:
     assert source_paths([{'action': 'import arrays'}]) is None
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_bags_are_named_as_ever(tmp_path: Path) -> None:
     for name in ('ice/0', 'snow/0'):
         write_drive(tmp_path / 'r' / name, [('ice', 2.0)])

@@ -60,6 +60,7 @@ def test_whoever_stops_listening_cancels_what_runs(tmp_path: Path) -> None:
     assert file.read_text() == 'begun\ncancelled\n'
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_two_processes_build_the_same_data_set(tmp_path: Path) -> None:
     for index in range(5):
         drive = [('ice', 2.0 + index), ('', 1.0), ('snow', 3.0)] if index != 2 else [('ice', 0.4)]
@@ -81,6 +82,7 @@ def test_two_processes_build_the_same_data_set(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_recording_that_cannot_be_cut_leaves_nothing_behind(tmp_path: Path) -> None:
     for index in range(4):
         topic = 'motor_current' if index != 2 else 'other'

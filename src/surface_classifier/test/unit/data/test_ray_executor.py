@@ -158,6 +158,7 @@ def test_a_killed_node_costs_its_tasks_only_and_is_reported(
     assert capfd.readouterr().out == ''
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.slow
 def test_a_data_set_is_the_same_when_a_node_is_killed_in_between(cluster: TwoNodes, tmp_path: Path) -> None:
     for index in range(6):

@@ -18,6 +18,8 @@ from surface_classifier.signal.channel_map import TopicReader, resolve_topic
 from surface_classifier.signal.field_path import FieldReader, PathStep, parse_field_path
 from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, ChannelConfig
 
+REQUIRES = ('rosbags',)  # messages of stock types that no source publishes
+
 TYPES = typestore().types
 STAMP_NS = 1_700_000_000_123_456_789
 JOINT = 'sensor_msgs/msg/JointState'

@@ -80,6 +80,7 @@ def no_time_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train_job, 'CANCEL_TIMEOUT_S', 0.2)
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.usefixtures('no_time_to_end')
 def test_a_child_that_does_not_end_is_killed_and_its_data_set_removed(tmp_path: Path) -> None:
     pytest.importorskip('torch')

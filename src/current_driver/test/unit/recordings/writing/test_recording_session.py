@@ -27,6 +27,7 @@ def session(path: Path, surface: str) -> RecordingSession:
     return made
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_the_label_that_was_set_holds_from_the_first_sample_on(tmp_path: Path) -> None:
     recording = session(tmp_path / 'a', 'ice')
     recording.write('/imu', CDR, START_NS, START_NS + 90)
@@ -47,6 +48,7 @@ def test_a_first_stamp_that_is_no_moment_does_not_begin_the_label(tmp_path: Path
     assert [segment.start_ns for segment in Recording(summary.path).segments()] == [START_NS - 1]
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_label_for_the_first_sample_that_comes_late_goes_first(tmp_path: Path) -> None:
     recording = session(tmp_path / 'a', 'ice')
     recording.write('/imu', CDR, START_NS, START_NS)

@@ -66,6 +66,7 @@ def run(script: str, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 @pytest.mark.timeout(120)
 def test_simulated_and_replayed_drives_are_recorded_into_sqlite3(tmp_path: Path) -> None:
     counts = run(RECORD, str(tmp_path)).split()

@@ -74,6 +74,7 @@ def test_in_place_only_when_asked(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ['set']
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_stretch_of_time_and_the_windows_over_its_edges(tmp_path: Path) -> None:
     # Windows of 1 s each half second, from the beginning of the recording on.
     bag = write_drive(tmp_path / 'drive', [('ice', 10.0)])

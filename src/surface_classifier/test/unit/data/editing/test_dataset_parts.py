@@ -33,6 +33,7 @@ def with_part(**changes: object) -> WindowConfig:
     return dataclasses.replace(config, parts=(part,))
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_merged_data_set_holds_the_windows_of_both(tmp_path: Path) -> None:
     for day, surfaces in (('monday', ('ice', 'snow')), ('tuesday', ('mud', 'snow'))):
         for number, surface in enumerate(surfaces):

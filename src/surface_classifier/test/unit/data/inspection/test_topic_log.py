@@ -135,6 +135,7 @@ def test_names_on_a_topic_of_their_own_name_the_values_beside_them() -> None:
     assert [series.path for series in lonely.series()] == ['values[a]', 'values[b]', 'values[c]']
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_recording_is_looked_at_as_far_as_is_asked(tmp_path: Path) -> None:
     bag = write_drive(tmp_path / 'bag', [('ice', 10.0)], rate_hz=50.0)
     seen: list[float] = []

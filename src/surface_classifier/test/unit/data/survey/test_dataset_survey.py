@@ -56,6 +56,7 @@ def test_overlapping_windows_cover_their_union(spans: list[tuple[int, int]], ste
     assert covered_seconds(starts, ends, step * SECOND) == len(covered)
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_classes_seconds_robots_and_balance(tmp_path: Path) -> None:
     write_drive(tmp_path / 'r' / 'a', [('ice', 3.0), ('snow', 2.0)], metadata={'robot': 'husky'})
     write_drive(tmp_path / 'r' / 'b', [('snow', 6.0)], metadata={'robot': 'jackal'})
@@ -184,6 +185,7 @@ def test_a_picture_names_every_recording_and_class(tmp_path: Path) -> None:
         plot_dataset(dataset, tmp_path / 'set.png', 'imu')
 
 
+@pytest.mark.requires('mcap', 'rosbags')
 def test_a_strip_shows_lowest_and_highest_value_and_label_over_time(tmp_path: Path) -> None:
     pytest.importorskip('matplotlib', reason='matplotlib is not installed')
     from surface_classifier.data.survey.dataset_plot import class_spectrum, recording_strip
