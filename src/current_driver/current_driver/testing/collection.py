@@ -57,11 +57,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """List the test files that were left out, with the modules they lack."""
     left_out = config.stash.get(_NOT_COLLECTED, {})
-    if left_out or config.stash.get(_DESELECTED, {}):
+    tests = config.stash.get(_DESELECTED, {})
+    if left_out or tests:
         terminalreporter.section('test files that were not collected')
     for path, modules in sorted(left_out.items()):
         terminalreporter.write_line(f'{path.name}: not installed: {modules}')
-    tests = config.stash.get(_DESELECTED, {})
     for path, counts in sorted(tests.items()):
         for modules, count in counts.items():
             terminalreporter.write_line(f'{path.name}: {count} of its tests: not installed: {modules}')

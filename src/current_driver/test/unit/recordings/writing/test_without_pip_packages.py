@@ -94,6 +94,7 @@ def test_what_needs_a_package_names_it_and_the_command(tmp_path: Path) -> None:
     assert not (tmp_path / 'bag_other').exists()
 
 
+@pytest.mark.requires('mcap')
 def test_a_storage_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_storage('auto') == choose_storage('mcap') == 'mcap'
     monkeypatch.setitem(sys.modules, 'mcap', None)
