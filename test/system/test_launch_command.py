@@ -29,7 +29,7 @@ REQUIRES = ('ros2launch', 'surface_msgs')
 pytestmark = pytest.mark.usefixtures('ros_domain')
 
 ROS2 = shutil.which('ros2') or 'ros2'
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 CLASSES = ('ice', 'snow')
 
 
