@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from current_driver.errors import SurfaceError
 from current_driver.files.output_folders import complete_replacement
 from surface_classifier.cli.parsing import add_command, add_json_argument, write_json
 
@@ -44,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     path = Path(args.path)
     complete_replacement(path)
     show: Callable[[dict[str, Any]], None]
-    if (path / CONTRACT_FILE).is_file():
+    if os.path.lexists(path / CONTRACT_FILE):
         summary, show = _model(path), _print_model
     elif (path / METADATA_FILE).is_file():
         from surface_classifier.cli.dataset.summary import dataset_summary, print_dataset
@@ -64,27 +66,30 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _model(path: Path) -> dict[str, Any]:
-    from surface_classifier.model.contract import (
-        ONNX_FILE,
-        WEIGHTS_FILE,
-        describe_windows,
-        load_contract,
-        read_verified,
-    )
+    from surface_classifier.model.contract import describe_windows, load_contract, members_of, read_verified
 
     contract = load_contract(path)
-    for name, digest in ((WEIGHTS_FILE, contract.weights_sha256), (ONNX_FILE, contract.onnx_sha256)):
+    for name, digest in members_of(contract).items():
         read_verified(path / name, digest)
     return {'kind': 'model', 'path': str(path), 'takes': describe_windows(contract.config), **contract.to_dict()}
 
 
 def _print_model(summary: dict[str, Any]) -> None:
+    try:
+        _print_contract(summary)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SurfaceError(
+            f'{summary["path"]}: its contract does not state what `surface train` writes ({error!r}); train it again'
+        ) from error
+
+
+def _print_contract(summary: dict[str, Any]) -> None:
     data, training, scores = summary['training_data'], summary['training'], summary['scores']
     print(f'model {summary["path"]}, written by {summary["created_by"]}; files match their digests')
     print(f'takes    {summary["takes"]}')
     print(f'classes  {", ".join(summary["classes"])}')
     shape = summary['architecture']
-    for title, network in [('network', shape), *(('member', member) for member in shape['members'])]:
+    for title, network in [('network', shape), *(('member', member) for member in shape.get('members', ()))]:
         settings = ', '.join(f'{key} {value}' for key, value in network.items() if key != 'members')
         print(f'{title:<8} {settings}')
     for part, values in summary['normalisation'].items():
@@ -92,11 +97,12 @@ def _print_model(summary: dict[str, Any]) -> None:
             f'{mean:.4g} ± {scale:.4g}' for mean, scale in zip(values['mean'], values['scale'], strict=True)
         )
         print(f'inputs   {part}: {numbers}')
-    print(
-        f'trained  on {data["windows"]} windows of {len(data["recordings"])} recordings (data set '
-        f'{data["digest"][:12]}), seed {summary["seed"]}, {training["epochs_run"]} epochs, best '
-        f'{training["best_epoch"]}'
-    )
+    if training:
+        print(
+            f'trained  on {data["windows"]} windows of {len(data["recordings"])} recordings (data set '
+            f'{data["digest"][:12]}), seed {summary["seed"]}, {training["epochs_run"]} epochs, best '
+            f'{training["best_epoch"]}'
+        )
     if scores:
         print(
             f'held out {data["held_out_windows"]} windows {data["split"]}: accuracy {scores["accuracy"]:.3f}, '

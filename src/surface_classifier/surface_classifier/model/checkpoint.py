@@ -105,13 +105,16 @@ def save_model(
             weights_sha256=hashlib.sha256(weights).hexdigest(),
             onnx_sha256=hashlib.sha256(onnx_model).hexdigest(),
             novelty_sha256='',
+            curve_sha256='',
         )
         if novelty_test is not None:
             content = novelty_test.to_bytes()
             (partial / NOVELTY_FILE).write_bytes(content)
             contract = replace(contract, novelty_sha256=hashlib.sha256(content).hexdigest())
         if curve:
-            (partial / CURVE_FILE).write_text(curve, encoding='utf-8')
+            course = curve.encode()
+            (partial / CURVE_FILE).write_bytes(course)
+            contract = replace(contract, curve_sha256=hashlib.sha256(course).hexdigest())
         save_contract(contract, partial)
         _check_export(OnnxEngine(partial, contract), network)
         claim.put_in_place()

@@ -3,10 +3,10 @@
 """The contract of a model: what it was trained for, and the digests of the files that hold it.
 
 A model is a folder with `model.json` (this contract), `weights.safetensors`, `model.onnx` and, where the model can tell
-what it was not trained for, `novelty.safetensors`. The contract states the channels, rates and window the model takes,
-its classes, its normalisation, how its answers are calibrated and add up over time, where its training data came from
-and the SHA-256 of the other files and of itself, so that a changed bit anywhere is refused and a mismatch is told with
-both sides named. Nothing here needs torch.
+what it was not trained for, `novelty.safetensors`; `training_curve.json` is for reports. The contract states the
+channels, rates and window the model takes, its classes, its normalisation, how its answers are calibrated and add up
+over time, where its training data came from and the SHA-256 of the other files and of itself, so that a changed bit
+anywhere is refused and a mismatch is told with both sides named. Nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -14,15 +14,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from current_driver.errors import SurfaceError
-from current_driver.files.documents import read_json
+from current_driver.files.documents import parse_json
+from current_driver.files.names import check_name
 from current_driver.files.output_folders import complete_replacement
 from surface_classifier.model.belief import BeliefSettings
+from surface_classifier.model.loading.model_files import MissingMemberError, read_member
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.signal.window_config import WindowConfig
 
 CONTRACT_FORMAT = 2
@@ -31,6 +35,18 @@ WEIGHTS_FILE = 'weights.safetensors'
 ONNX_FILE = 'model.onnx'
 NOVELTY_FILE = 'novelty.safetensors'
 CURVE_FILE = 'training_curve.json'  # how the training went, for reports alone
+
+# Hundreds of times the size of a large model; more would fill a robot's memory.
+SIZE_LIMITS = {
+    CONTRACT_FILE: 16 << 20,
+    WEIGHTS_FILE: 512 << 20,
+    ONNX_FILE: 512 << 20,
+    NOVELTY_FILE: 128 << 20,
+    CURVE_FILE: 64 << 20,
+}
+# Numbers in one window; a window of 1 s with 6 channels at 1 kHz has 6,000.
+MAX_WINDOW_VALUES = 4_000_000
+MAX_MEMBERS = 64
 
 
 @dataclass(frozen=True)
@@ -52,6 +68,7 @@ class ModelContract:
             itself.
         conformal: `levels` and `thresholds` of the sets of possible surfaces; empty: none can be stated.
         novelty_sha256: SHA-256 of `novelty.safetensors`; empty: the model cannot tell what it was not trained for.
+        curve_sha256: SHA-256 of `training_curve.json`; empty: it was not kept.
         created_by: Package and version that wrote the model.
         weights_sha256: SHA-256 of `weights.safetensors`; names the model in every label.
         onnx_sha256: SHA-256 of `model.onnx`.
@@ -73,6 +90,7 @@ class ModelContract:
     belief: Mapping[str, Any] = field(default_factory=dict)
     conformal: Mapping[str, Any] = field(default_factory=dict)
     novelty_sha256: str = ''
+    curve_sha256: str = ''
     format_version: int = CONTRACT_FORMAT
 
     def __post_init__(self) -> None:
@@ -150,11 +168,17 @@ def load_contract(path: Path | str) -> ModelContract:
         SurfaceError: The folder holds no model, or the contract is damaged, incomplete or of another format.
     """
     file = Path(path) / CONTRACT_FILE
-    complete_replacement(path)
-    if not file.is_file():
-        raise SurfaceError(f'{path} is not a model: it holds no {CONTRACT_FILE}; make one with `surface train`')
     try:
-        values = read_json(file, 'copy the model again or train it again')
+        complete_replacement(path)
+        content = read_member(file, SIZE_LIMITS[CONTRACT_FILE])
+    except MissingMemberError as error:
+        raise SurfaceError(
+            f'{path} is not a model: it holds no {CONTRACT_FILE}; make one with `surface train`'
+        ) from error
+    except (OSError, ValueError) as error:
+        raise SurfaceError(f'{str(path)!r} is not a model ({error}); check the path') from error
+    try:
+        values = parse_json(content.decode('utf-8-sig'), str(file), 'copy the model again or train it again')
         stated = values.pop('contract_sha256')
         actual = _digest_of(values)
     except (ValueError, AttributeError, KeyError, TypeError) as error:
@@ -172,21 +196,38 @@ def load_contract(path: Path | str) -> ModelContract:
     try:
         del values['window_digest']
         config = WindowConfig.from_dict(values.pop('window'))
-        return ModelContract(config=config, classes=tuple(values.pop('classes')), **values)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        contract = ModelContract(config=config, classes=tuple(values.pop('classes')), **values)
+        _check_types(contract)
+        _check_numbers(contract)
+        _check_network(contract)
+        return contract
+    except SurfaceError as error:
+        raise SurfaceError(
+            f'{file} is not a sound contract: {error}; copy the model again or train it again'
+        ) from error
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise SurfaceError(f'{file} is damaged ({error!r}); copy the model again or train it again') from error
+
+
+def members_of(contract: ModelContract) -> dict[str, str]:
+    """Return the name and the SHA-256 of each file beside the contract that the model must hold."""
+    members = {
+        WEIGHTS_FILE: contract.weights_sha256,
+        ONNX_FILE: contract.onnx_sha256,
+        NOVELTY_FILE: contract.novelty_sha256,
+        CURVE_FILE: contract.curve_sha256,
+    }
+    return {name: digest for name, digest in members.items() if digest}
 
 
 def read_verified(path: Path, sha256: str) -> bytes:
     """Return the bytes of a model's file after comparing them with the digest in its contract.
 
     Raises:
-        SurfaceError: The file is missing or differs from the one the contract was written for.
+        SurfaceError: The file is missing, cannot be a model's (see `read_member`), or differs from the one the contract
+            was written for.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise SurfaceError(f'{path} cannot be read ({error.strerror}); copy the whole model folder again') from error
+    content = read_member(path, SIZE_LIMITS.get(path.name, SIZE_LIMITS[WEIGHTS_FILE]))
     actual = hashlib.sha256(content).hexdigest()
     if actual != sha256:
         raise SurfaceError(
@@ -237,3 +278,55 @@ def describe_windows(config: WindowConfig) -> str:
 def _digest_of(values: Mapping[str, Any]) -> str:
     text = json.dumps(values, sort_keys=True, separators=(',', ':'), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_types(contract: ModelContract) -> None:
+    """Refuse fields of another type, and names that no label can carry."""
+    for name in contract.classes:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f'class {name!r} is not a text')
+        check_name(name, 'class')
+    for key in (
+        'architecture', 'normalisation', 'calibration', 'training_data', 'training', 'scores', 'belief', 'conformal',
+    ):  # fmt: skip
+        if not isinstance(getattr(contract, key), dict):
+            raise ValueError(f'{key} is not a mapping')
+    if type(contract.seed) is not int or not isinstance(contract.created_by, str):
+        raise ValueError('seed is not a whole number, or created_by is not a text')
+    for key in ('weights_sha256', 'onnx_sha256', 'novelty_sha256', 'curve_sha256'):
+        digest = getattr(contract, key)
+        optional = key in ('novelty_sha256', 'curve_sha256')
+        if not isinstance(digest, str) or not re.fullmatch('[0-9a-f]{64}' if digest or not optional else '', digest):
+            raise ValueError(f'{key} is {digest!r}, which is not a SHA-256')
+
+
+def _check_numbers(contract: ModelContract) -> None:
+    """Refuse normalisation and thresholds that do not fit the windows, or are no numbers."""
+    parts = {part.name: part for part in contract.config.input_parts}
+    for name, values in contract.normalisation.items():
+        for key in ('mean', 'scale'):
+            numbers = [float(number) for number in values[key]]
+            if len(numbers) != len(parts[name].channels) or not all(map(math.isfinite, numbers)):
+                raise ValueError(f'normalisation.{name}.{key} is not a number for each channel')
+    if contract.conformal:
+        levels, thresholds = contract.conformal['levels'], contract.conformal['thresholds']
+        if len(levels) != len(thresholds) or not all(0.0 <= number <= 1.0 for number in [*levels, *thresholds]):
+            raise ValueError('conformal does not have a threshold from 0 to 1 for each level')
+
+
+def _check_network(contract: ModelContract) -> None:
+    """Refuse windows and networks that no memory holds, or that do not fit each other."""
+    config = contract.config
+    values = sum(config.samples_of_part(index) * len(part.channels) for index, part in enumerate(config.parts))
+    if values > MAX_WINDOW_VALUES:
+        raise ValueError(f'a window has {values} values; at most {MAX_WINDOW_VALUES} are possible')
+    network = NetworkConfig(**contract.architecture)
+    if len(network.members) > MAX_MEMBERS:
+        raise ValueError(f'architecture has {len(network.members)} members; at most {MAX_MEMBERS} are possible')
+    for member in (network, *network.members):
+        for index in range(len(config.input_parts)):
+            if member.frame_samples_of(index) > config.samples_of_part(index):
+                raise ValueError(
+                    f'frame_samples {member.frame_samples_of(index)} are more than the {config.samples_of_part(index)} '
+                    'samples of the part'
+                )

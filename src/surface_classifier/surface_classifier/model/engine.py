@@ -19,8 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from current_driver.errors import SurfaceError
-from surface_classifier.model.contract import NOVELTY_FILE, ONNX_FILE, ModelContract, load_contract, read_verified
+from surface_classifier.model.contract import (
+    NOVELTY_FILE,
+    ONNX_FILE,
+    WEIGHTS_FILE,
+    ModelContract,
+    load_contract,
+    read_verified,
+)
+from surface_classifier.model.loading.model_checks import check_answer, check_weights
+from surface_classifier.model.loading.novelty_checks import load_novelty_test
+from surface_classifier.model.loading.onnx_file import check_onnx, check_session
+from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.model.novelty import NoveltyTest
+from surface_classifier.model.tensor_file import read_tensors
 
 EngineName = Literal['auto', 'onnx', 'torch']
 DeviceName = Literal['auto', 'cpu', 'cuda']
@@ -64,15 +76,21 @@ class InferenceEngine(ABC):
         logits = self._logits([np.ascontiguousarray(part, dtype=np.float32) for part in parts])
         return softmax(logits.astype(np.float64) / self.contract.temperature)
 
-    def warm_up(self) -> None:
-        """Run the model a few times on an empty window, so that the first label is as fast as the others."""
+    def warm_up(self, runs: int = WARM_UP_RUNS) -> NDArray[np.float64]:
+        """Run the model a few times on an empty window, so that the first label is as fast as the others.
+
+        Args:
+            runs: How often.
+
+        Returns:
+            Its answer, (1, classes).
+        """
         config = self.contract.config
         parts = [
             np.zeros((1, config.samples_of_part(index), len(part.channels)))
             for index, part in enumerate(config.input_parts)
         ]
-        for _ in range(WARM_UP_RUNS):
-            self.predict(parts)
+        return [self.predict(parts) for _ in range(runs)][-1]
 
     @abstractmethod
     def _logits(self, parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -107,7 +125,13 @@ class OnnxEngine(InferenceEngine):
         options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False
         options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+        file = path / ONNX_FILE
+        check_onnx(model, file)
+        try:
+            self._session = onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+        except Exception as error:  # its errors have no common class
+            raise SurfaceError(f'{file} cannot be used: {error}; copy the model again or train it again') from error
+        check_session(self._session.get_inputs(), self._session.get_outputs(), contract, file)
         self._inputs = [item.name for item in self._session.get_inputs()]
 
     def _logits(self, parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -171,6 +195,9 @@ def load_engine(path: Path | str, engine: EngineName = 'auto', device: DeviceNam
             raise SurfaceError(f'{word} {wanted!r} is not one of {", ".join(get_args(known))}')
     folder = Path(path)
     contract = load_contract(folder)
+    weights = folder / WEIGHTS_FILE  # they name the model in every label, whatever runs it
+    arrays = read_tensors(weights, read_verified(weights, contract.weights_sha256))
+    check_weights(arrays, NetworkConfig(**contract.architecture), weights)
     if engine == 'auto':
         engine = 'torch' if device == 'cuda' else 'onnx'
     loaded: InferenceEngine
@@ -184,7 +211,15 @@ def load_engine(path: Path | str, engine: EngineName = 'auto', device: DeviceNam
         loaded = OnnxEngine(folder, contract)
     if contract.novelty_sha256:
         file = folder / NOVELTY_FILE
-        loaded.novelty_test = NoveltyTest.from_bytes(read_verified(file, contract.novelty_sha256), file)
+        loaded.novelty_test = load_novelty_test(read_verified(file, contract.novelty_sha256), contract, file)
+    try:
+        check_answer(loaded.warm_up(1), len(contract.classes), folder)
+    except SurfaceError:
+        raise
+    except Exception as error:  # of an engine that cannot run what the files hold
+        raise SurfaceError(
+            f'{folder}: the model cannot be run: {error}; copy the model again or train it again'
+        ) from error
     return loaded
 
 

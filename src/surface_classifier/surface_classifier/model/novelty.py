@@ -203,14 +203,19 @@ class NoveltyTest:
             {name.removeprefix(f'{prefix}.'): array for name, array in arrays.items() if name.startswith(f'{prefix}.')}
             for prefix in _NESTED
         )
-        trees = int(forest.pop('trees')[0])
         rest = {name: array for name, array in arrays.items() if '.' not in name}
-        return cls(
-            **rest,
-            levels=LevelFeatures.from_arrays(levels),
-            forest=Forest(**forest, trees=trees),
-            motion=MotionTest(**motion) if motion else None,
-        )
+        try:
+            trees = int(forest.pop('trees')[0])
+            return cls(
+                **rest,
+                levels=LevelFeatures.from_arrays(levels),
+                forest=Forest(**forest, trees=trees),
+                motion=MotionTest(**motion) if motion else None,
+            )
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise SurfaceError(
+                f'{path} does not hold the arrays of a test ({error}); copy the model again or train it again'
+            ) from error
 
 
 def standard_score(components: Values, usual: Values) -> Values:

@@ -14,9 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from current_driver.errors import SurfaceError
-from current_driver.files.documents import DocumentError, read_json
+from current_driver.files.documents import DocumentError, parse_json, read_json
 from surface_classifier.data.dataset import METADATA_FILE
-from surface_classifier.model.contract import CONTRACT_FILE, CURVE_FILE, ModelContract, load_contract
+from surface_classifier.model.contract import (
+    CONTRACT_FILE,
+    CURVE_FILE,
+    SIZE_LIMITS,
+    ModelContract,
+    load_contract,
+    read_verified,
+)
+from surface_classifier.model.loading.model_files import read_member
 from surface_classifier.report.diagnosis_sections import training_curve
 from surface_classifier.report.page import (
     ReportPage,
@@ -90,7 +98,7 @@ def read_run(paths: Sequence[str]) -> Run:
         found[kind], sources[kind] = value, path
         if kind == 'model' and (Path(path) / CURVE_FILE).is_file():
             sources['curve'] = str(Path(path) / CURVE_FILE)
-            found['curve'] = _read_json(sources['curve'])
+            found['curve'] = _read_curve(Path(path) / CURVE_FILE, value.curve_sha256)
     return Run(**found, sources=sources)
 
 
@@ -173,13 +181,21 @@ _EXPECTED = (
 )
 
 
+def _read_curve(file: Path, sha256: str) -> Mapping[str, Any]:
+    content = read_verified(file, sha256) if sha256 else read_member(file, SIZE_LIMITS[CURVE_FILE])
+    return _mapping(str(file), parse_json(content.decode(errors='replace'), str(file), 'train the model again'))
+
+
 def _read_json(path: str) -> Mapping[str, Any]:
     try:
-        values = read_json(path, _EXPECTED)
+        return _mapping(path, read_json(path, _EXPECTED))
     except DocumentError as error:
         if not error.missing:
             raise
         raise SurfaceError(f'{path} is not there; {_EXPECTED}') from error
+
+
+def _mapping(path: str, values: Any) -> Mapping[str, Any]:
     if not isinstance(values, dict):
         raise SurfaceError(f'{path} holds no keys but {type(values).__name__}; {_EXPECTED}')
     return values

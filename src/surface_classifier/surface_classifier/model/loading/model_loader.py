@@ -4,21 +4,15 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from current_driver.errors import SurfaceError
-from surface_classifier.model.contract import CONTRACT_FILE, NOVELTY_FILE, ONNX_FILE, WEIGHTS_FILE
 
 Loaded = TypeVar('Loaded')
 
-# Hundreds of times the size of a large model; more would fill a robot's memory.
-SIZE_LIMITS = {CONTRACT_FILE: 16 << 20, WEIGHTS_FILE: 1 << 30, ONNX_FILE: 1 << 30, NOVELTY_FILE: 1 << 30}
 CHECK_PERIOD_S = 0.1
 # Threads that wait for a file cannot be ended; each keeps its stack.
 HANGING_LIMIT = 8
@@ -51,7 +45,7 @@ class ModelLoader(Generic[Loaded]):
             What the function returns; its exception is raised here.
 
         Raises:
-            SurfaceError: A file is not a regular one, is too large, or does not answer in time.
+            SurfaceError: It does not answer in time.
         """
         end_s = time.monotonic() + self._limit_s
         if not self._turn.acquire(timeout=self._limit_s):
@@ -70,7 +64,6 @@ class ModelLoader(Generic[Loaded]):
 
         def work() -> None:
             try:
-                check_model_files(Path(path))
                 outcome.append(self._load(path))
             except Exception as error:  # raised again by the caller
                 failure.append(error)
@@ -87,26 +80,3 @@ class ModelLoader(Generic[Loaded]):
         if failure:
             raise failure[0]
         return outcome[0]
-
-
-def check_model_files(path: Path) -> None:
-    """Refuse a model whose files cannot be read in bounded time and memory; missing files are left to its reader.
-
-    Args:
-        path: Folder of the model.
-
-    Raises:
-        SurfaceError: A file is not a regular one, such as a pipe or a device, or it is too large.
-    """
-    for name, limit in SIZE_LIMITS.items():
-        try:
-            status = os.stat(path / name)  # noqa: PTH116 - follows links, as reading does
-        except (OSError, ValueError):
-            continue
-        if not stat.S_ISREG(status.st_mode):
-            raise SurfaceError(f'{path / name} is not a regular file; copy the whole model folder again')
-        if status.st_size > limit:
-            raise SurfaceError(
-                f'{path / name} has {status.st_size / 2**20:.0f} MB, more than the {limit / 2**20:.0f} MB that a model '
-                'can have; copy the whole model folder again'
-            )

@@ -10,6 +10,7 @@ import torch
 
 from current_driver.errors import SurfaceError
 from surface_classifier.model.contract import WEIGHTS_FILE, ModelContract, read_verified
+from surface_classifier.model.loading.model_checks import check_weights
 from surface_classifier.model.network.ensemble import Network, make_network
 from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.model.tensor_file import read_tensors
@@ -23,13 +24,15 @@ def load_network(path: Path | str, contract: ModelContract) -> Network:
     """
     file = Path(path) / WEIGHTS_FILE
     content = read_verified(file, contract.weights_sha256)
-    network = make_network(
-        NetworkConfig(**contract.architecture),
-        [len(part.channels) for part in contract.config.input_parts],
-        len(contract.classes),
-    )
+    config = NetworkConfig(**contract.architecture)
+    arrays = read_tensors(file, content)
+    check_weights(arrays, config, file)
+    network = make_network(config, [len(part.channels) for part in contract.config.input_parts], len(contract.classes))
+    types = {name: value.dtype for name, value in network.state_dict().items()}
     try:
-        weights = {name: torch.from_numpy(values) for name, values in read_tensors(file, content).items()}
+        weights = {name: torch.from_numpy(values) for name, values in arrays.items()}
+        if {name: value.dtype for name, value in weights.items()} != types:
+            raise RuntimeError(f'it holds {sorted(weights)}, not {sorted(types)}, or numbers of another type')
         network.load_state_dict(weights, strict=True)
     except RuntimeError as error:
         raise SurfaceError(f'{file} does not hold the network of its contract: {error}') from error

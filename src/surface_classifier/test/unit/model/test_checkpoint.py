@@ -103,7 +103,7 @@ def test_files_of_two_models_do_not_mix(model: Path, tmp_path: Path) -> None:
         mixed = tmp_path / f'mixed_{file}'
         shutil.copytree(model, mixed)
         shutil.copy(tmp_path / 'other' / file, mixed / file)
-        only: dict[str, tuple[EngineName, ...]] = {WEIGHTS_FILE: ('torch',), ONNX_FILE: ('onnx',)}
+        only: dict[str, tuple[EngineName, ...]] = {ONNX_FILE: ('onnx',)}
         engines = only.get(file, ('onnx', 'torch'))
         for engine in engines:
             with pytest.raises(SurfaceError, match='does not belong to its contract'):

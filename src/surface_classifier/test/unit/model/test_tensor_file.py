@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from safetensors.numpy import load, save
 from current_driver.errors import SurfaceError
 from surface_classifier.model.tensor_file import MAX_HEADER_BYTES, read_tensors
 
+# A busy machine is no failure.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NAMES = st.text(st.characters(exclude_categories=('Cs', 'Cc')), max_size=12).filter(lambda name: name != '__metadata__')
 ARRAYS = st.sampled_from(['<f4', '<f8', '<i4', '<i8', '?']).flatmap(
     lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))
@@ -43,6 +45,7 @@ def check_equal(found: dict[str, NDArray[Any]], expected: dict[str, NDArray[Any]
         np.testing.assert_array_equal(found[name], array)
 
 
+@UNHURRIED
 @given(arrays=FILES, metadata=st.none() | st.dictionaries(NAMES, NAMES, min_size=1, max_size=2))
 def test_what_the_library_writes_is_read_equal(
     arrays: dict[str, NDArray[Any]], metadata: dict[str, str] | None
@@ -60,7 +63,7 @@ def test_a_file_is_read_from_disk(tmp_path: Path) -> None:
         read_tensors(tmp_path / 'nowhere')
 
 
-@settings(max_examples=300)
+@settings(UNHURRIED, max_examples=300)
 @given(arrays=FILES, data=st.data())
 def test_a_damaged_file_is_refused_or_read_as_the_library_reads_it(
     arrays: dict[str, NDArray[Any]], data: st.DataObject
@@ -87,6 +90,7 @@ def test_a_damaged_file_is_refused_or_read_as_the_library_reads_it(
     assert 'copy the model again' in refusal
 
 
+@UNHURRIED
 @given(content=st.binary(max_size=64))
 def test_bytes_of_any_kind_are_refused(content: bytes) -> None:
     with pytest.raises(SurfaceError, match='weights'):
@@ -107,6 +111,7 @@ HEADERS = st.recursive(
 )
 
 
+@UNHURRIED
 @given(
     header=st.dictionaries(st.sampled_from(['a', 'b', '__metadata__']), HEADERS, min_size=1, max_size=3),
     data=st.binary(max_size=16),
@@ -118,6 +123,7 @@ def test_any_header_is_read_or_refused_with_one_error_class(header: dict[str, An
         return
 
 
+@UNHURRIED
 @given(
     first=st.tuples(st.integers(0, 12), st.integers(0, 12)),
     second=st.tuples(st.integers(0, 12), st.integers(0, 12)),

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from current_driver.errors import SurfaceError
-from surface_classifier.model.loading.model_loader import HANGING_LIMIT, SIZE_LIMITS, ModelLoader, check_model_files
+from surface_classifier.model.loading.model_loader import HANGING_LIMIT, ModelLoader
 
 
 def make_loader(load: object, limit_s: float = 5.0) -> ModelLoader[str]:
@@ -68,26 +67,3 @@ def test_a_node_that_ends_waits_for_no_model() -> None:
         loader.load('hung')
     assert time.monotonic() - began_s < 10.0
     go_on.set()
-
-
-@pytest.mark.parametrize('name', SIZE_LIMITS)
-@pytest.mark.parametrize('kind', ['pipe', 'device', 'folder', 'large'])
-def test_files_that_cannot_be_read_in_bounded_time_and_memory_are_refused(tmp_path: Path, name: str, kind: str) -> None:
-    file = tmp_path / name
-    if kind == 'pipe':
-        os.mkfifo(file)
-    elif kind == 'device':
-        file.symlink_to('/dev/zero')
-    elif kind == 'folder':
-        file.mkdir()
-    else:
-        with file.open('wb') as stream:
-            stream.truncate(SIZE_LIMITS[name] + 1)  # sparse
-    with pytest.raises(SurfaceError, match=name):
-        check_model_files(tmp_path)
-
-
-def test_sound_files_and_missing_ones_pass(tmp_path: Path) -> None:
-    (tmp_path / 'model.json').write_text('{}')
-    check_model_files(tmp_path)
-    check_model_files(tmp_path / 'nowhere')
