@@ -48,10 +48,16 @@ surface classify models/floors data/new_drives --engine torch""",
         'source', metavar='RECORDING|DATASET', help='a bag or a CSV file, a folder that holds some, or a data set'
     )
     parser.add_argument(
-        '--engine', choices=('auto', 'onnx', 'torch'), default='auto', help='what runs the model (auto: onnx)'
+        '--engine',
+        choices=('auto', 'onnx', 'torch', 'numpy'),
+        default='auto',
+        help='what runs the model (auto: onnx where ONNX Runtime is installed, else numpy)',
     )
     parser.add_argument(
-        '--device', choices=('auto', 'cpu', 'cuda'), default='auto', help='where it runs (auto: the CPU, for onnx)'
+        '--device',
+        choices=('auto', 'cpu', 'cuda'),
+        default='auto',
+        help='where it runs (auto: the CPU, for onnx and numpy)',
     )
     parser.add_argument(
         '--input-rate',

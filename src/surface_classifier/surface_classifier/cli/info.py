@@ -67,11 +67,18 @@ def run(args: argparse.Namespace) -> int:
 
 def _model(path: Path) -> dict[str, Any]:
     from surface_classifier.model.contract import describe_windows, load_contract, members_of, read_verified
+    from surface_classifier.model.engine import cpu_engine
 
     contract = load_contract(path)
     for name, digest in members_of(contract).items():
         read_verified(path / name, digest)
-    return {'kind': 'model', 'path': str(path), 'takes': describe_windows(contract.config), **contract.to_dict()}
+    return {
+        'kind': 'model',
+        'path': str(path),
+        'takes': describe_windows(contract.config),
+        'engine': cpu_engine(contract),
+        **contract.to_dict(),
+    }
 
 
 def _print_model(summary: dict[str, Any]) -> None:
@@ -88,6 +95,8 @@ def _print_contract(summary: dict[str, Any]) -> None:
     print(f'model {summary["path"]}, written by {summary["created_by"]}; files match their digests')
     print(f'takes    {summary["takes"]}')
     print(f'classes  {", ".join(summary["classes"])}')
+    onnx = '' if summary['onnx_sha256'] else '; the model has no file for ONNX Runtime'
+    print(f'engine   {summary["engine"]} on this machine (auto){onnx}')
     shape = summary['architecture']
     for title, network in [('network', shape), *(('member', member) for member in shape.get('members', ()))]:
         settings = ', '.join(f'{key} {value}' for key, value in network.items() if key != 'members')

@@ -31,7 +31,10 @@ surface test models/floors data/new_drives --json scores.json --report report.ht
     parser.add_argument('dataset', metavar='DATASET', help='folder of the data set')
     parser.add_argument('--baseline-data', metavar='DATASET', help='data set to fit the baselines on (no baselines)')
     parser.add_argument(
-        '--engine', choices=('auto', 'onnx', 'torch'), default='auto', help='what runs the model (%(default)s: onnx)'
+        '--engine',
+        choices=('auto', 'onnx', 'torch', 'numpy'),
+        default='auto',
+        help='what runs the model (%(default)s: onnx where ONNX Runtime is installed, else numpy)',
     )
     parser.add_argument('--report', metavar='FILE.html', help='write a self-contained page with tables and figures')
     add_json_argument(parser)

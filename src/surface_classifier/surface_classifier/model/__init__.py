@@ -17,6 +17,8 @@ __all__ = [
     'network',
     'network_config',
     'novelty',
+    'novelty_pass',
+    'numpy_network',
     'tensor_file',
     'unseen_motion',
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import io
 import logging
 import warnings
@@ -33,18 +34,22 @@ from surface_classifier.model.contract import (
     ModelContract,
     save_contract,
 )
-from surface_classifier.model.engine import InferenceEngine, OnnxEngine, softmax
+from surface_classifier.model.engine import InferenceEngine, NumpyEngine, OnnxEngine, softmax
 from surface_classifier.model.network.ensemble import Network
 from surface_classifier.model.novelty import NoveltyTest
 from surface_classifier.signal.window_config import WindowConfig
 
 ONNX_TOLERANCE = 1e-5
+# Without one of them a model has no file for ONNX Runtime: the first two write it, the third checks it.
+ONNX_PACKAGES = ('onnx', 'onnxscript', 'onnxruntime')
 CHECKED_BATCHES = (1, 7)
 # The exporter walks through every step of the sequence, but the LSTM becomes one operator whatever the length, so a
 # short sequence gives the same graph in a fraction of the time.
 EXPORT_SAMPLES = 3
 EXPORT_WINDOWS = 2
 OPSET = 18
+
+_LOG = logging.getLogger(__name__)
 
 
 def check_model_target(path: Path | str, overwrite: bool = False) -> None:
@@ -71,7 +76,9 @@ def save_model(
     novelty_test: NoveltyTest | None = None,
     curve: str = '',
 ) -> ModelContract:
-    """Write a model: weights, ONNX and contract, after checking that ONNX Runtime gives what the network gives.
+    """Write a model: weights, ONNX and contract, after checking that the engines give what the network gives.
+
+    Where a package for the ONNX file is missing, the model has none, and a warning says so.
 
     Args:
         path: Folder to make.
@@ -85,8 +92,8 @@ def save_model(
         The contract as it was written.
 
     Raises:
-        SurfaceError: Something is there already, nothing can be written there, or the exporter's packages are missing.
-        RuntimeError: The exported model differs from the network by more than 1e-5.
+        SurfaceError: Something is there already, or nothing can be written there.
+        RuntimeError: An engine's probabilities differ from those of the network by more than 1e-5.
     """
     folder = Path(path)
     with claim_folder(folder) as claim:
@@ -97,16 +104,24 @@ def save_model(
             raise SurfaceError(f'{folder}: the model cannot be written there ({error.strerror})') from error
         network = network.cpu().eval()
         weights = safetensors.torch.save({name: value.contiguous() for name, value in network.state_dict().items()})
-        onnx_model = _export_onnx(network, contract.config)
         (partial / WEIGHTS_FILE).write_bytes(weights)
-        (partial / ONNX_FILE).write_bytes(onnx_model)
         contract = replace(
             contract,
             weights_sha256=hashlib.sha256(weights).hexdigest(),
-            onnx_sha256=hashlib.sha256(onnx_model).hexdigest(),
+            onnx_sha256='',
             novelty_sha256='',
             curve_sha256='',
         )
+        missing = _missing_packages()
+        if missing:
+            _LOG.warning(
+                '%s gets no %s, as %s cannot be imported; the engines numpy and torch run it',
+                *(folder, ONNX_FILE, ', '.join(missing)),
+            )
+        else:
+            onnx_model = _export_onnx(network, contract.config)
+            (partial / ONNX_FILE).write_bytes(onnx_model)
+            contract = replace(contract, onnx_sha256=hashlib.sha256(onnx_model).hexdigest())
         if novelty_test is not None:
             content = novelty_test.to_bytes()
             (partial / NOVELTY_FILE).write_bytes(content)
@@ -116,7 +131,9 @@ def save_model(
             (partial / CURVE_FILE).write_bytes(course)
             contract = replace(contract, curve_sha256=hashlib.sha256(course).hexdigest())
         save_contract(contract, partial)
-        _check_export(OnnxEngine(partial, contract), network)
+        _check_engine(NumpyEngine(partial, contract), network)
+        if contract.onnx_sha256:
+            _check_engine(OnnxEngine(partial, contract), network)
         claim.put_in_place()
     return contract
 
@@ -177,8 +194,21 @@ def _quiet_exporter() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _check_export(engine: InferenceEngine, network: Network) -> None:
-    """Compare ONNX Runtime with torch on random windows in the range of the training data, unmeasured values included.
+def _missing_packages() -> list[str]:
+    """Return the packages for the ONNX file that cannot be imported."""
+    return [name for name in ONNX_PACKAGES if not _can_import(name)]
+
+
+def _can_import(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except ImportError:
+        return False
+    return True
+
+
+def _check_engine(engine: InferenceEngine, network: Network) -> None:
+    """Compare an engine with torch on random windows in the range of the training data, unmeasured values included.
 
     Raises:
         RuntimeError: Probabilities differ by more than 1e-5.
@@ -196,4 +226,6 @@ def _check_export(engine: InferenceEngine, network: Network) -> None:
             logits = network(*(torch.from_numpy(part) for part in parts)).double().numpy()
         difference = np.abs(softmax(logits / engine.contract.temperature) - engine.predict(parts)).max()
         if not difference <= ONNX_TOLERANCE:
-            raise RuntimeError(f'the exported ONNX model differs from the network by {difference:.1e} in probability')
+            raise RuntimeError(
+                f'the model as engine {engine.name} runs it differs from the network by {difference:.1e} in probability'
+            )

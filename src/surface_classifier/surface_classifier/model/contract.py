@@ -71,7 +71,7 @@ class ModelContract:
         curve_sha256: SHA-256 of `training_curve.json`; empty: it was not kept.
         created_by: Package and version that wrote the model.
         weights_sha256: SHA-256 of `weights.safetensors`; names the model in every label.
-        onnx_sha256: SHA-256 of `model.onnx`.
+        onnx_sha256: SHA-256 of `model.onnx`; empty: it was trained without the packages for it, and has none.
         format_version: Version of the layout of `model.json`.
     """
 

@@ -1,9 +1,9 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""Inference engines: the same model run by ONNX Runtime on one CPU thread, or by torch on a CPU or a CUDA device.
+"""Inference engines: the same model run by ONNX Runtime on one CPU thread, by numpy, or by torch on a CPU or a GPU.
 
-ONNX Runtime starts in a tenth of torch's time and needs a fifth of its memory, so it is what a robot runs; torch is
-imported only when its engine is asked for.
+ONNX Runtime starts in a tenth of torch's time and needs a fifth of its memory, so a robot uses it where it is installed
+and numpy elsewhere. torch is imported only when its engine is requested.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ from surface_classifier.model.loading.novelty_checks import load_novelty_test
 from surface_classifier.model.loading.onnx_file import check_onnx, check_session
 from surface_classifier.model.network_config import NetworkConfig
 from surface_classifier.model.novelty import NoveltyTest
+from surface_classifier.model.numpy_network.numpy_network import NumpyNetwork
 from surface_classifier.model.tensor_file import read_tensors
 
-EngineName = Literal['auto', 'onnx', 'torch']
+EngineName = Literal['auto', 'onnx', 'torch', 'numpy']
 DeviceName = Literal['auto', 'cpu', 'cuda']
 WARM_UP_RUNS = 3
 
@@ -44,7 +45,7 @@ class InferenceEngine(ABC):
 
     Attributes:
         contract: The model's contract.
-        name: `onnx` or `torch`.
+        name: `onnx`, `torch` or `numpy`.
         device: `cpu` or `cuda`.
         novelty_test: Tells windows unlike the training data; None if the model cannot.
     """
@@ -107,17 +108,22 @@ class OnnxEngine(InferenceEngine):
         """Load `model.onnx`.
 
         Raises:
-            SurfaceError: The file is missing, damaged, or ONNX Runtime is not installed.
+            SurfaceError: The model has no such file, it is missing or damaged, or ONNX Runtime is not installed.
         """
         super().__init__(contract)
+        if not contract.onnx_sha256:
+            raise SurfaceError(
+                f'{path} has no {ONNX_FILE}: it was trained without the packages `onnx`, `onnxscript` and '
+                '`onnxruntime`; use engine numpy or auto'
+            )
         model = read_verified(path / ONNX_FILE, contract.onnx_sha256)
-        # Its official builds write a device id to the home folder and report to their maker unless this is set before
-        # the import. Whoever wants that may set it to 0.
-        os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
+        _forbid_reports()
         try:
             import onnxruntime
         except ImportError as error:
-            raise SurfaceError('the onnx engine needs the Python package `onnxruntime`; install it') from error
+            raise SurfaceError(
+                'the onnx engine needs the Python package `onnxruntime`; install it, or use engine numpy or auto'
+            ) from error
         options = onnxruntime.SessionOptions()
         # One window at a time on one thread is fastest here, and a robot's other cores stay free. The arena would keep
         # the memory of the largest batch ever run.
@@ -139,6 +145,37 @@ class OnnxEngine(InferenceEngine):
         return logits
 
 
+class NumpyEngine(InferenceEngine):
+    """numpy on the CPU: needs no other package, and runs every model."""
+
+    name = 'numpy'
+    device = 'cpu'
+
+    def __init__(self, path: Path, contract: ModelContract) -> None:
+        """Load `weights.safetensors`.
+
+        Raises:
+            SurfaceError: The file is missing, damaged, or not that of the contract's network.
+        """
+        super().__init__(contract)
+        file = path / WEIGHTS_FILE
+        config = contract.config
+        arrays = read_tensors(file, read_verified(file, contract.weights_sha256))
+        try:
+            self._network = NumpyNetwork(
+                NetworkConfig(**contract.architecture),
+                [len(part.channels) for part in config.input_parts],
+                [config.samples_of_part(index) for index in range(len(config.input_parts))],
+                len(contract.classes),
+                arrays,
+            )
+        except ValueError as error:
+            raise SurfaceError(f'{file} does not hold the network of its contract: {error}') from error
+
+    def _logits(self, parts: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+        return self._network.logits(parts)
+
+
 class TorchEngine(InferenceEngine):
     """torch on the CPU or a CUDA device."""
 
@@ -155,7 +192,7 @@ class TorchEngine(InferenceEngine):
             import torch
         except ImportError as error:
             raise SurfaceError(
-                'the torch engine needs the Python package `torch`; install it, or use engine onnx on the CPU'
+                'the torch engine needs the Python package `torch`; install it, or use engine auto on the CPU'
             ) from error
         from surface_classifier.model.network.network_weights import load_network
 
@@ -183,7 +220,8 @@ def load_engine(path: Path | str, engine: EngineName = 'auto', device: DeviceNam
 
     Args:
         path: Folder of the model.
-        engine: `onnx`, `torch`, or `auto`: torch for device cuda, else onnx.
+        engine: `onnx`, `torch`, `numpy`, or `auto`: torch for device cuda, else onnx where ONNX Runtime is installed
+            and the model has its file, else numpy.
         device: `cpu`, `cuda`, or `auto`: a CUDA device when engine torch was asked for and there is one, else the CPU.
             What was taken is in the engine's `description`.
 
@@ -199,16 +237,16 @@ def load_engine(path: Path | str, engine: EngineName = 'auto', device: DeviceNam
     arrays = read_tensors(weights, read_verified(weights, contract.weights_sha256))
     check_weights(arrays, NetworkConfig(**contract.architecture), weights)
     if engine == 'auto':
-        engine = 'torch' if device == 'cuda' else 'onnx'
+        engine = 'torch' if device == 'cuda' else cpu_engine(contract)
     loaded: InferenceEngine
     if engine == 'torch':
         if device == 'auto':
             device = 'cuda' if _cuda_available() else 'cpu'
         loaded = TorchEngine(folder, contract, device)
     elif device == 'cuda':
-        raise SurfaceError('engine onnx runs on the CPU only; for device cuda use engine torch or auto')
+        raise SurfaceError(f'engine {engine} runs on the CPU only; for device cuda use engine torch or auto')
     else:
-        loaded = OnnxEngine(folder, contract)
+        loaded = (OnnxEngine if engine == 'onnx' else NumpyEngine)(folder, contract)
     if contract.novelty_sha256:
         file = folder / NOVELTY_FILE
         loaded.novelty_test = load_novelty_test(read_verified(file, contract.novelty_sha256), contract, file)
@@ -223,12 +261,32 @@ def load_engine(path: Path | str, engine: EngineName = 'auto', device: DeviceNam
     return loaded
 
 
+def cpu_engine(contract: ModelContract) -> Literal['onnx', 'numpy']:
+    """Return the engine that `auto` takes on the CPU: onnx where ONNX Runtime and the model's file are there."""
+    if not contract.onnx_sha256:
+        return 'numpy'
+    _forbid_reports()
+    try:
+        import onnxruntime  # noqa: F401 - a package that is there but cannot be imported does not run a model
+    except ImportError:
+        return 'numpy'
+    return 'onnx'
+
+
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return probabilities along the last axis."""
     with np.errstate(invalid='ignore'):
         exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
         probabilities: NDArray[np.float64] = exponents / exponents.sum(axis=-1, keepdims=True)
     return probabilities
+
+
+def _forbid_reports() -> None:
+    """Keep ONNX Runtime from writing a device id to the home folder and from reporting to its maker.
+
+    Its official builds do both unless the variable is set before the import. Users who want it may set it to 0.
+    """
+    os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
 
 
 def _cuda_available() -> bool:

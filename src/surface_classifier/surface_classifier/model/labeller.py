@@ -20,6 +20,7 @@ from surface_classifier.model.belief import BeliefFilter
 from surface_classifier.model.engine import InferenceEngine
 from surface_classifier.model.label import UNKNOWN_ID, UNKNOWN_SURFACE, Label, Reason
 from surface_classifier.model.novelty import NoveltyAverage
+from surface_classifier.model.novelty_pass import NoveltyPass
 from surface_classifier.signal.window_stream import Window
 
 
@@ -54,6 +55,7 @@ class Labeller:
         settings = contract.belief_settings
         self._belief = None if settings is None else BeliefFilter(settings)
         self._test = test = engine.novelty_test if check_novelty else None
+        self._pass = None if test is None else NoveltyPass(test)
         self._scores = None if test is None else NoveltyAverage(float(test.memory_s[0]))
 
     def reset(self) -> None:
@@ -108,9 +110,9 @@ class Labeller:
         if window.coverage < self._contract.config.min_coverage:
             return Reason.LOW_COVERAGE, math.nan
         test = self._test
-        if test is None or self._scores is None:
+        if test is None or self._pass is None or self._scores is None:
             return Reason.NOT_CHECKED, math.nan
-        fault = test.fault(parts)
+        fault, score = self._pass.check(parts)
         if fault is not None:
             return (Reason.STANDING_STILL if fault == 'standing_still' else Reason.BAD_SENSOR), math.nan
         motion_novelty = 0.0
@@ -119,7 +121,6 @@ class Labeller:
             if motion_novelty > 1.0:
                 # What the currents are like says nothing here, nor in the average when the motion is a known one again.
                 return Reason.UNSEEN_MOTION, motion_novelty
-        score = float(test.score([part[np.newaxis] for part in parts])[0])
         novelty = test.novelty(self._scores.add(score, window.end_ns))
         return (Reason.UNSEEN_SURFACE if novelty > 1.0 else Reason.NONE), max(novelty, motion_novelty)
 

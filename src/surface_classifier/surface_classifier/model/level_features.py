@@ -27,7 +27,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _PartLevels:
+class PartLevels:
     """Reference values of one part's channels, taken from training windows.
 
     Attributes:
@@ -44,7 +44,7 @@ class _PartLevels:
 class LevelFeatures:
     """Turns windows into level features, with levels fixed by the training windows."""
 
-    parts: tuple[_PartLevels, ...]
+    parts: tuple[PartLevels, ...]
 
     @classmethod
     def fit(cls, parts: Sequence[FloatArray]) -> LevelFeatures:
@@ -79,10 +79,10 @@ class LevelFeatures:
     def from_arrays(cls, arrays: Mapping[str, FloatArray]) -> LevelFeatures:
         """Return what `to_arrays` gave."""
         parts = len(arrays) // 2
-        return cls(tuple(_PartLevels(arrays[f'levels.{k}'], arrays[f'idle.{k}']) for k in range(parts)))
+        return cls(tuple(PartLevels(arrays[f'levels.{k}'], arrays[f'idle.{k}']) for k in range(parts)))
 
 
-def _fit_part(values: FloatArray) -> _PartLevels:
+def _fit_part(values: FloatArray) -> PartLevels:
     channels = values.reshape(-1, values.shape[-1])
     inner = np.arange(1, LEVELS + 1) / (LEVELS + 1)
     idle = np.full((channels.shape[1], IDLE_VALUES), np.nan)
@@ -90,10 +90,10 @@ def _fit_part(values: FloatArray) -> _PartLevels:
         found, counts = np.unique(channel[~np.isnan(channel)], return_counts=True)
         commonest = found[np.argsort(-counts, kind='stable')[:IDLE_VALUES]]
         idle[index, : len(commonest)] = commonest
-    return _PartLevels(levels=np.nanquantile(channels, inner, axis=0).T, idle=idle)
+    return PartLevels(levels=np.nanquantile(channels, inner, axis=0).T, idle=idle)
 
 
-def _part_features(values: FloatArray, levels: _PartLevels) -> FloatArray:
+def _part_features(values: FloatArray, levels: PartLevels) -> FloatArray:
     """Features of one part: `values` is (windows, samples, channels)."""
     # numpy's NaN-aware quantiles are slower by an order of magnitude.
     quantile = np.nanquantile if np.isnan(values).any() else np.quantile

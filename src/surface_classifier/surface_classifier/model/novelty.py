@@ -30,11 +30,12 @@ from surface_classifier.model.unseen_motion import MotionTest
 
 NANOSECONDS = 1_000_000_000
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
-_SMALLEST_SPREAD = 0.02  # keeps the logarithm of a constant series finite [scales of the channel]
+SMALLEST_SPREAD = 0.02  # keeps the logarithm of a constant series finite [scales of the channel]
+SMALLEST_DISTANCE = 1e-3  # keeps the logarithm of the distance to an equal window finite [standard deviations]
 _FARTHEST = 50.0
 # A window's score lies between this and its negative: neither one bump nor one window that is nearly a training window
 # may outweigh all others of the last seconds.
-_STRANGEST = 4.0
+STRANGEST = 4.0
 _NESTED = ('forest', 'levels', 'motion')  # attributes that are arrays with names of their own
 _BATCH = 512  # windows at once, whose distances to all references are in memory
 
@@ -144,8 +145,7 @@ class NoveltyTest:
             features = ((distribution_features(batch, self.scale) - self.centre) / self.spread).astype(np.float32)
             levels = self.levels.transform(in_scales(batch, self.scale))
             shares = self.forest.class_shares(levels.astype(np.float32))
-            disagreement = -(shares * np.log(np.maximum(shares, 1e-9))).sum(axis=1)
-            found.append(np.stack([self._log_distance(features), disagreement], axis=1))
+            found.append(np.stack([self._log_distance(features), disagreement(shares)], axis=1))
         return np.concatenate(found)
 
     def score(self, parts: Sequence[Values]) -> Values:
@@ -165,7 +165,7 @@ class NoveltyTest:
         rows, references = features.astype(np.float64), self.references.astype(np.float64)
         squares = np.square(references).sum(axis=1) - 2.0 * rows @ references.T
         nearest = squares.min(axis=1) + np.square(rows).sum(axis=1)
-        distance: Values = np.log(np.sqrt(np.maximum(nearest, 0.0)) + 1e-3)
+        distance: Values = np.log(np.sqrt(np.maximum(nearest, 0.0)) + SMALLEST_DISTANCE)
         return distance
 
     def to_bytes(self) -> bytes:
@@ -218,6 +218,12 @@ class NoveltyTest:
             ) from error
 
 
+def disagreement(shares: Values) -> Values:
+    """Return the entropy of what the trees say, (…,), of the shares of the classes, (…, classes) [1]."""
+    entropy: Values = -(shares * np.log(np.maximum(shares, 1e-9))).sum(axis=-1)
+    return entropy
+
+
 def standard_score(components: Values, usual: Values) -> Values:
     """Return how unlike what is usual each window is, (windows,).
 
@@ -225,7 +231,7 @@ def standard_score(components: Values, usual: Values) -> Values:
         components: As `NoveltyTest.components` gives them, (windows, 2).
         usual: Their mean and standard deviation over held-out windows, (2, 2).
     """
-    score: Values = np.clip(((components - usual[0]) / usual[1]).sum(axis=1), -_STRANGEST, _STRANGEST)
+    score: Values = np.clip(((components - usual[0]) / usual[1]).sum(axis=1), -STRANGEST, STRANGEST)
     return score
 
 
@@ -298,8 +304,8 @@ def distribution_features(parts: Sequence[Values], scale: Values) -> Values:
         steps = np.abs(np.diff(everything, axis=1)) if values.shape[1] > 1 else np.zeros_like(everything)
         found += [
             ordered[:, places].reshape(len(values), -1),
-            np.log(everything.std(axis=1) + _SMALLEST_SPREAD),
-            np.log(steps.mean(axis=1) + _SMALLEST_SPREAD),
+            np.log(everything.std(axis=1) + SMALLEST_SPREAD),
+            np.log(steps.mean(axis=1) + SMALLEST_SPREAD),
         ]
     return np.concatenate(found, axis=1)
 

@@ -119,8 +119,8 @@ CLASSIFIER_PARAMETERS = (
     NodeParameter(
         'engine',
         'auto',
-        'What runs the model; auto: torch on a CUDA device, else onnx.',
-        choices=('auto', 'onnx', 'torch'),
+        'What runs the model; auto: torch on a CUDA device, else onnx where ONNX Runtime is installed, else numpy.',
+        choices=('auto', 'onnx', 'torch', 'numpy'),
     ),
     NodeParameter('device', 'auto', 'Where the model runs.', choices=('auto', 'cpu', 'cuda')),
     NodeParameter(

@@ -209,7 +209,7 @@ def adapt_model(
     windows = read_robot_windows(read(), contract)
     adapted = adapt_network(network, windows, use_labels=use_labels)
     tell(1)
-    test = load_engine(model, 'onnx').novelty_test
+    test = load_engine(model).novelty_test
     known = windows.labels != UNLABELLED
     changed = replace(
         contract,

@@ -48,12 +48,17 @@ def random_windows(config: WindowConfig, windows: int, seed: int = 0) -> list[np
         (TWO_PART_CONFIG, replace(PRESETS['accurate-imu'].network, frame_samples=(0, 8))),
     ],
 )
-def test_onnx_and_torch_give_the_network_s_probabilities(
+def test_onnx_torch_and_numpy_give_the_network_s_probabilities(
     tmp_path: Path, config: WindowConfig, network: NetworkConfig
 ) -> None:
     lstm, contract = save_random_model(tmp_path / 'model', config, network, temperature=0.5)
     onnx, torch_engine = load_engine(tmp_path / 'model'), load_engine(tmp_path / 'model', 'torch', 'cpu')
-    assert (onnx.description, torch_engine.description) == ('onnx on cpu', 'torch on cpu')
+    numpy_engine = load_engine(tmp_path / 'model', 'numpy')
+    assert [each.description for each in (onnx, torch_engine, numpy_engine)] == [
+        'onnx on cpu',
+        'torch on cpu',
+        'numpy on cpu',
+    ]
     for windows in (1, 2, 33):
         parts = random_windows(config, windows, seed=windows)
         parts[0][0, 3, 0] = np.nan
@@ -61,7 +66,7 @@ def test_onnx_and_torch_give_the_network_s_probabilities(
         with torch.inference_mode():
             logits = lstm(*(torch.from_numpy(part.astype(np.float32)) for part in parts)).double().numpy()
         expected = softmax(logits / 0.5)
-        for engine in (onnx, torch_engine):
+        for engine in (onnx, torch_engine, numpy_engine):
             found = engine.predict(parts)
             assert found.dtype == np.float64
             np.testing.assert_allclose(found, expected, atol=1e-5)

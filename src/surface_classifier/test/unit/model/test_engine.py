@@ -15,6 +15,7 @@ import torch
 from model_samples import MOTOR_CONFIG
 
 from current_driver.errors import SurfaceError
+from surface_classifier.model.contract import ONNX_FILE
 from surface_classifier.model.engine import load_engine
 
 REQUIRES = ('torch',)
@@ -50,7 +51,7 @@ def test_the_robot_s_engine_writes_nothing_to_the_home_folder(model: Path, tmp_p
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize('engine', ['onnx', 'torch'])
+@pytest.mark.parametrize('engine', ['onnx', 'torch', 'numpy'])
 def test_a_window_gets_the_same_probabilities_alone_and_among_others(model: Path, engine: str) -> None:
     loaded = load_engine(model, engine, 'cpu')  # type: ignore[arg-type]
     windows = 5.0 + 2.0 * np.random.default_rng(0).normal(size=(40, 12, 2))
@@ -59,7 +60,7 @@ def test_a_window_gets_the_same_probabilities_alone_and_among_others(model: Path
     np.testing.assert_allclose(alone, together, atol=1e-6)
 
 
-@pytest.mark.parametrize('engine', ['onnx', 'torch'])
+@pytest.mark.parametrize('engine', ['onnx', 'torch', 'numpy'])
 def test_infinite_values_give_no_number(model: Path, engine: str) -> None:
     loaded = load_engine(model, engine, 'cpu')  # type: ignore[arg-type]
     windows = np.full((2, 12, 2), 5.0)
@@ -83,6 +84,22 @@ def test_nothing_said_means_onnx_on_the_cpu(model: Path) -> None:
     assert engine.contract.config == MOTOR_CONFIG
 
 
+def test_without_onnx_runtime_numpy_runs_the_model(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    assert load_engine(model).description == 'numpy on cpu'
+    with pytest.raises(SurfaceError, match=r'needs the Python package `onnxruntime`.*engine numpy or auto'):
+        load_engine(model, 'onnx')
+
+
+def test_a_model_without_an_onnx_file_is_run_by_numpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'onnxscript', None)
+    save_random_model(tmp_path / 'model')
+    assert not (tmp_path / 'model' / ONNX_FILE).exists()
+    assert load_engine(tmp_path / 'model').description == 'numpy on cpu'
+    with pytest.raises(SurfaceError, match=r'has no model.onnx.*use engine numpy or auto'):
+        load_engine(tmp_path / 'model', 'onnx')
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason='there is a CUDA device here')
 @pytest.mark.parametrize('engine', ['auto', 'torch'])
 def test_cuda_without_a_gpu_is_an_error_with_a_remedy(model: Path, engine: str) -> None:
@@ -99,7 +116,12 @@ def test_cuda_gives_what_the_cpu_gives(model: Path) -> None:
 
 @pytest.mark.parametrize(
     ('engine', 'device', 'expected'),
-    [('tensorrt', 'auto', "engine 'tensorrt'"), ('auto', 'tpu', "device 'tpu'"), ('onnx', 'cuda', 'CPU only')],
+    [
+        ('tensorrt', 'auto', "engine 'tensorrt'"),
+        ('auto', 'tpu', "device 'tpu'"),
+        ('onnx', 'cuda', 'CPU only'),
+        ('numpy', 'cuda', 'CPU only'),
+    ],
 )
 def test_what_there_is_not_is_refused_by_name(model: Path, engine: str, device: str, expected: str) -> None:
     with pytest.raises(SurfaceError, match=expected):
