@@ -210,7 +210,7 @@ def test_the_reference_gives_default_rule_unit_and_description() -> None:
         'mode (fast): one of fast, slow',
         '    Mode.',
     ]
-    assert key_reference(Layer, Layer(rate='auto', units=16)).splitlines()[0::2][:2] == [  # type: ignore[arg-type]
+    assert key_reference(Layer, Layer(rate='auto', units=16)).splitlines()[0::2][:2] == [
         'units (16): a whole number from 1 to 64 [units]',
         'rate (auto): a number of at least 0 and below 1, or auto',
     ]

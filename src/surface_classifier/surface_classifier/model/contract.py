@@ -295,7 +295,7 @@ def _check_types(contract: ModelContract) -> None:
         raise ValueError('seed is not a whole number, or created_by is not a text')
     for key in ('weights_sha256', 'onnx_sha256', 'novelty_sha256', 'curve_sha256'):
         digest = getattr(contract, key)
-        optional = key in ('novelty_sha256', 'curve_sha256')
+        optional = key != 'weights_sha256'
         if not isinstance(digest, str) or not re.fullmatch('[0-9a-f]{64}' if digest or not optional else '', digest):
             raise ValueError(f'{key} is {digest!r}, which is not a SHA-256')
 

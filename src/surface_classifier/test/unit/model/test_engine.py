@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from model_samples import MOTOR_CONFIG
+from model_samples import MOTOR_CONFIG, save_random_model
 
 from current_driver.errors import SurfaceError
 from surface_classifier.model.contract import ONNX_FILE
