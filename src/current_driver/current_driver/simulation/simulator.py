@@ -46,11 +46,9 @@ order of a 30 kg indoor robot's; they were chosen, not measured on one.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -220,16 +218,6 @@ class SimulatorConfig:
         for name, value, good, remedy in checks:
             if not good:
                 raise SurfaceError(f'simulator: {name} {value} {remedy}')
-
-
-def parameter_digest() -> str:
-    """Return the SHA-256 of every number that sets how hard the simulated task is: surfaces, robot and plan."""
-    parameters = {
-        'surfaces': {name: asdict(surface) for name, surface in SURFACES.items()},
-        'robot': asdict(RobotParameters()),
-        'plan': asdict(PlanParameters()),
-    }
-    return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
 
 
 class Simulator:

@@ -3,8 +3,9 @@
 """Whether a robot moves as it did when the model was trained: at a speed, a turn and a steadiness that were driven.
 
 Currents at a speed that was never driven look like those of another surface at a speed that was, so the currents cannot
-tell; wheel speeds or a twist can. A window's motion is three or more numbers, and it is unseen when no training window
-has a motion nearby. How near is near enough comes from recordings that were held out. All of it is numpy.
+separate them; wheel speeds or a twist can. A window's motion is three or more numbers, and it is unseen when no
+training window has a motion nearby. How near is near enough comes from recordings that were held out. All of it is
+numpy.
 """
 
 from __future__ import annotations

@@ -22,7 +22,6 @@ from current_driver.devices.serial_port.sample_lines import MALFORMED, Columns, 
 from current_driver.errors import SurfaceError
 
 CSV, JSON, BINARY = 'csv', 'json', 'binary'
-FORMATS = (CSV, JSON, BINARY)
 WAIT_S = 0.05
 # Bytes are collected for so long: fewer wake-ups, and stamps by the device's clock do not mind.
 COLLECT_S = 0.002

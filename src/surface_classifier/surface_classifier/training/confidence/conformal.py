@@ -71,14 +71,3 @@ def conformal_thresholds(
         place = int(np.searchsorted(covered, level - 1e-12))
         found[float(level)] = float(of_truth[order[place]]) if place < len(order) else 0.0
     return found
-
-
-def set_coverage(probabilities: Values, truth: Ids, recording: Ids, threshold: float) -> tuple[float, float]:
-    """Return how often the true class is in the set, on average over recordings, and the mean size of the sets.
-
-    The likeliest class is always in the set, as in a label.
-    """
-    inside = probabilities >= np.minimum(threshold, probabilities.max(axis=1, keepdims=True))
-    right = inside[np.arange(len(truth)), truth]
-    by_recording = [right[recording == k].mean() for k in np.unique(recording)]
-    return float(np.mean(by_recording)), float(inside.sum(axis=1).mean())

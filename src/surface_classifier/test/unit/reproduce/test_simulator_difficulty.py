@@ -4,6 +4,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,13 +15,25 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.neighbors import NearestCentroid
 
-from current_driver.simulation.simulator import Simulator, SimulatorConfig, parameter_digest
+from current_driver.simulation.drive_plan import PlanParameters
+from current_driver.simulation.simulator import RobotParameters, Simulator, SimulatorConfig
+from current_driver.simulation.surfaces import SURFACES
 from surface_classifier.diagnosis.hand_features import hand_features
 
 Windows = tuple[NDArray[np.float64], NDArray[np.int64]]
 
 # Changing a parameter changes how hard the task is: measure again, with other seeds as well, and only then change this.
 FROZEN_PARAMETERS = '2d610c5866a873d294b419f240eff06bd1ace36878a530316da2403624dbf237'
+
+
+def parameter_digest() -> str:
+    """Return the SHA-256 of every number that sets how hard the simulated task is: surfaces, robot and plan."""
+    parameters = {
+        'surfaces': {name: asdict(surface) for name, surface in SURFACES.items()},
+        'robot': asdict(RobotParameters()),
+        'plan': asdict(PlanParameters()),
+    }
+    return hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
 
 
 def windows(seeds: range) -> Windows:

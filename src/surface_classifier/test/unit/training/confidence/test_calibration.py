@@ -16,7 +16,20 @@ from surface_classifier.training.confidence.calibration import (
     match_confidence,
     reliability,
 )
-from surface_classifier.training.confidence.conformal import conformal_thresholds, set_coverage
+from surface_classifier.training.confidence.conformal import conformal_thresholds
+
+
+def set_coverage(
+    probabilities: np.ndarray, truth: np.ndarray, recording: np.ndarray, threshold: float
+) -> tuple[float, float]:
+    """Return how often the true class is in the set, on average over recordings, and the mean size of the sets.
+
+    The likeliest class is always in the set, as in a label.
+    """
+    inside = probabilities >= np.minimum(threshold, probabilities.max(axis=1, keepdims=True))
+    right = inside[np.arange(len(truth)), truth]
+    by_recording = [right[recording == k].mean() for k in np.unique(recording)]
+    return float(np.mean(by_recording)), float(inside.sum(axis=1).mean())
 
 
 def drawn(seed: int, windows: int = 6000) -> tuple[np.ndarray, np.ndarray]:
