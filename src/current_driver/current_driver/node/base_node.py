@@ -147,9 +147,9 @@ class MonitoredNode(Node):
         if not self.context.ok():
             return  # what fails after the shutdown fails because of it
         expected = isinstance(error, SurfaceError)
-        text = str(error) if expected else f'{type(error).__name__}: {error}'
+        text = str(error) if expected else plain_text(f'{type(error).__name__}: {error}')
         if self._faults.add(text, time.monotonic()):
-            self.get_logger().error(text if expected else ''.join(traceback.format_exception(error)))
+            self.get_logger().error(text if expected else plain_text(''.join(traceback.format_exception(error))))
 
     def publish_health(self) -> None:
         """Publish the health on `/diagnostics`; a change of state is also logged."""
@@ -168,7 +168,9 @@ class MonitoredNode(Node):
             name=self.get_fully_qualified_name().lstrip('/'),
             message=plain_text(health.text),
             hardware_id=platform.node(),  # rqt_robot_monitor separates the computers of a robot by it
-            values=[KeyValue(key=key, value=str(value)) for key, value in health.values.items()],
+            values=[
+                KeyValue(key=plain_text(key), value=plain_text(str(value))) for key, value in health.values.items()
+            ],
         )
         message = DiagnosticArray(status=[status])
         message.header.stamp = self.get_clock().now().to_msg()

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 
+from rclpy.node import NodeNameNonExistentError
 from rclpy.publisher import Publisher
 
 from current_driver.node.base_node import MonitoredNode
@@ -206,7 +207,10 @@ class FlowControl:
                 name = f'{info.node_namespace.rstrip("/")}/{info.node_name}'
                 if name in reporters:
                     continue
-                published = self._node.get_publisher_names_and_types_by_node(info.node_name, info.node_namespace)
+                try:
+                    published = self._node.get_publisher_names_and_types_by_node(info.node_name, info.node_namespace)
+                except NodeNameNonExistentError:
+                    continue  # it has left the graph since
                 if any(other not in NODE_TOPICS for other, _ in published):
                     found.add(name)
         return frozenset(found)

@@ -68,11 +68,11 @@ class PreprocessorState:
         settings: What it was started with, such as window and channels.
         overdue: Windows that should have come while inputs arrive.
         refused_messages: Topics of which too many messages cannot be used, one sentence each.
-        publishers: Publishers of every input topic by name.
-        numbered_topics: Input topics whose samples are numbered, so that they have one source.
-        mixtures: Topics whose values alternate as those of two publishers do, and how.
+        publishers: Publishers by name of every input topic that is subscribed.
+        lasting: Of these, those that have been there for so long that none is left over from a killed process.
+        mixtures: Topics whose newest samples are those of two sources, and how that shows.
         wraps: Channels whose values are whole numbers that wrap around, with the remedy.
-        twins: Other publishers of the topic of windows.
+        twins: Other lasting publishers of the topic of windows.
         window_topic: Name of that topic.
     """
 
@@ -91,7 +91,7 @@ class PreprocessorState:
     overdue: Overdue | None = None
     refused_messages: tuple[str, ...] = ()
     publishers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    numbered_topics: frozenset[str] = frozenset()
+    lasting: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mixtures: Mapping[str, str] = field(default_factory=dict)
     wraps: Mapping[str, str] = field(default_factory=dict)
     twins: tuple[str, ...] = ()
@@ -137,28 +137,32 @@ def preprocessor_health(state: PreprocessorState) -> Health:
 
 
 def _doubled(state: PreprocessorState) -> tuple[Level, str] | None:
-    """Two sources of one input, or two preprocessors of one topic of windows."""
-    if state.twins:
-        return Level.ERROR, (
-            f'{", ".join(state.twins)} also publishes {state.window_topic}: labels would be of either; stop one of the '
-            'nodes, or give it another topic'
-        )
-    for topic, names in state.publishers.items():
-        if len(names) < 2:
-            continue
-        if topic in state.numbered_topics:
-            return Level.ERROR, (
-                f'{len(names)} sources publish {topic}: {", ".join(names)}; windows that hold samples of both are '
-                'voided; stop one of them, or give it another topic'
-            )
-        if topic in state.mixtures:
-            return Level.ERROR, (
-                f'{len(names)} nodes publish {topic}: {", ".join(names)}, and {state.mixtures[topic]}; stop one of '
-                'them, or give it another topic'
-            )
+    """Two sources of one input, or two preprocessors of one topic of windows.
+
+    A publisher that was killed is still in the graph for about 20 s: what the samples show is an error, what the graph
+    shows alone a warning, when it lasts.
+    """
     for topic, text in state.mixtures.items():
-        return Level.WARN, f'{topic}: {text}, as when two nodes publish it; check who does'
+        names = state.publishers.get(topic, ())
+        if len(names) < 2:
+            return Level.WARN, f'{topic}: {text}, as when two nodes publish it; check who does'
+        return Level.ERROR, (
+            f'{len(names)} nodes publish {topic}: {", ".join(names)}, and {text}; windows that hold samples of both '
+            'are voided; stop one of them, or give it another topic'
+        )
+    if state.twins:
+        return Level.WARN, twin_text(state.twins, state.window_topic, 'labels would be of either')
+    for topic, names in state.lasting.items():
+        if len(names) > 1:
+            return Level.WARN, (
+                f'{len(names)} nodes publish {topic}: {", ".join(names)}; stop one of them, or give it another topic'
+            )
     return None
+
+
+def twin_text(twins: tuple[str, ...], topic: str, consequence: str) -> str:
+    """Name the nodes that publish the output of a node beside it."""
+    return f'{", ".join(twins)} also publishes {topic}: {consequence}; stop one of the nodes, or give it another topic'
 
 
 @dataclass(frozen=True)
@@ -184,6 +188,8 @@ class ClassifierState:
         refused: Windows that were not of the model's configuration.
         queue: Windows waiting now.
         inference_ms: Mean time the model took over the last labels; NaN before the first [ms].
+        twins: Other lasting publishers of the topic of labels.
+        label_topic: Name of that topic.
     """
 
     fault: str = ''
@@ -204,16 +210,27 @@ class ClassifierState:
     refused: int = 0
     queue: int = 0
     inference_ms: float = float('nan')
+    twins: tuple[str, ...] = ()
+    label_topic: str = ''
+
+
+_NOT_REPORTED = (
+    *('fault', 'newly_dropped', 'newly_late', 'input_timeout_s', 'uptime_s', 'deadline_s', 'first_window_s'),
+    *('twins', 'label_topic'),
+)
 
 
 def classifier_health(state: ClassifierState) -> Health:
     """Return the classifier's health."""
     values = asdict(state)
-    for name in ('fault', 'newly_dropped', 'newly_late', 'input_timeout_s', 'uptime_s', 'deadline_s', 'first_window_s'):
+    for name in _NOT_REPORTED:
         del values[name]
     values['age_s'] = 'never received' if state.age_s is None else f'{state.age_s:.1f}'
     if state.fault:
         return Health(Level.ERROR, state.fault, values)
+    if state.twins:
+        text = twin_text(state.twins, state.label_topic, 'a reader gets the labels of both')
+        return Health(Level.WARN, text, values)
     if not state.model:
         return Health(Level.WARN, 'no model is loaded; set parameter model or call ~/load_model', values)
     if state.newly_dropped:
@@ -255,6 +272,7 @@ class TrainerState:
         recorded_s: Time since it was started [s].
         surface: Label that is set; empty: not labelled.
         ages_s: Time since the last message of every recorded topic, None when none ever came [s].
+        deadlines_s: Silence after which the sender of a recorded topic has stopped, as learned from its messages [s].
         unresolved: Topics whose type is not known yet, because nobody publishes them.
         input_timeout_s: Longest silence that is no cause for concern [s].
         uptime_s: Time since the node began to listen [s].
@@ -270,6 +288,7 @@ class TrainerState:
     recorded_s: float = 0.0
     surface: str = ''
     ages_s: Mapping[str, float | None] = field(default_factory=dict)
+    deadlines_s: Mapping[str, float] = field(default_factory=dict)
     unresolved: tuple[str, ...] = ()
     input_timeout_s: float = 2.0
     uptime_s: float = 0.0
@@ -311,7 +330,8 @@ def trainer_health(state: TrainerState) -> Health:
             'correct their sender',
             values,
         )
-    if state.recording and (silent := silent_topics(state.ages_s, state.input_timeout_s, state.uptime_s)):
+    silent = silent_topics(state.ages_s, state.input_timeout_s, state.uptime_s, deadlines_s=state.deadlines_s)
+    if state.recording and silent:
         return Health(Level.WARN, f'recording, but {silent}', values)
     if state.recording:
         return Health(Level.OK, 'recording', values)

@@ -34,6 +34,7 @@ from surface_classifier.nodes.conversion import describe_window_message, label_m
 from surface_classifier.nodes.message_limit import MessageLimit
 from surface_classifier.nodes.parameters import CLASSIFIER_PARAMETERS
 from surface_classifier.nodes.progress_reporter import ProgressReporter
+from surface_classifier.nodes.publishers import OthersBeside
 from surface_classifier.signal.window_stream import Window
 from surface_msgs.msg import CurrentWindow, SurfaceLabel
 from surface_msgs.srv import LoadModel
@@ -117,6 +118,7 @@ class ClassifierNode(MonitoredNode):
         self._confidences_out = self._stream(Float32, CONFIDENCE_TOPIC)
         outputs = (self._labels_out, self._names_out, self._confidences_out)
         self._acknowledgements = [Acknowledgement(self, output) for output in outputs]
+        self._beside = OthersBeside(self, LABEL_TOPIC)
         # The sender of lossless windows keeps few on their way, so that the long queue is never full; in one process it
         # is the queue that holds the sender back.
         self._worker: InferenceWorker[_Job] = InferenceWorker(
@@ -205,6 +207,8 @@ class ClassifierNode(MonitoredNode):
                 newly_late=late - told_late,
                 refused=self._refused,
                 queue=len(self._worker),
+                twins=self._beside.names(),
+                label_topic=LABEL_TOPIC,
                 inference_ms=1e3 * sum(durations_s) / len(durations_s) if durations_s else math.nan,
             )
         )

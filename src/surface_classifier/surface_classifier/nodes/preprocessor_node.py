@@ -31,14 +31,14 @@ from surface_classifier.nodes.conversion import WindowWriter
 from surface_classifier.nodes.message_limit import MessageLimit
 from surface_classifier.nodes.parameters import PREPROCESSOR_PARAMETERS
 from surface_classifier.nodes.progress_reporter import ProgressReporter
-from surface_classifier.nodes.publishers import others_beside, publishers_of
+from surface_classifier.nodes.publishers import LastingPublishers, OthersBeside, publishers_of
 from surface_classifier.nodes.window_parameters import window_config
 from surface_classifier.nodes.window_watch import Overdue, StreamSnapshot, WindowWatch
 from surface_classifier.signal.channel_map import header_stamp_ns
 from surface_classifier.signal.rate_check import rate_mismatches
 from surface_classifier.signal.sample_gate import CLOCK_JUMP_NS
 from surface_classifier.signal.skipped_messages import LEAST_MESSAGES
-from surface_classifier.signal.window_config import MOTOR_CURRENT_TYPE, WindowConfig
+from surface_classifier.signal.window_config import WindowConfig
 from surface_classifier.signal.window_stream import Window, WindowStream
 from surface_msgs.msg import CurrentWindow
 
@@ -46,6 +46,7 @@ WINDOW_TOPIC = 'current_window'
 INPUT_DEPTH = 256
 WINDOW_DEPTH = 64
 FINISH_CHECK_S = 0.02
+MIXTURE_SHOWN_S = 10.0
 
 WindowTaker = Callable[[Window, str], None]
 
@@ -92,6 +93,10 @@ class PreprocessorNode(MonitoredNode):
         self._unfinished: deque[_Unfinished] = deque()
         self._arrivals: dict[str, ArrivalWatch] = {}
         self._reporters: dict[str, ProgressReporter] = {}
+        # Of the inputs that are subscribed: who publishes them, and when their samples were those of two sources.
+        self._lasting: dict[str, LastingPublishers] = {}
+        self._second_sources: dict[str, int] = {}
+        self._mixed_s: dict[str, float] = {}
         self.config: WindowConfig | None = None
         self.local_inputs: dict[str, Callable[[bytes], None]] = {}
         try:
@@ -111,6 +116,7 @@ class PreprocessorNode(MonitoredNode):
         self._publisher = self.create_publisher(
             CurrentWindow, WINDOW_TOPIC, stream_qos(depth, reliable=True), qos_overriding_options=qos_overrides()
         )
+        self._beside = OthersBeside(self, WINDOW_TOPIC)
         if self._lossless:
             readers = max(0, self.values['readers'] - local_classifier)
             self._flow = FlowControl(self, self.values['in_flight'], readers, self._pump)
@@ -132,6 +138,7 @@ class PreprocessorNode(MonitoredNode):
             if resolved in local_topics:
                 self.local_inputs[resolved] = take
                 continue
+            self._lasting[topic] = LastingPublishers()
             if self._lossless:
                 self._reporters[topic] = ProgressReporter(self, topic)
             self.create_subscription(
@@ -239,9 +246,10 @@ class PreprocessorNode(MonitoredNode):
             counters = asdict(self._stream.counters)
             void_reasons = dict(self._stream.void_reasons)
             refused = tuple(self._stream.skipped.refusals(LEAST_MESSAGES)) or tuple(self._unusable())
-            mixtures, wraps = self._stream.mixtures, self._stream.wraps
+            mixtures, wraps = self._mixtures(now_s), self._stream.wraps
             waiting = len(self._outbox)
         ages_s = {topic: self._age_s(topic, now_s) for topic in self._arrivals}
+        endpoints = {topic: publishers_of(self, topic) for topic in self._lasting}
         return preprocessor_health(
             PreprocessorState(
                 topics=self.config.topics,
@@ -253,13 +261,11 @@ class PreprocessorNode(MonitoredNode):
                 void_reasons=void_reasons,
                 overdue=self._overdue(now_s, counters, void_reasons, ages_s),
                 refused_messages=refused,
-                publishers={topic: publishers_of(self, topic) for topic in self.config.topics},
-                numbered_topics=frozenset(
-                    topic for topic, msgtype in self.config.topics.items() if msgtype == MOTOR_CURRENT_TYPE
-                ),
+                publishers={topic: tuple(name for _, name in found) for topic, found in endpoints.items()},
+                lasting={topic: self._lasting[topic].update(found, now_s) for topic, found in endpoints.items()},
                 mixtures=mixtures,
                 wraps=wraps,
-                twins=others_beside(self, WINDOW_TOPIC),
+                twins=self._beside.names(),
                 window_topic=WINDOW_TOPIC,
                 clock_jumps=self._clock_jumps,
                 wrong_rates=rate_mismatches(self.config.parts, counters['observed_rate_hz']),
@@ -267,6 +273,19 @@ class PreprocessorNode(MonitoredNode):
                 settings={'windows': describe_windows(self.config), 'stride [s]': self.config.stride_s},
             )
         )
+
+    def _mixtures(self, now_s: float) -> dict[str, str]:
+        """Topics whose newest samples are those of two sources, and how that shows."""
+        for topic, count in self._stream.second_sources.items():
+            if count > self._second_sources.get(topic, 0):
+                self._second_sources[topic] = count
+                self._mixed_s[topic] = now_s
+        counted = {
+            topic: 'their sample numbers are those of two sources'
+            for topic, at_s in self._mixed_s.items()
+            if now_s - at_s < MIXTURE_SHOWN_S
+        }
+        return {**self._stream.newest_mixtures, **counted}
 
     def _unusable(self) -> list[str]:
         """Topics of which not one message could be used so far, one sentence each."""
@@ -346,6 +365,7 @@ class PreprocessorNode(MonitoredNode):
             if newest_ns is None or newest_ns <= self.get_clock().now().nanoseconds:
                 return  # nothing is buffered that is newer than the clock
             self._stream.reset()
+            self._watch.pause()
             self._clock_jumps += 1
             self._old_messages_may_come = True
         step_s = -jump.delta.nanoseconds * 1e-9

@@ -19,7 +19,9 @@ from sensor_msgs.msg import Joy
 
 from current_driver.errors import DamagedMessageError, RefusedMessageError, SurfaceError
 from current_driver.files.names import check_name
+from current_driver.files.plain_text import plain_text
 from current_driver.messages import NANOSECONDS, SURFACE_TRUTH
+from current_driver.node.arrival_watch import ArrivalWatch
 from current_driver.node.base_node import MonitoredNode
 from current_driver.node.decoding import decode
 from current_driver.node.health import Health
@@ -81,7 +83,7 @@ class _Input:
     latched: bool
     times: TimeReader
     reporter: ProgressReporter | None
-    received_s: float | None = None
+    arrivals: ArrivalWatch
 
 
 class TrainerNode(MonitoredNode):
@@ -164,10 +166,9 @@ class TrainerNode(MonitoredNode):
                 surface=self._surface,
                 # A latched topic, such as a label, is sent when it changes and may rest for long.
                 ages_s={
-                    topic: None if entry.received_s is None else now_s - entry.received_s
-                    for topic, entry in self._inputs.items()
-                    if not entry.latched
+                    topic: entry.arrivals.age_s(now_s) for topic, entry in self._inputs.items() if not entry.latched
                 },
+                deadlines_s={topic: entry.arrivals.deadline_s for topic, entry in self._inputs.items()},
                 unresolved=tuple(self._missing_topics()),
                 input_timeout_s=self.values['input_timeout_s'],
                 uptime_s=self.uptime_s,
@@ -231,7 +232,13 @@ class TrainerNode(MonitoredNode):
         reliable = all(offer.reliability == ReliabilityPolicy.RELIABLE for offer in offers)
         reporter = ProgressReporter(self, topic) if self.values['lossless'] else None
         entry = _Input(
-            topic, msgtype, message_definition(msgtype), latched, time_reader(msgtype, message_class), reporter
+            topic,
+            msgtype,
+            message_definition(msgtype),
+            latched,
+            time_reader(msgtype, message_class),
+            reporter,
+            ArrivalWatch(self.values['input_timeout_s'], learns=not self.values['lossless']),
         )
         if self._session is not None and not is_label:
             with self._recording():
@@ -247,7 +254,7 @@ class TrainerNode(MonitoredNode):
         self._inputs[topic] = entry
 
     def _on_message(self, entry: _Input, cdr: bytes) -> None:
-        entry.received_s = time.monotonic()
+        entry.arrivals.arrive(time.monotonic())
         receive_ns = self.get_clock().now().nanoseconds
         if entry.reporter is not None:
             entry.reporter.take()
@@ -273,7 +280,7 @@ class TrainerNode(MonitoredNode):
             return MessageTimes(receive_ns, receive_ns)
 
     def _on_label(self, entry: _Input, cdr: bytes) -> None:
-        entry.received_s = time.monotonic()
+        entry.arrivals.arrive(time.monotonic())
         if entry.reporter is not None:
             entry.reporter.take()
         stamp_ns = self.get_clock().now().nanoseconds
@@ -351,7 +358,6 @@ class TrainerNode(MonitoredNode):
         if self._session is not None:
             raise SurfaceError(f'{self._session.writer.path} is being recorded; stop it first with ~/stop_recording')
         self._check_name(request.surface)
-        _check_path(request.name)
         name = request.name or time.strftime('%Y%m%d-%H%M%S', time.localtime(self.get_clock().now().nanoseconds * 1e-9))
         check_name(name, 'recording')
         if PurePath(name).is_absolute() or '..' in PurePath(name).parts:
@@ -531,7 +537,7 @@ def _check_path(path: str) -> None:
     Raises:
         SurfaceError: It has some.
     """
-    if any(character < ' ' or character == '\x7f' for character in path):
+    if path != plain_text(path) or '\n' in path or '\t' in path:
         raise SurfaceError(f'the path {path!r} holds control characters; give a path without them')
 
 

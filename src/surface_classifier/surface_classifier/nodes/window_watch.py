@@ -84,12 +84,15 @@ class WindowWatch:
         # After a jump of the clock, a whole window has to come in again.
         begins = not windows or self._since(snapshot, 'clock_jumps')
         due_s = self._first_s if begins else self._following_s
-        reason = self._reason(snapshot)
+        reason = self._dropped(snapshot)
         if not reason:
-            if idle_s <= due_s + WARN_S or self._moves_slowly(snapshot, due_s):
+            # Samples are taken in: a window is missed only from the time on at which the next one is due.
+            idle_s -= due_s
+            reason = self._voided(snapshot)
+        if not reason:
+            if self._moves_slowly(snapshot, due_s):
                 return None
             reason = f'{self._since(snapshot, "samples")} samples came, too few for a window'
-            idle_s -= due_s
         if idle_s <= WARN_S:
             return None
         return Overdue(Level.ERROR if idle_s > ERROR_S else Level.WARN, f'inputs arrive and no window leaves: {reason}')
@@ -108,16 +111,19 @@ class WindowWatch:
         begin_ns = self._base.newest_ns
         return begin_ns is None or 0 < snapshot.newest_ns - begin_ns < due_s * 1e9
 
-    def _reason(self, snapshot: StreamSnapshot) -> str:
-        """The most frequent reason with its count; empty where most of what came was taken in."""
+    def _voided(self, snapshot: StreamSnapshot) -> str:
+        """How many windows were voided, with the most frequent reason; empty where none was."""
         voided = self._since(snapshot, 'voided')
-        if voided:
-            since = {
-                reason: count - self._base.void_reasons.get(reason, 0)
-                for reason, count in snapshot.void_reasons.items()
-            }
-            reason = max(since, key=lambda name: since[name], default='')
-            return f'{voided} windows were voided, {since.get(reason, 0)} of them for this reason: {reason}'
+        if not voided:
+            return ''
+        since = {
+            reason: count - self._base.void_reasons.get(reason, 0) for reason, count in snapshot.void_reasons.items()
+        }
+        reason = max(since, key=lambda name: since[name], default='')
+        return f'{voided} windows were voided, {since.get(reason, 0)} of them for this reason: {reason}'
+
+    def _dropped(self, snapshot: StreamSnapshot) -> str:
+        """Why samples were dropped, with the count; empty where most of what came was taken in."""
         lost = {name: self._since(snapshot, name) for name in _DROPPED}
         came = self._since(snapshot, 'samples') + sum(lost.values())
         worst = max(lost, key=lambda name: lost[name])

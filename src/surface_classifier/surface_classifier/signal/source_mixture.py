@@ -8,6 +8,8 @@ one sends zeros, or another constant, between the values of the other; or both s
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,37 +22,90 @@ _CONSTANT_FRACTIONS = (0.15, 0.85)
 _LEAST_DISTANCE_STEPS = 5.0  # distance of other values from the constant, in steps of the measurement
 _LEAST_RATIO = 5.0  # change to the next sample, for one to the sample after it
 
+# Ends of spans that windows are compared with: a window may last long against a span.
+FOUND_KEPT = 256
+
 Values = NDArray[np.float64]
+Stamps = NDArray[np.int64]
 
 
 class SourceMixture:
-    """Compares the samples of one topic, span by span, in constant memory."""
+    """Compares the samples of one topic, span by span, in constant memory.
+
+    Where two spans in a row are mixed, windows hold samples of both publishers, until a span is not mixed any more.
+
+    Attributes:
+        mixed_spans: Spans of which the one before was mixed as well.
+    """
 
     def __init__(self) -> None:
         """Make one that has seen nothing."""
-        self._waiting: list[Values] = []
-        self._held = 0
+        self.mixed_spans = 0
         self._spans = 0
         self._mixed = 0
         self._text = ''
+        self.reset()
 
-    def add(self, values: Values) -> None:
-        """Take samples in, shape (samples, channels)."""
-        self._waiting.append(values)
-        self._held += len(values)
-        if self._held >= SPAN_SAMPLES:
-            text = mixture_of(np.concatenate(self._waiting))
-            self._waiting.clear()
-            self._held = 0
-            self._spans += 1
-            if text:
-                self._mixed += 1
-                self._text = text
+    def reset(self) -> None:
+        """Forget the samples, as after a jump of the clock; the counts stay."""
+        self._values: list[Values] = []
+        self._held = 0
+        self._last_was_mixed = False
+        # Stamp of the last sample of a span, and whether it was mixed as the one before [ns].
+        self._found: deque[tuple[int, bool]] = deque(maxlen=FOUND_KEPT)
+
+    def add(self, values: Values, stamps_ns: Stamps) -> None:
+        """Take samples in.
+
+        Args:
+            values: Shape (samples, channels).
+            stamps_ns: Shape (samples,) [ns].
+        """
+        begin = 0
+        # Spans do not depend on how the samples are split into messages.
+        while len(values) - begin >= (missing := SPAN_SAMPLES - self._held):
+            self._values.append(values[begin : begin + missing])
+            begin += missing
+            self._end_span(int(stamps_ns[begin - 1]))
+        if begin < len(values):
+            self._values.append(values[begin:])
+            self._held += len(values) - begin
+
+    def _end_span(self, last_ns: int) -> None:
+        text = mixture_of(np.concatenate(self._values))
+        self._values.clear()
+        self._held = 0
+        self._spans += 1
+        if text:
+            self._mixed += 1
+            self._text = text
+        is_mixed = bool(text) and self._last_was_mixed
+        self._last_was_mixed = bool(text)
+        self.mixed_spans += is_mixed
+        if is_mixed or self._found:
+            self._found.append((last_ns, is_mixed))
+
+    def covers(self, start_ns: int, end_ns: int) -> bool:
+        """Return whether a window holds samples of two publishers, by the spans that ended before its end.
+
+        Args:
+            start_ns: Stamp of its first sample [ns].
+            end_ns: Stamp of its last sample [ns].
+        """
+        known = [(last_ns, is_mixed) for last_ns, is_mixed in self._found if last_ns < end_ns]
+        if not known:
+            return False
+        return known[-1][1] or any(is_mixed and last_ns >= start_ns for last_ns, is_mixed in known)
 
     @property
     def text(self) -> str:
-        """How the values alternate, in words; empty when they do not."""
+        """How the values alternate, in words; empty when they do not in most spans."""
         return self._text if self._mixed > LEAST_SPANS * self._spans else ''
+
+    @property
+    def newest_text(self) -> str:
+        """How the values alternate now, in words; empty when they do not."""
+        return self._text if self._found and self._found[-1][1] else ''
 
 
 def mixture_of(values: Values) -> str:

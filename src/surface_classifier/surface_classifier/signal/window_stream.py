@@ -35,6 +35,7 @@ from surface_classifier.signal.window_config import PartConfig, WindowConfig
 TOPIC_LAG_S = 10.0
 # Reasons for which windows are voided, beside channels that are not a number and gaps of a part.
 TWO_STREAMS = 'samples of two sources, or of a source that was started again'
+MIXED_SOURCES = 'values that alternate as those of two publishers do'
 SILENCE = 'gaps as long as the window'
 _NEVER_NS = -(2**63)
 
@@ -193,6 +194,17 @@ class WindowStream:
         }
 
     @property
+    def newest_mixtures(self) -> dict[str, str]:
+        """Of the mixtures, those that the newest samples show."""
+        texts = {name: topic.mixture.newest_text for name, topic in self._topics.items()}
+        return {name: text for name, text in texts.items() if text}
+
+    @property
+    def second_sources(self) -> dict[str, int]:
+        """Blocks that show that two sources publish on a topic, by topic."""
+        return {name: topic.gate.second_source for name, topic in self._topics.items()}
+
+    @property
     def voided(self) -> int:
         """Windows left out so far; the counter of that name, without the cost of all of them."""
         return self._voided
@@ -251,6 +263,7 @@ class WindowStream:
         for topic in self._topics.values():
             topic.gate.reset()
             topic.future.reset()
+            topic.mixture.reset()
         for part in self._parts:
             for signal in part.signals:
                 signal.resampler.reset()
@@ -274,7 +287,7 @@ class WindowStream:
             topic.receive_stamped += len(samples.stamps_ns)
         spreader = self._spreaders.get(samples.topic)
         if samples.first_sample is None:
-            topic.mixture.add(samples.values)
+            topic.mixture.add(samples.values, samples.stamps_ns)
         topic.wraps.add(samples.values)
         windows: list[Window] = []
         spread = (samples,) if spreader is None else spreader.add(samples)
@@ -314,6 +327,8 @@ class WindowStream:
             window = self._read_window(self._next_window)
             if self._joins_streams(window):
                 self._void(TWO_STREAMS)
+            elif any(topic.mixture.covers(window.start_ns, window.end_ns) for topic in self._topics.values()):
+                self._void(MIXED_SOURCES)
             elif window.coverage >= self.config.min_coverage:
                 windows.append(window)
                 self._windows += 1

@@ -42,10 +42,6 @@ class TrainFiles:
         """Whether the model is there; it appears under its name when it is complete."""
         return (self.model / CONTRACT_FILE).is_file()
 
-    def partial(self, path: Path, pid: int) -> Path:
-        """Name under which a process writes one of them before it is complete."""
-        return path.with_name(f'.{path.name}.partial-{pid}')
-
     def write_diagnosis(self, diagnosis: Mapping[str, Any]) -> None:
         """Put the diagnosis under its name, whole.
 

@@ -30,7 +30,7 @@ REQUIRES = ('rclpy', 'surface_msgs')
 
 BLOCKS = 30
 BLOCK_SAMPLES = 10
-WINDOWS = {
+WINDOWS: dict[str, Any] = {
     'channels': [
         f"{{name: {side}, topic: motor_current, type: surface_msgs/msg/MotorCurrent, field: 'current[{side}]'}}"
         for side in ('left', 'right')

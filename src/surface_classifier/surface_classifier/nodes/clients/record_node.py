@@ -9,16 +9,14 @@ has been driven. The trainer is that of the running graph, or one that is starte
 from __future__ import annotations
 
 import secrets
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -375,7 +373,7 @@ def record(options: RecordOptions, *, plain: bool = False, picture: Path | None 
         node = RecordNode(options)
         executor.add_node(node)
         thread.start()
-        with terminal, _hang_up_as_interrupt():
+        with terminal:
             try:
                 with screen:
                     if _wait_for_trainer(node, terminal, screen):
@@ -427,17 +425,3 @@ def _keys_until_quit(node: RecordNode, terminal: Terminal, screen: Screen[Record
 def _spin(executor: NodeExecutor) -> None:
     with suppress(ExternalShutdownException):
         executor.spin()
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
-
-
-@contextmanager
-def _hang_up_as_interrupt() -> Iterator[None]:
-    """Let a terminal that is closed end the command as Ctrl-C does, with a complete recording."""
-    before = signal.signal(signal.SIGHUP, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, before)

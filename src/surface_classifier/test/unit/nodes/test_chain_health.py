@@ -17,6 +17,8 @@ from surface_classifier.nodes.chain_health import (
     trainer_health,
 )
 
+TWO = ('/x', '/y')
+
 
 def check_health(health: Health, level: Level, word: str) -> None:
     assert health.level is level
@@ -38,6 +40,12 @@ def test_silence_counts_only_after_the_timeout() -> None:
         (PreprocessorState(fault='no such file'), Level.ERROR, 'no such file'),
         (PreprocessorState(ages_s={'a': 9.0}, uptime_s=9.0), Level.WARN, 'a for more'),
         (PreprocessorState(wrong_rates=('part motor: too slow',)), Level.WARN, 'too slow'),
+        # A killed publisher stays in the graph for a while: two endpoints alone are no error.
+        (PreprocessorState(publishers={'a': ('/x', '/x')}), Level.OK, 'cutting'),
+        (PreprocessorState(publishers={'a': TWO}, lasting={'a': TWO}), Level.WARN, '2 nodes publish a: /x, /y'),
+        (PreprocessorState(publishers={'a': TWO}, mixtures={'a': 'they alternate'}), Level.ERROR, 'are voided'),
+        (PreprocessorState(publishers={'a': ('/x',)}, mixtures={'a': 'they alternate'}), Level.WARN, 'check who does'),
+        (PreprocessorState(twins=('/x',), window_topic='current_window'), Level.WARN, '/x also publishes'),
     ],
 )
 def test_preprocessor(state: PreprocessorState, level: Level, word: str) -> None:
@@ -53,6 +61,7 @@ def test_preprocessor(state: PreprocessorState, level: Level, word: str) -> None
         (ClassifierState(model='m', dropped=9, newly_dropped=2), Level.WARN, 'dropped'),
         (ClassifierState(model='m', dropped=9), Level.OK, 'labelling'),
         (ClassifierState(model='m', uptime_s=9.0), Level.WARN, 'current_window'),
+        (ClassifierState(model='m', age_s=0.1, twins=('/x',), label_topic='l'), Level.WARN, '/x also publishes l'),
     ],
 )
 def test_classifier(state: ClassifierState, level: Level, word: str) -> None:
@@ -70,6 +79,8 @@ def test_classifier(state: ClassifierState, level: Level, word: str) -> None:
         (TrainerState(recording='bag', recorded_s=9.0, unresolved=('/a',)), Level.WARN, '/a'),
         (TrainerState(recording='bag', recorded_s=9.0, uptime_s=9.0, ages_s={'/a': 8.0}), Level.WARN, '/a'),
         (TrainerState(recording='bag', ages_s={'/a': 0.1}), Level.OK, 'recording'),
+        (TrainerState(recording='bag', ages_s={'/a': 0.5}, deadlines_s={'/a': 0.3}), Level.WARN, '/a for more'),
+        (TrainerState(recording='bag', damaged={'/a': 2}), Level.WARN, 'recording, but messages of /a cannot be'),
         (TrainerState(fault='wrong type'), Level.ERROR, 'wrong type'),
         (TrainerState(stopped='the disk is full', training='train'), Level.ERROR, 'the disk is full'),
     ],
