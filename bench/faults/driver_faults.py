@@ -35,6 +35,7 @@ from rich.table import Table
 from current_driver.errors import SurfaceError
 from current_driver.node.qos import stream_qos
 from current_driver.testing.ros_graph import Graph
+from surface_classifier.model.contract import load_contract
 from surface_classifier.startup.node_processes import NodeProcesses, free_domain_id
 from surface_msgs.msg import MotorCurrent, SurfaceLabel
 
@@ -106,6 +107,7 @@ def main() -> int:
 
 
 def _run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    load_contract(args.model)  # a model that cannot be used would be reported in place of the silence
     os.environ['ROS_DOMAIN_ID'] = str(free_domain_id())
     result: dict[str, Any] = {'kills': [], 'stops': [], 'absences': []}
     with tempfile.TemporaryDirectory() as folder:

@@ -386,6 +386,9 @@ class TrainerNode(MonitoredNode):
         response.message = f'recording {", ".join(self._wanted)} to {path}'
         if missing := self._missing_topics():
             response.message += f'; nobody publishes {", ".join(missing)} yet'
+        silent = [entry.topic for entry in self._inputs.values() if not entry.latched and not entry.arrivals.has_begun]
+        if silent:
+            response.message += f'; nothing has arrived on {", ".join(silent)} yet, see /diagnostics'
 
     @contextmanager
     def _recording(self) -> Iterator[None]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The surface_classifier authors
 # SPDX-License-Identifier: Apache-2.0
-"""The middleware's leftover files are a concern beside what the trainer does, which a reader still sees."""
+"""What the trainer says of its state: leftover files of the middleware beside it, and a recording without data yet."""
 
 from pathlib import Path
 
@@ -33,3 +33,17 @@ def test_the_state_comes_before_the_leftover_files(graph: Graph, middleware_file
         if state == 'ready':
             request = StartRecording.Request(name='drive')
             assert graph.call(StartRecording, '/trainer/start_recording', request).success
+
+
+def test_a_recording_that_starts_before_its_data_says_so(graph: Graph, tmp_path: Path) -> None:
+    """As after a kill, when the graph shows a publisher whose messages do not arrive yet."""
+    node = graph.start(TrainerNode, {'output_dir': str(tmp_path), 'topics': ['values'], 'input_timeout_s': 0.3})
+    values = graph.publisher(Float64, 'values')
+    started = graph.call(StartRecording, '/trainer/start_recording', StartRecording.Request(name='drive'))
+    assert started.success
+    assert started.message.endswith('; nothing has arrived on /values yet, see /diagnostics')
+    words = 'recording, but nothing was ever received on /values'
+    status = graph.status('trainer', lambda status: status.message.startswith(words), 'that nothing arrives')
+    assert level_of(status) == WARN
+    values.publish(Float64(data=1.0))
+    graph.wait_for(lambda: node.health().text == 'recording', 'a recording')
