@@ -31,7 +31,7 @@ from surface_classifier.nodes.conversion import WindowWriter
 from surface_classifier.nodes.message_limit import MessageLimit
 from surface_classifier.nodes.parameters import PREPROCESSOR_PARAMETERS
 from surface_classifier.nodes.progress_reporter import ProgressReporter
-from surface_classifier.nodes.publishers import LastingPublishers, OthersBeside, publishers_of
+from surface_classifier.nodes.publishers import LastingPublishers, OthersBeside, endpoints_of
 from surface_classifier.nodes.window_parameters import window_config
 from surface_classifier.nodes.window_watch import Overdue, StreamSnapshot, WindowWatch
 from surface_classifier.signal.channel_map import header_stamp_ns
@@ -249,7 +249,7 @@ class PreprocessorNode(MonitoredNode):
             mixtures, wraps = self._mixtures(now_s), self._stream.wraps
             waiting = len(self._outbox)
         ages_s = {topic: self._age_s(topic, now_s) for topic in self._arrivals}
-        endpoints = {topic: publishers_of(self, topic) for topic in self._lasting}
+        endpoints = {topic: endpoints_of(self, topic) for topic in self._lasting}
         return preprocessor_health(
             PreprocessorState(
                 topics=self.config.topics,

@@ -19,8 +19,13 @@ LASTING_S = 25.0
 Endpoint = tuple[str, str]
 
 
-def publishers_of(node: Node, topic: str) -> tuple[Endpoint, ...]:
-    """Return each publisher of a topic, sorted by name; a node may be there twice."""
+def publishers_of(node: Node, topic: str) -> tuple[str, ...]:
+    """Return the fully qualified name of the node of each publisher of a topic, sorted; a node may be there twice."""
+    return tuple(name for _, name in endpoints_of(node, topic))
+
+
+def endpoints_of(node: Node, topic: str) -> tuple[Endpoint, ...]:
+    """Return each publisher of a topic, sorted by name."""
     infos = node.get_publishers_info_by_topic(node.resolve_topic_name(topic))
     found = [(str(list(info.endpoint_gid)), f'{info.node_namespace.rstrip("/")}/{info.node_name}') for info in infos]
     return tuple(sorted(found, key=lambda endpoint: endpoint[::-1]))
@@ -64,7 +69,7 @@ class OthersBeside:
 
     def names(self) -> tuple[str, ...]:
         """Return the nodes of the other publishers; called once a second."""
-        found = list(self._lasting.update(publishers_of(self._node, self._topic), time.monotonic()))
+        found = list(self._lasting.update(endpoints_of(self._node, self._topic), time.monotonic()))
         own = self._node.get_fully_qualified_name()
         if own in found:
             found.remove(own)
