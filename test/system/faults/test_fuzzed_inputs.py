@@ -33,6 +33,7 @@ def test_no_node_ends_and_the_recording_is_whole(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     (row,) = json.loads(result_file.read_text(encoding='utf-8'))['seeds']
     assert row['faults'] == []
+    assert set(row['missing'].values()) == {0}
     assert row['sent'] == TYPED + DAMAGED
     assert row['recorded'] > DAMAGED
     assert '/motor_current' in row['damaged']
