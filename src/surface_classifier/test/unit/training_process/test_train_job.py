@@ -134,14 +134,9 @@ def test_a_child_that_swallows_its_end_ends_itself_within_the_deadline(tmp_path:
 
         def stuck(training):
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
-<<<<<<< HEAD
-            training._files.partial(training._files.model, os.getpid()).mkdir()
-            training.send('stage', stage='train')
-=======
             model = training._files.model
             model.with_name(f'.{model.name}.partial-{os.getpid()}').mkdir()
-            training.tell('stage', stage='train')
->>>>>>> 6995641 (Void windows of two publishers of the same joints, and take two publishers for two nodes only when they last)
+            training.send('stage', stage='train')
             while True:
                 signal.pause()
 
