@@ -53,10 +53,13 @@ FOLDED = {
         'copies of the message definitions that bags carry; a test compares them'
     ),
     'src/current_driver/resource': 'the marker of ament',
+    'src/surface_classifier/config/layouts': 'layouts of rqt, PlotJuggler and Foxglove',
     'src/surface_classifier/resource': 'the marker of ament',
     'src/surface_classifier/test/data/msg': (
         'message definitions of other packages for tests; README.md there states origin and licence'
     ),
+    'src/surface_classifier/test/data/v0_1_0': 'a recording, a data set, a window file and a model of version 0.1.0',
+    'test/data/robot_model': 'a small trained model, for the tests beside apt packages',
     'test/data/rosdep': "names of rosdistro's keys and the schema of package.xml, for tests",
     'test/arduino': 'an Arduino on a PC, on which a test runs the example sketch',
 }

@@ -33,6 +33,7 @@ ROS_FOLDERS = (
     SRC / 'surface_classifier' / 'test' / 'node',
     SRC / 'current_driver' / 'test' / 'node',
     ROOT / 'bench',
+    ROOT / 'test' / 'distro',
     ROOT / 'test' / 'node',
     ROOT / 'test' / 'system',
 )
@@ -40,11 +41,13 @@ ROS_FOLDERS = (
 ROS_FILES = (DRIVER / 'driver_node.py', DRIVER / 'testing' / 'ros_graph.py')
 
 # What the subpackages without ROS may import beside the standard library and themselves. Every one may raise
-# SurfaceError (current_driver.errors), read and write files, declare fields and name the package's version.
+# SurfaceError (current_driver.errors), read and write files, declare fields, name
+# missing packages with their remedy, and name the package's version.
 EVERYWHERE = {
     'current_driver.declared_fields',
     'current_driver.errors',
     'current_driver.files',
+    'current_driver.optional_packages',
     'surface_classifier',
     'yaml',
 }
@@ -85,7 +88,14 @@ SUBPACKAGES: dict[Path, set[str]] = {
     CLASSIFIER / 'signal': {'current_driver.messages', 'numpy', 'scipy'},
     CLASSIFIER / 'data': {*DATA, 'matplotlib', 'mcap', 'ray', 'rosbags'},
     CLASSIFIER / 'model': {*MODEL, 'onnx', 'onnxruntime', 'onnxscript', 'safetensors', 'torch'},
-    CLASSIFIER / 'training': {*TRAINING, 'current_driver.recordings', 'llvmlite', 'numba', 'scipy'},
+    CLASSIFIER / 'training': {
+        *TRAINING,
+        'current_driver.messages',
+        'current_driver.recordings',
+        'llvmlite',
+        'numba',
+        'scipy',
+    },
     CLASSIFIER / 'evaluation': {*TRAINING, 'joblib', 'scipy', 'surface_classifier.training'},
     CLASSIFIER / 'diagnosis': {*TRAINING, 'scipy', 'surface_classifier.training'},
     CLASSIFIER / 'sweep': {
@@ -225,7 +235,7 @@ def test_only_nodes_reach_the_modules_of_the_nodes_that_import_ros() -> None:
 
 def test_every_file_of_the_nodes_knows_ros_but_parameter_tables_and_health() -> None:
     plain = {'__init__.py', 'chain_health.py', 'parameters.py', 'window_parameters.py', 'window_watch.py'}
-    bases = {f'current_driver.node.{name}' for name in ('base_node', 'flow_control', 'qos', 'run_nodes')}
+    bases = {f'current_driver.node.{name}' for name in ('base_node', 'decoding', 'flow_control', 'qos', 'run_nodes')}
     found = [
         path.name
         for path in python_files(CLASSIFIER / 'nodes')
