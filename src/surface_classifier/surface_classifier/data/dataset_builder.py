@@ -422,6 +422,7 @@ def _add_recording(
     tally.add(cut)
 
 
+_CAUSES_SHOWN = 3  # warnings of recordings that stand in an error
 _AddWindow = Callable[[Mapping[str, Any], str, int, int], object]
 
 
@@ -743,7 +744,12 @@ def _check_outcome(
     if len(tally.windows) == 1:
         only = next(iter(tally.windows))
         if not allow_one_class:
+            text = f'{target}: all {writer.windows} windows are of one class, {only!r}'
+            if lost := lost_windows(tally.void_reasons, tally.counters):
+                # Perhaps the others were lost; what the recordings are warned of says why.
+                text += f'; windows lost: {", ".join(lost)}'
+                text += ''.join(f'; {warning}' for warning in tally.warnings[:_CAUSES_SHOWN])
             raise SurfaceError(
-                f'{target}: all {writer.windows} windows are of one class, {only!r}; add recordings of another '
-                'surface, or give --allow-one-class if the data set is to test a model'
+                f'{text}; add recordings of another surface, or give --allow-one-class if the data set is to test a '
+                'model'
             )

@@ -245,6 +245,7 @@ KINDS = [
         TWICE_LINK,
         beside(also(WHEELS, 0.0, 0.0)),
         ('values alternate between 0, 0 and others', 'two nodes publish'),
+        built=False,
         is_checked=False,
     ),
     Kind(
@@ -252,6 +253,7 @@ KINDS = [
         '',
         beside(also(WHEELS, 7.0, 7.0)),
         ('values alternate between 7, 7 and others', 'two nodes publish'),
+        built=False,
         is_checked=False,
     ),
     Kind(
@@ -259,6 +261,7 @@ KINDS = [
         '',
         beside(also(WHEELS, above=9.0)),
         ('values alternate between two levels', 'two nodes publish'),
+        built=False,
         is_checked=False,
     ),
     Kind('a frame_id that is no UTF-8', DAMAGED_LINK, bad_text),

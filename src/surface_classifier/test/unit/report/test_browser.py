@@ -81,7 +81,7 @@ def test_page_opens_without_an_error(
     browser.screenshot(tmp_path / 'page.png')
     pixels = png_pixels(tmp_path / 'page.png')
     assert pixels.shape[:2] == (size[1] * (2 if phone else 1), size[0] * (2 if phone else 1))
-    colours = pixels[..., :3].astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
+    colours = np.rint(255 * pixels[..., :3]).astype(np.int64) @ np.array([1 << 16, 1 << 8, 1])
     assert len(np.unique(colours)) > 50  # text, colours, curves
 
 

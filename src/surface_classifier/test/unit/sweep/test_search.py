@@ -452,9 +452,9 @@ def test_workers_that_begin_the_last_trial_together_do_not_add_another(
         ('postgres://me:secret@host/sweeps', 'there is no such kind of database; give'),
         (
             'postgresql+psycopg2://me:secret@host/sweeps',
-            "psycopg2, is not installed; run: pip install 'psycopg2-binary'",
+            'psycopg2, is not installed; ',
         ),
-        ('postgresql+psycopg://me:secret@host/sweeps', "psycopg, is not installed; run: pip install 'psycopg[binary]'"),
+        ('postgresql+psycopg://me:secret@host/sweeps', 'psycopg, is not installed; '),
         ('sqlite:////nowhere/study.db', 'the database cannot be used (unable to open database file)'),
     ],
 )

@@ -110,7 +110,7 @@ def with_value(value: float) -> Any:
         (X, [0, 1, 0.5, 1, 0, 1], None, {}, r'Y\.npy: window 2 has the label 0\.5'),
         (X, np.eye(6)[IDS] * 0.9, None, {}, r'Y\.npy: row 0 is .*; a one-hot row holds a single 1'),
         (X, np.ones((6, 2)), None, {}, r'Y\.npy: row 0 is \[1\.0, 1\.0\]'),
-        (X, np.array(IDS, dtype=object), None, {}, r'Y\.npy: is not a \.npy file of numbers'),
+        (X, np.array(IDS, dtype=object), None, {}, r'Y\.npy: holds Python objects'),
         (X, IDS, [1, 2], {}, r'G\.npy: holds int64 of the shape \(2,\), expected \(6,\)'),
         (
             X,
