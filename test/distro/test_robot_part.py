@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from node_process import Launcher
 
 from current_driver.testing.ros_graph import Graph, values_of
@@ -22,8 +21,6 @@ from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
 from surface_msgs.srv import SetSurface, StartRecording, StopRecording
 
 REQUIRES = ('rclpy', 'surface_msgs')
-# Without ONNX Runtime and torch nothing else runs a model.
-NUMPY_ENGINE = pytest.mark.requires('surface_classifier.model.numpy_network')
 
 READY_S = 100.0
 SURFACES = ['carpet', 'gravel']
@@ -72,7 +69,6 @@ def accuracy(labels: list[Any], truths: list[Any]) -> float:
     return hits / len(labels)
 
 
-@NUMPY_ENGINE
 def test_the_simulator_is_labelled(graph: Graph, launch: Launcher, model: Path) -> None:
     labels = graph.collect(SurfaceLabel, 'surface_label')
     truths = graph.collect(SurfaceTruth, 'surface_truth', latched=True)
@@ -89,7 +85,6 @@ def test_the_simulator_is_labelled(graph: Graph, launch: Launcher, model: Path) 
         node.assert_clean(node.stop())
 
 
-@NUMPY_ENGINE
 def test_a_csv_file_is_labelled_in_one_process(graph: Graph, launch: Launcher, model: Path, tmp_path: Path) -> None:
     current = np.random.default_rng(0).normal(2.0, 0.5, (round(DRIVE_S * 100), 2))
     rows = [f'{number / 100:.2f},{left:.4f},{right:.4f}' for number, (left, right) in enumerate(current)]
@@ -111,7 +106,6 @@ def test_a_csv_file_is_labelled_in_one_process(graph: Graph, launch: Launcher, m
     bringup.assert_clean(bringup.wait(READY_S))
 
 
-@NUMPY_ENGINE
 def test_joint_states_of_another_node_are_labelled(graph: Graph, launch: Launcher, model: Path) -> None:
     channels = [
         f"{{name: {side}, topic: joint_states, type: sensor_msgs/msg/JointState, field: 'effort[{side}_wheel]'}}"
@@ -141,7 +135,7 @@ def test_joint_states_of_another_node_are_labelled(graph: Graph, launch: Launche
 
 def test_driver_and_preprocessor_cut_windows(graph: Graph, launch: Launcher) -> None:
     windows = graph.collect(CurrentWindow, 'current_window')
-    preprocessor = launch('preprocessor_node', {'preprocessor': {'lossless': True}})
+    preprocessor = launch('preprocessor_node', {'preprocessor': {'lossless': True, 'readers': 0}})
     graph.wait_for_publishers('current_window', deadline_s=READY_S)
     simulator = {'surfaces': SURFACES, 'duration_s': 10.0}
     driver = launch('current_driver_node', {'current_driver': {'rate': 10.0, 'lossless': True, 'simulator': simulator}})
