@@ -297,7 +297,7 @@ def test_a_model_for_other_channels_names_both_sides(graph: Graph, default_model
         ('min_coverage', 1.5, 'min_coverage'),
         ('window_samples', 2.5, 'a whole number'),
         ('channels', 'left', 'a list of texts'),
-        ('lossless', 'yes', 'a truth value'),
+        ('lossless', 'yes', 'true or false'),
     ],
 )
 def test_bad_parameter_values_are_refused_by_name(graph: Graph, name: str, value: Any, word: str) -> None:

@@ -74,11 +74,11 @@ class RecordingSession:
             SurfaceError: Nothing more can be stored.
         """
         # A message that the writer refuses does not begin the recording: its stamp is no moment of it.
-        if self._first_label is not None and 0 < first_ns < STAMP_LIMIT_NS:
+        if self._first_label is not None and 0 <= first_ns < STAMP_LIMIT_NS:
             surface, origin = self._first_label
             self._first_label = None
             if surface:
-                self.set_surface(first_ns - 1, surface, origin)
+                self.set_surface(max(first_ns - 1, 0), surface, origin)
         self.writer.write(topic, log_ns, cdr)
 
     def set_surface(self, stamp_ns: int, surface: str, origin: str) -> None:

@@ -38,7 +38,7 @@ def test_the_label_that_was_set_holds_from_the_first_sample_on(tmp_path: Path) -
     assert [(segment.surface, segment.start_ns) for segment in segments] == [('ice', START_NS - 1)]
 
 
-@pytest.mark.parametrize('first_ns', [-5, -(2**62), 0, 2**63])
+@pytest.mark.parametrize('first_ns', [-5, -(2**62), 2**63])
 def test_a_first_stamp_that_is_no_moment_does_not_begin_the_label(tmp_path: Path, first_ns: int) -> None:
     recording = session(tmp_path / 'a', 'ice')
     with contextlib.suppress(RefusedMessageError):
