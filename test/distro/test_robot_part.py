@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from node_process import Launcher
+from node_process import STRANGER, Launcher
 
 from current_driver.testing.ros_graph import Graph, values_of
 from surface_classifier.model.contract import load_contract
@@ -27,20 +27,6 @@ SURFACES = ['carpet', 'gravel']
 DRIVE_S = 30.0
 # Windows of 1 s, one every 0.5 s on multiples of it; the first samples belong to no whole window.
 DRIVE_LABELS = 58
-
-JOINT_STATES = """
-import rclpy
-from sensor_msgs.msg import JointState
-rclpy.init()
-node = rclpy.create_node('stranger')
-publisher = node.create_publisher(JointState, 'joint_states', 10)
-def publish():
-    message = JointState(name=['left_wheel', 'right_wheel'], effort=[1.0, 2.0])
-    message.header.stamp = node.get_clock().now().to_msg()
-    publisher.publish(message)
-node.create_timer(0.01, publish)
-rclpy.spin(node)
-"""
 
 
 def check_labels(labels: list[Any], model: Path) -> None:
@@ -121,7 +107,7 @@ def test_joint_states_of_another_node_are_labelled(graph: Graph, launch: Launche
         },
     )
     labels = graph.collect(SurfaceLabel, 'surface_label')
-    stranger = subprocess.Popen([sys.executable, '-c', JOINT_STATES], env=os.environ.copy())
+    stranger = subprocess.Popen([sys.executable, '-c', STRANGER], env=os.environ.copy())
     try:
         check_labels(labels.wait_for(3, READY_S), model)
     finally:

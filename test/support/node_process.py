@@ -21,6 +21,21 @@ from surface_classifier.startup.node_processes import find_executable
 PACKAGES = {'current_driver_node': 'current_driver'}
 STOP_TIMEOUT_S = 20.0
 
+# Ten lines of a node that knows nothing of this project: joint states of two wheels, a hundred a second.
+STRANGER = """
+import rclpy
+from sensor_msgs.msg import JointState
+rclpy.init()
+node = rclpy.create_node('stranger')
+publisher = node.create_publisher(JointState, 'joint_states', 10)
+def publish():
+    message = JointState(name=['left_wheel', 'right_wheel'], effort=[1.0, 2.0])
+    message.header.stamp = node.get_clock().now().to_msg()
+    publisher.publish(message)
+node.create_timer(0.01, publish)
+rclpy.spin(node)
+"""
+
 
 class Process:
     """One executable and what it prints."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from node_process import Launcher, Process
+from node_process import STRANGER, Launcher, Process
 from offline_reference import Offline, assert_equal_labels, assert_equal_windows, classify_offline
 from real_recordings import borealtc_bag
 
@@ -21,21 +21,6 @@ from surface_msgs.msg import CurrentWindow, SurfaceLabel, SurfaceTruth
 REQUIRES = ('rclpy', 'surface_msgs')
 
 READY_S = 40.0
-
-# Ten lines of a node that knows nothing of this project.
-STRANGER = """
-import rclpy
-from sensor_msgs.msg import JointState
-rclpy.init()
-node = rclpy.create_node('stranger')
-publisher = node.create_publisher(JointState, 'joint_states', 10)
-def publish():
-    message = JointState(name=['left_wheel', 'right_wheel'], effort=[1.0, 2.0])
-    message.header.stamp = node.get_clock().now().to_msg()
-    publisher.publish(message)
-node.create_timer(0.01, publish)
-rclpy.spin(node)
-"""
 
 
 def collect(graph: Graph) -> tuple[Collected, Collected]:

@@ -524,7 +524,10 @@ class BagReader(RecordingReader):
             raise SurfaceError(f'{path}: cannot be read as a rosbag2 recording: {error}') from error
         if isinstance(storage, SequentialMcap) and not storage.scan.complete:
             count = sum(topic.count for topic in storage.topics)
-            self.warnings.append(f'{path}: the file {NOT_CLOSED}; {count} messages were written before it ends')
+            self.warnings.append(
+                f'{path}: the file {NOT_CLOSED}; {count} messages were written before it ends; '
+                '`surface recover` repairs it'
+            )
         if isinstance(storage, SequentialMcap) and storage.scan.files > 1:
             self.warnings.append(f'{path}: is {storage.scan.files} files that were joined; all of them are read')
         return storage

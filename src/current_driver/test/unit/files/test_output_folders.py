@@ -19,6 +19,15 @@ from current_driver.errors import SurfaceError
 from current_driver.files.output_folders import claim_folder, complete_replacement, remove_unfinished
 
 
+def repair_by(repair: str, place: Path) -> None:
+    """Complete what a killed process left, as a reader or the next writer does."""
+    if repair == 'read':
+        complete_replacement(place)
+    else:
+        with claim_folder(place):
+            pass
+
+
 def write(path: Path, text: str) -> None:
     with claim_folder(path) as claim:
         (claim.begin() / 'file').write_text(text)
@@ -128,11 +137,7 @@ def test_a_kill_around_the_renames_leaves_the_old_or_the_new_folder(
     killed(place, 'new', calls)
     assert place.exists() == (calls != 1)
     with caplog.at_level(logging.WARNING):
-        if repair == 'read':
-            complete_replacement(place)
-        else:
-            with claim_folder(place):
-                pass
+        repair_by(repair, place)
     assert (place / 'file').read_text() == expected
     if calls == 1 or (calls == 0 and repair == 'write'):
         assert 'killed process' in caplog.text
@@ -210,11 +215,7 @@ def test_a_kill_around_the_renames_never_costs_a_folder_that_is_kept(
     write(place, 'old')
     killed(place, 'new', calls, 'put_in_place_and_keep')
     assert place.exists() == (calls != 1)
-    if repair == 'read':
-        complete_replacement(place)
-    else:
-        with claim_folder(place):
-            pass
+    repair_by(repair, place)
     assert (place / 'file').read_text() == expected
     with claim_folder(place):
         pass
