@@ -101,6 +101,8 @@ class RecordNode(Node):
         self._pending: list[tuple[str, float, Motion | None]] = []
         self._heard_s = time.monotonic()
         self._answered_s = 0.0
+        self._answers = 0  # to keys, since the last report: each is a message of the recording
+        self._reported_surface = ''
         self._motion_s = 0.0
         self._counted_ns: int | None = None
         self._speed: Subscription | None = None
@@ -190,6 +192,7 @@ class RecordNode(Node):
                     self.count()  # what was driven until now counts for the label until now
                     self.state.surface = press.surface
                     self._answered_s = time.monotonic()
+                    self._answers += 1
                 self._notify(answer.message)
             elif press.command == Command.RECORD and self.is_recording:
                 self.stop_recording()
@@ -274,9 +277,13 @@ class RecordNode(Node):
                 troubled = int.from_bytes(status.level, 'little') > 0
                 troubles = [status.message if troubled else '', self._second_label_publisher()]
                 self.state.trouble = '\n'.join(filter(None, troubles))
+                reported = values.get('surface', '')
+                labels = max(self._answers, int(reported != self._reported_surface))
+                self._answers, self._reported_surface = 0, reported
                 if self.state.recording and values.get('recording') == self.state.recording:
                     messages = int(values.get('messages', 0))
-                    self._count_recorded(messages > self.state.messages)
+                    # A label is a message, too, and shows nothing of the robot's data.
+                    self._count_recorded(messages > self.state.messages + labels)
                     self.state.messages = messages
                     self.state.recorded_s = float(values.get('recorded [s]', 0.0))
                 elif self.state.recording and troubled and not values.get('recording'):
