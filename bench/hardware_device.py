@@ -32,11 +32,14 @@ class Sender(ABC):
 
     Attributes:
         where: What the receiver must open.
-        dropped: Samples for which there was no room.
+        dropped_s: When there was no room for a sample, by the monotonic clock of this machine [s].
     """
 
     where = ''
-    dropped = 0
+
+    def __init__(self) -> None:
+        """Begin with nothing dropped."""
+        self.dropped_s: list[float] = []
 
     @abstractmethod
     def send(self, number: int, time_ns: int) -> None:
@@ -57,6 +60,7 @@ class SerialSender(Sender):
 
     def __init__(self) -> None:
         """Plug it in."""
+        super().__init__()
         self._board, self._host = os.openpty()
         tty.setraw(self._host)
         os.set_blocking(self._board, False)
@@ -71,12 +75,12 @@ class SerialSender(Sender):
             if self._rest:
                 self._rest = self._rest[os.write(self._board, self._rest) :]
             if self._rest:
-                self.dropped += 1
+                self.dropped_s.append(time.monotonic())
                 return
             frame = encode_frame(number, time_ns // 1000, [float(number)] * MOTORS)
             self._rest = frame[os.write(self._board, frame) :]
         except BlockingIOError:
-            self.dropped += 1
+            self.dropped_s.append(time.monotonic())
 
     def close(self) -> None:
         """Pull the plug."""
@@ -88,6 +92,7 @@ class CanSender(Sender):
 
     def __init__(self, port: int) -> None:
         """Join the bus."""
+        super().__init__()
         import can
 
         self._can = can
@@ -107,7 +112,7 @@ class CanSender(Sender):
 
 
 def main() -> int:
-    """Send until standard input ends."""
+    """Send until standard input ends; it holds the time from which on dropped samples count."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('source', choices=['serial', 'can'], help='what to be')
     parser.add_argument('--rate', type=float, default=1000.0, metavar='HZ', help='samples a second (%(default)s)')
@@ -118,9 +123,10 @@ def main() -> int:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
     sender = SerialSender() if args.source == 'serial' else CanSender(args.port)
     ended = threading.Event()
+    said: list[str] = []
 
     def wait_for_end() -> None:
-        sys.stdin.read()
+        said.append(sys.stdin.read())
         ended.set()
 
     threading.Thread(target=wait_for_end, daemon=True).start()
@@ -136,7 +142,10 @@ def main() -> int:
         times_ns.append(time_ns)
     sender.close()
     np.save(args.times, np.array(times_ns, dtype=np.int64))
-    print(sender.dropped, int(os.sched_getscheduler(0) == os.SCHED_FIFO), flush=True)
+    # Before the driver has opened the port, the device fills its buffer and drops what comes next.
+    since_s = float(said[0] or 0.0)
+    dropped = sum(moment_s >= since_s for moment_s in sender.dropped_s)
+    print(dropped, int(os.sched_getscheduler(0) == os.SCHED_FIFO), flush=True)
     return 0
 
 

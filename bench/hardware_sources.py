@@ -278,6 +278,7 @@ def measure(
             cpu = {name: 100.0 * (_cpu_s(process) - cpu_before[name]) / elapsed_s for name, process in watched.items()}
             memory_mb = watched['driver'].memory_info().rss / 1e6
             listen(LAST_BLOCKS_S)
+            device.stdin.write(f'{begin_s}\n')
             device.stdin.close()
             dropped, real_time = map(int, device.stdout.readline().split())
             device.wait(START_TIMEOUT_S)
