@@ -22,7 +22,8 @@ TEST_JOBS ?= 2
 # Modules that may be missing, so that the tests that need them may be left out: torch without training.
 TEST_WITHOUT ?= $(if $(filter none,$(TORCH)),torch numba onnx onnxscript optuna)
 # Every test below test/ but those of the packages, which are links there and which `colcon test` runs.
-REPOSITORY_TESTS := test $(addprefix --ignore=,$(shell find test -type l))
+REPOSITORY_UNIT_TESTS := $(shell find test/unit -mindepth 1 -maxdepth 1 -type d ! -name __pycache__)
+REPOSITORY_TESTS := test --ignore=test/unit $(addprefix --ignore=,$(shell find test -type l))
 PYTEST_ARGS ?=
 
 SETUP_PYTHON := $(or $(PYTHON),$(wildcard .venv/bin/python),python3)
@@ -56,6 +57,7 @@ test: build ## Run every test: colcon test for the packages, then those of the r
 ifeq ($(TESTS),test)
 	@TEST_JOBS=$(TEST_JOBS) TEST_WITHOUT='$(TEST_WITHOUT)' $(RUN) tools/test_packages $(PYTEST_ARGS)
 	@# Status 5: no test was selected, which is an error only where none was asked for by PYTEST_ARGS.
+	@$(RUN) pytest -n $(TEST_JOBS) $(REPOSITORY_UNIT_TESTS) $(PYTEST_ARGS)$(if $(PYTEST_ARGS), || [ $$? -eq 5 ])
 	@$(RUN) pytest $(REPOSITORY_TESTS) $(PYTEST_ARGS)$(if $(PYTEST_ARGS), || [ $$? -eq 5 ])
 else
 	@$(RUN) pytest $(TESTS) $(PYTEST_ARGS)

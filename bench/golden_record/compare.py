@@ -20,15 +20,16 @@ RENAMED_PATHS: tuple[tuple[str, str], ...] = (
     (r'\bshare_weight\b', 'bin_scale'),
     (r'\bresting\b', 'idle_fractions'),
     (_NETWORK + r'levels\b', r'\1quantile_bins'),
-    (r'/wrong_told\b', '/incorrect_flagged'),
-    (r'/told(_by_motion)?$', r'/flagged\1'),
-    (r'/wholly_wrong\b', '/zero_accuracy'),
+    (r'\.wrong_told\b', '.incorrect_flagged'),
+    (r'\.told(_by_motion)?$', r'.flagged\1'),
+    (r'\.wholly_wrong\b', '.zero_accuracy'),
     # Bags have absolute topic names.
-    (r'\b(topics|messages)\.(motor_current|surface_truth)\b', r'\1./\2'),
+    (r'(?<!^/import_csv/\.recordings\[\]\.)\b(topics|messages)\.(motor_current|surface_truth)\b', r'\1./\2'),
 )
 # What the later tree adds: patterns of a whole path.
 ADDED_PATHS = (
-    r'/\w+/(\.\w+(\[\])?)*\.counters\.(future|publishers|second_source|skipped|time_runs_twice)((\.|\[\]).*)?',
+    r'/\w+/(\.\w+(\[\])?)*\.counters\.(future|publishers|second_source|skipped|time_runs_twice|clock_set)((\.|\[\]).*)?',
+    r'/info_model/\.engine',
     r'/recover/\.bags\[\]\.dropped',
     r'/\w+/\.accuracy_of_known',
     r'/\w+/(\.\w+(\[\])?)*\.curve_sha256',
