@@ -79,9 +79,12 @@ def test_a_run_that_selected_tests_is_not_checked_and_that_is_printed(
 
 
 def test_make_test_runs_every_test_of_the_repository() -> None:
-    """The whole folder is given to pytest, without the links to the tests of the packages."""
+    """The folders of unit tests, then the rest of the folder; the tests of the packages are links and left out."""
     shown = subprocess.run(['make', '-n', 'test'], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    arguments = shlex.split(next(line for line in shown.splitlines() if ' pytest ' in line).partition(' pytest ')[2])
-    ignored = {argument.removeprefix('--ignore=') for argument in arguments if argument.startswith('--ignore=')}
-    assert [argument for argument in arguments if not argument.startswith('--ignore=')] == ['test']
-    assert ignored == {str(path.relative_to(ROOT)) for path in (ROOT / 'test').rglob('*') if path.is_symlink()}
+    units, rest = (shlex.split(line.partition(' pytest ')[2]) for line in shown.splitlines() if ' pytest ' in line)
+    folders = {path for path in (ROOT / 'test' / 'unit').iterdir() if path.is_dir() and not path.is_symlink()}
+    assert set(units[2:]) == {str(path.relative_to(ROOT)) for path in folders if path.name != '__pycache__'}
+    ignored = {argument.removeprefix('--ignore=') for argument in rest if argument.startswith('--ignore=')}
+    assert [argument for argument in rest if not argument.startswith('--ignore=')] == ['test']
+    links = {str(path.relative_to(ROOT)) for path in (ROOT / 'test').rglob('*') if path.is_symlink()}
+    assert ignored == {*links, 'test/unit'}
