@@ -31,7 +31,7 @@ ADDED_PATHS = (
     r'/\w+/(\.\w+(\[\])?)*\.counters\.(future|publishers|second_source|skipped|time_runs_twice|clock_set)((\.|\[\]).*)?',
     r'/info_model/\.engine',
     r'/recover/\.bags\[\]\.dropped',
-    r'/\w+/\.accuracy_of_known',
+    r'/\w+/\.?accuracy_of_known',
     r'/\w+/(\.\w+(\[\])?)*\.curve_sha256',
 )
 # What differs because a format has changed: the end of the path.
