@@ -6,7 +6,7 @@ A model is a folder with `model.json` (this contract), `weights.safetensors`, `m
 what it was not trained for, `novelty.safetensors`; `training_curve.json` is for reports. The contract states the
 channels, rates and window the model takes, its classes, its normalisation, how its answers are calibrated and add up
 over time, where its training data came from and the SHA-256 of the other files and of itself, so that a changed bit
-anywhere is refused and a mismatch is told with both sides named. Nothing here needs torch.
+anywhere is refused and a mismatch is reported with both sides named. Nothing here needs torch.
 """
 
 from __future__ import annotations

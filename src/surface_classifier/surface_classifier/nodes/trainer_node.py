@@ -385,7 +385,7 @@ class TrainerNode(MonitoredNode):
         response.path = str(path)
         response.message = f'recording {", ".join(self._wanted)} to {path}'
         if missing := self._missing_topics():
-            response.message += f'; nobody publishes {", ".join(missing)} yet'
+            response.message += f'; no publisher of {", ".join(missing)} yet'
         silent = [entry.topic for entry in self._inputs.values() if not entry.latched and not entry.arrivals.has_begun]
         if silent:
             response.message += f'; nothing has arrived on {", ".join(silent)} yet, see /diagnostics'

@@ -16,6 +16,7 @@ import termios
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -223,7 +224,8 @@ def test_a_topic_without_publisher_stays_a_warning_and_counts_nothing(graph: Gra
         terminal.press('1')
         graph.wait_for(lambda: ' GRAVEL ' in shown(terminal), 'the label')
         begin = len(terminal.output)
-        time.sleep(3.0)
+        graph.wait_for(lambda: re.search(r'● ([6-9]|\d\d+) s', shown(terminal, begin)) is not None, 'six seconds')
+        graph.wait_for(lambda: '/joint_states' in shown(terminal, begin), 'the warning')
         later = shown(terminal, begin)
         assert re.findall(r'gravel ◀\s+(\d+)', later)
         assert set(re.findall(r'gravel ◀\s+(\d+)', later)) == {'0'}
@@ -262,7 +264,11 @@ def test_two_commands_with_trainers_of_their_own_do_not_share_keys(graph: Graph,
         graph.wait_for(lambda: ' ICE ' in shown(both[0]), 'the label')
         both[1].press('2')
         graph.wait_for(lambda: ' SNOW ' in shown(both[1]), 'the label')
-        time.sleep(1.0)
+        for surface, terminal in zip(('ice', 'snow'), both, strict=True):
+            counted = re.compile(rf'{surface} ◀\s+[1-9]')
+            graph.wait_for(
+                partial(lambda words, view: words.search(shown(view)) is not None, counted, terminal), 'driving'
+            )
         both[0].press('q')
         assert both[0].wait() == 0, both[0].output
         begin = len(both[1].output)

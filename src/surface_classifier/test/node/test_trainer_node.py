@@ -81,7 +81,7 @@ def test_raw_messages_of_any_type_are_recorded_with_the_label_set_by_hand(graph:
     answer = start(graph, name='yard/01', surface='gravel', operator_name='Ann', robot='husky', note='wet')
     assert answer.success, answer.message
     assert answer.path == str(tmp_path / 'yard' / '01')
-    assert answer.message.endswith('nobody publishes /joint_states yet')
+    assert answer.message.endswith('no publisher of /joint_states yet')
     publisher = graph.publisher(JointState, 'joint_states')
     sent = [joint_state(START_NS + number * NANOSECONDS, effort=number) for number in range(10)]
     for message in sent[:5]:

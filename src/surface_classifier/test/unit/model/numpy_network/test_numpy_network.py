@@ -170,8 +170,8 @@ def test_weights_of_another_network_are_refused_by_name() -> None:
         (arrays, NetworkConfig(hidden_sizes=(4,), batch_norm=True), 'no norms.0.0.running_mean'),
         ({**arrays, 'head.bias': arrays['head.bias'].astype(np.float64)}, network.config, 'head.bias is float64'),
     ]
-    for given_arrays, config, told in cases:
-        with pytest.raises(ValueError, match=told):
+    for given_arrays, config, expected in cases:
+        with pytest.raises(ValueError, match=expected):
             NumpyNetwork(config, [2], [12], CLASSES, given_arrays)
 
 
